@@ -141,7 +141,9 @@ async function deriveKey(passphrase: string, salt: Uint8Array, cost: ScryptCost,
   const { n, r, p } = cost;
   const options = { N: n, r, p, maxmem: 2 * SCRYPT_MEMORY_BYTES_MAX };
   const derived = await new Promise<Uint8Array>((resolve, reject) => {
-    scrypt(utf8(passphrase.normalize("NFKC")), salt, KEY_BYTES, options, (error, key) => (error === null ? resolve(key) : reject(error)));
+    scrypt(utf8(passphrase.normalize("NFKC")), salt, KEY_BYTES, options, (error, key) =>
+      error instanceof Error ? reject(error) : resolve(key),
+    );
   });
   return crypto.subtle.importKey("raw", plain(derived), CIPHER, false, [usage]);
 }
