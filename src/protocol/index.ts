@@ -1,0 +1,18 @@
+/**
+ * Floor 2. The types that nodes, devices and verifiers exchange, each with its one canonical encoding: transactions,
+ * batches, blocks, votes, certificates, receipts, state entries, validator sets, genesis and proofs. Decoders are
+ * strict and total: they never throw, and what they accept re-encodes to the same bytes. Nothing here executes, stores
+ * or decides.
+ */
+export * from "./address.ts";
+export * from "./batch.ts";
+export * from "./block.ts";
+export * from "./certificate.ts";
+export * from "./codes.ts";
+export * from "./limits.ts";
+export * from "./receipt.ts";
+export * from "./state-entry.ts";
+export * from "./transaction.ts";
+export * from "./transaction-body.ts";
+export * from "./validator-set.ts";
+export * from "./vote.ts";

@@ -1,0 +1,36 @@
+/** Bounds of every outside encoding. A bound is part of the format: raising one is a protocol version. */
+export const LIMITS = {
+  /** Bytes of one COSE_Sign1 transaction. */
+  transactionBytesMax: 16_384,
+  /** Transactions in one batch. */
+  batchTransactionsMax: 2_048,
+  /** Bytes of one encoded batch. */
+  batchBytesMax: 256 * 1024,
+  /** Bytes of one block with its parts (its batches and certificates); genesis may set less. */
+  blockBytesMax: 1024 * 1024,
+  /** Transactions in one block; genesis may set less. */
+  blockTransactionsMax: 4_096,
+  /** Batch digests in one block. */
+  blockBatchesMax: 1_024,
+  /** Pieces of evidence in one block. */
+  blockEvidenceMax: 16,
+  /** Bytes of one piece of evidence. */
+  evidenceBytesMax: 12_288,
+  /** Members of a validator set. */
+  validatorsMax: 128,
+  /** How far beyond the next expected nonce a transaction may lie. */
+  nonceGapMax: 1_024n,
+  /** Bytes of an anchor's inline data. */
+  anchorBytesMax: 4_096,
+  /** Bytes of a transfer's memo. */
+  memoBytesMax: 64,
+  /** Bytes of an anchor's stream name. */
+  streamBytesMax: 64,
+  /** Bytes of a device's label. */
+  labelBytesMax: 64,
+  /** Bytes of a genesis document. */
+  genesisBytesMax: 16 * 1024 * 1024,
+} as const;
+
+/** Largest unsigned 64-bit integer; the bound of every amount. */
+export const U64_MAX = (1n << 64n) - 1n;
