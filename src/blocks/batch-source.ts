@@ -34,7 +34,10 @@ export interface BatchSource {
    * Oldest-first batches that fit the limits and could execute on the finalized state, leaving out those that
    * `isExcluded` names (already in an unfinalized ancestor). Keys are lower-case hex digests.
    */
-  select(limits: { readonly bytes: number; readonly transactions: number }, isExcluded: (digestHex: string) => boolean): readonly HeldBatch[];
+  select(
+    limits: { readonly bytes: number; readonly transactions: number },
+    isExcluded: (digestHex: string) => boolean,
+  ): readonly HeldBatch[];
   /** Whether `select` with generous limits would return something: R1's "work". */
   hasIncludable(): boolean;
   /** A durable batch by digest, pending or (from the log) committed; undefined when not held. */

@@ -1,5 +1,5 @@
+import { DOMAIN_TAGS, merkleRoot, type Signer, sha256 } from "../crypto/portable.ts";
 import { assert, CborReader, CborWriter, concatBytes, err, ok, type Result, u32be, u64be } from "../kernel/index.ts";
-import { DOMAIN_TAGS, merkleRoot, type Signer, sha256 } from "../crypto/index.ts";
 import { LIMITS } from "./limits.ts";
 
 /** Who admitted how many transactions, in which order; its digest is the batch's identity. */

@@ -1,5 +1,5 @@
+import { DOMAIN_TAGS, merkleRoot, sha256 } from "../crypto/portable.ts";
 import { assert, CborReader, CborWriter, concatBytes, err, ok, type Result } from "../kernel/index.ts";
-import { DOMAIN_TAGS, merkleRoot, sha256 } from "../crypto/index.ts";
 import { type Certificate, encodeCertificate, readCertificate } from "./certificate.ts";
 import { LIMITS } from "./limits.ts";
 

@@ -1,7 +1,17 @@
 import { assert, CborReader, CborWriter, err, ok, type Result } from "../kernel/index.ts";
 import { LIMITS } from "./limits.ts";
 import type { ValidatorSet } from "./validator-set.ts";
-import { encodeProposal, isVoteKind, type Proposal, proposalIdOf, readProposal, VOTE_KIND, type VoteKind, type VoteStatement, voteSignBytes } from "./vote.ts";
+import {
+  encodeProposal,
+  isVoteKind,
+  type Proposal,
+  proposalIdOf,
+  readProposal,
+  VOTE_KIND,
+  type VoteKind,
+  type VoteStatement,
+  voteSignBytes,
+} from "./vote.ts";
 
 /**
  * A quorum's signatures on one statement. Its identity is the statement, never the signer set. `proposal` is absent
@@ -27,7 +37,12 @@ export type VerifySignature = (publicKey: Uint8Array, message: Uint8Array, signa
 /** Canonical encoding: array [kind, epoch, view, bitmap, [signature...]] with the proposal appended unless a nullification. */
 export function encodeCertificate(certificate: Certificate): Uint8Array {
   const writer = new CborWriter(128 + 66 * certificate.signatures.length).array(certificate.proposal ? 6 : 5);
-  writer.uint(certificate.kind).uint(certificate.epoch).uint(certificate.view).bytes(certificate.bitmap).array(certificate.signatures.length);
+  writer
+    .uint(certificate.kind)
+    .uint(certificate.epoch)
+    .uint(certificate.view)
+    .bytes(certificate.bitmap)
+    .array(certificate.signatures.length);
   for (const signature of certificate.signatures) writer.bytes(signature);
   if (certificate.proposal) writer.raw(encodeProposal(certificate.proposal));
   return writer.finish();

@@ -1,5 +1,5 @@
+import { merkleRoot } from "../crypto/portable.ts";
 import { CborReader, CborWriter, err, ok, type Result } from "../kernel/index.ts";
-import { merkleRoot } from "../crypto/index.ts";
 import { findReceiptCode, RECEIPT_CODES, type ReceiptCode } from "./codes.ts";
 import { LIMITS } from "./limits.ts";
 

@@ -59,7 +59,14 @@ export function decodeEntry(key: Uint8Array, value: Uint8Array): Result<StateEnt
   const kind = key[0];
   const r = new CborReader(value);
   if (key.length !== (kind === ENTRY_KIND.supply ? 1 : 33)) return err("malformed");
-  const entry = kind === ENTRY_KIND.account ? readAccount(r) : kind === ENTRY_KIND.device ? readDevice(r) : kind === ENTRY_KIND.supply ? readSupply(r) : undefined;
+  const entry =
+    kind === ENTRY_KIND.account
+      ? readAccount(r)
+      : kind === ENTRY_KIND.device
+        ? readDevice(r)
+        : kind === ENTRY_KIND.supply
+          ? readSupply(r)
+          : undefined;
   return entry && r.isComplete ? ok(entry) : err("malformed");
 }
 

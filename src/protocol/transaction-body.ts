@@ -96,7 +96,11 @@ export type TransactionBody =
 export function writeBody(w: CborWriter, body: TransactionBody): void {
   switch (body.type) {
     case 1:
-      w.map(body.memo ? 3 : 2).uint(1).bytes(body.to).uint(2).uint(body.amount);
+      w.map(body.memo ? 3 : 2)
+        .uint(1)
+        .bytes(body.to)
+        .uint(2)
+        .uint(body.amount);
       if (body.memo) w.uint(3).bytes(body.memo);
       return;
     case 2:
@@ -138,7 +142,9 @@ export function writeBody(w: CborWriter, body: TransactionBody): void {
 }
 
 function writeAnchor(w: CborWriter, body: AnchorBody): void {
-  w.map(2 + Number(body.count !== undefined) + Number(body.period !== undefined)).uint(1).text(body.stream);
+  w.map(2 + Number(body.count !== undefined) + Number(body.period !== undefined))
+    .uint(1)
+    .text(body.stream);
   if ("digest" in body.content) w.uint(2).bytes(body.content.digest);
   else w.uint(3).bytes(body.content.data);
   if (body.count !== undefined) w.uint(4).uint(body.count);
@@ -147,7 +153,9 @@ function writeAnchor(w: CborWriter, body: AnchorBody): void {
 
 function writeValidatorUpdate(w: CborWriter, body: ValidatorUpdateBody): void {
   const optional = [body.commission, body.endpoint, body.metadata].filter((field) => field !== undefined).length;
-  w.map(1 + optional).uint(1).bytes(body.validator);
+  w.map(1 + optional)
+    .uint(1)
+    .bytes(body.validator);
   if (body.commission !== undefined) w.uint(2).uint(body.commission);
   if (body.endpoint !== undefined) w.uint(3).text(body.endpoint);
   if (body.metadata !== undefined) w.uint(4).text(body.metadata);
@@ -183,7 +191,12 @@ function readFields(type: number, r: CborReader): TransactionBody {
     case 4:
       return { type: 4, device: field(1, key32) };
     case 5: {
-      const body = { type: 5, publicKey: field(1, key32), proof: field(2, () => r.bytes(64)), commission: field(3, () => r.uint(10_000)) } as const;
+      const body = {
+        type: 5,
+        publicKey: field(1, key32),
+        proof: field(2, () => r.bytes(64)),
+        commission: field(3, () => r.uint(10_000)),
+      } as const;
       return { ...body, endpoint: field(4, () => r.text(0, 128)), metadata: field(5, () => r.text(0, 256)) };
     }
     case 6: {

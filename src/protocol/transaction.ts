@@ -1,5 +1,5 @@
+import { DOMAIN_TAGS, decodeCoseSign1, type Signer, sha256, signCoseSign1, sigStructure1 } from "../crypto/portable.ts";
 import { assert, CborReader, CborWriter, concatBytes, err, ok, type Result } from "../kernel/index.ts";
-import { DOMAIN_TAGS, decodeCoseSign1, type Signer, sha256, sigStructure1, signCoseSign1 } from "../crypto/index.ts";
 import { LIMITS } from "./limits.ts";
 import { readBody, type TransactionBody, writeBody } from "./transaction-body.ts";
 

@@ -1,5 +1,5 @@
+import { DOMAIN_TAGS, sha256 } from "../crypto/portable.ts";
 import { assert, CborReader, CborWriter, compareBytes, err, ok, type Result } from "../kernel/index.ts";
-import { DOMAIN_TAGS, sha256 } from "../crypto/index.ts";
 import { LIMITS, U64_MAX } from "./limits.ts";
 
 /** A member of a validator set: who signs and with how much weight. */

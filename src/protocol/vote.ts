@@ -1,5 +1,5 @@
+import { DOMAIN_TAGS, sha256 } from "../crypto/portable.ts";
 import { CborReader, CborWriter, concatBytes, err, ok, type Result, u64be } from "../kernel/index.ts";
-import { DOMAIN_TAGS, sha256 } from "../crypto/index.ts";
 import { LIMITS } from "./limits.ts";
 
 /** What a vote says: 1 NOTARIZE(proposalId), 2 NULLIFY, 3 FINALIZE(proposalId). Also the kind byte of signed bytes. */
