@@ -1,0 +1,78 @@
+/**
+ * The stages of `npm test` and `bun run check`, in order: what each runs and how long it may take.
+ * A stage is either one check (a tool that passes or fails) or a run of `bun test` over some paths of test/.
+ */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { projectRoot } from "./toolchain.mjs";
+
+/**
+ * @typedef {object} CheckStage
+ * @property {"check"} kind
+ * @property {string} name
+ * @property {boolean} quick whether `bun run check` runs it too
+ * @property {readonly string[]} args arguments for Bun
+ * @property {number} limitMs
+ * @property {string} [needs] a path without which there is nothing to check yet
+ */
+
+/**
+ * @typedef {object} TestStage
+ * @property {"test"} kind
+ * @property {string} name
+ * @property {boolean} quick
+ * @property {readonly string[]} paths files or folders, left out while they hold no tests
+ * @property {number} limitMs of the whole stage
+ * @property {number} testLimitMs of one test that states no limit of its own
+ */
+
+/** @typedef {CheckStage | TestStage} Stage */
+
+/** The longest that all stages together may take. */
+export const TOTAL_LIMIT_MS = 19 * 60_000;
+
+/** @param {string} name @param {readonly string[]} args @param {string} [needs] @returns {CheckStage} */
+const quickCheck = (name, args, needs) => ({
+  kind: "check",
+  name,
+  quick: true,
+  args,
+  limitMs: 60_000,
+  ...(needs === undefined ? {} : { needs }),
+});
+
+/** @param {string} name @param {readonly string[]} paths @returns {TestStage} */
+const quickTest = (name, paths) => ({ kind: "test", name, quick: true, paths, limitMs: 120_000, testLimitMs: 10_000 });
+
+/** @type {readonly Stage[]} */
+export const stages = [
+  quickCheck("types", ["run", "tsc", "--noEmit", "--pretty", "false"]),
+  quickCheck("lint", ["run", "biome", "check", "--error-on-warnings", "--colors=off", "."]),
+  quickCheck("unused", ["run", "knip", "--no-progress"], "src/main.ts"),
+  quickTest("tidy", ["test/tidy.test.ts", "test/tidy"]),
+  quickTest("unit", ["test/unit"]),
+  quickTest("rules", ["test/rules"]),
+  quickTest("vectors", ["test/vectors"]),
+  quickTest("contract", ["test/contract"]),
+  quickTest("fuzz", ["test/fuzz"]),
+  { kind: "test", name: "integration", quick: false, paths: ["test/integration"], limitMs: 300_000, testLimitMs: 60_000 },
+  { kind: "check", name: "build", quick: false, args: ["run", "build"], limitMs: 120_000, needs: "src/main.ts" },
+  { kind: "test", name: "e2e", quick: false, paths: ["test/e2e"], limitMs: 600_000, testLimitMs: 120_000 },
+];
+
+/**
+ * The test files under some paths, by the names that `bun test` looks for.
+ *
+ * @param {readonly string[]} paths relative to the project
+ * @returns {string[]} relative to the project, sorted; empty where a path does not exist
+ */
+export function testFilesOf(paths) {
+  /** @param {string} path @returns {string[]} */
+  const under = (path) => {
+    const full = join(projectRoot, path);
+    if (!existsSync(full)) return [];
+    if (statSync(full).isDirectory()) return readdirSync(full).flatMap((entry) => under(`${path}/${entry}`));
+    return /\.test\.tsx?$/.test(path) ? [path] : [];
+  };
+  return paths.flatMap(under).sort();
+}
