@@ -20,7 +20,12 @@ export function assert(condition: boolean, invariant: string): asserts condition
  * @throws InvariantViolation always
  */
 export function unreachable(value: never): never {
-  throw new InvariantViolation(`unreachable value ${JSON.stringify(value)}`);
+  throw new InvariantViolation(`unreachable value ${JSON.stringify(value, bigintAsText)}`);
+}
+
+/** JSON has no bigint and its serialiser throws on one, which would hide the invariant. */
+function bigintAsText(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? `${value}n` : value;
 }
 
 /**

@@ -56,6 +56,7 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 
 /** Eight bytes, big-endian, of an unsigned 64-bit integer. */
 export function u64be(value: number | bigint): Uint8Array {
+  assert(typeof value === "bigint" || Number.isSafeInteger(value), "a u64 given as a number is a safe integer");
   const wide = BigInt(value);
   assert(wide >= 0n && wide < 1n << 64n, "a u64 lies in 0..2^64-1");
   const out = new Uint8Array(8);

@@ -1,3 +1,5 @@
+import { assert } from "./assert.ts";
+
 const STRICT_UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const EMPTY = new Uint8Array(0);
 
@@ -108,6 +110,7 @@ export class CborReader {
 
   /** Consumes this unsigned integer (below 24) when it is next, e.g. the key of an optional field; says whether it was. */
   optionalKey(expected: number): boolean {
+    assert(expected < 24, "an optional key takes one byte");
     if (this.#isBroken || this.#bytes[this.#at] !== expected) return false;
     this.#at++;
     return true;

@@ -31,7 +31,7 @@ export class CborWriter {
     return this.raw(value);
   }
 
-  /** A text string in UTF-8 (major type 3). */
+  /** A text string in UTF-8 (major type 3). A lone surrogate becomes U+FFFD; who must tell the two apart checks before. */
   text(value: string): this {
     const encoded = utf8(value);
     this.#head(3, encoded.length);
@@ -72,6 +72,10 @@ export class CborWriter {
   }
 
   #head(major: number, argument: number | bigint): this {
+    assert(
+      argument >= 0 && (typeof argument === "bigint" || Number.isSafeInteger(argument)),
+      "a CBOR argument is a whole number from 0 up",
+    );
     this.#reserve(9);
     const type = major << 5;
     if (argument < 24) this.#buffer[this.#size++] = type | Number(argument);
@@ -91,9 +95,8 @@ export class CborWriter {
   }
 
   #wideHead(type: number, argument: number | bigint): void {
-    assert(typeof argument === "bigint" || Number.isSafeInteger(argument), "a CBOR integer given as a number is a safe integer");
     const wide = BigInt(argument);
-    assert(wide >= 0n && wide < 1n << 64n, "a CBOR integer argument fits 64 bits");
+    assert(wide < 1n << 64n, "a CBOR argument fits 64 bits");
     this.#buffer[this.#size++] = type | 27;
     this.#view.setBigUint64(this.#size, wide);
     this.#size += 8;
