@@ -51,6 +51,9 @@ export type ChainTip = {
   readonly finalization?: Certificate;
 };
 
+/** How an epoch began: its set, and the finalization of the boundary block that closed the epoch before (absent for epoch 0). */
+export type EpochOpening = { readonly epoch: number; readonly validatorSet: ValidatorSet; readonly finalization?: Certificate };
+
 /**
  * Blocks as consensus sees them: built, judged and committed by floor 4, executed on overlays keyed by block hash.
  * All calls are synchronous and total; an environment failure (a failed durable write) throws and stops the process.
@@ -58,6 +61,10 @@ export type ChainTip = {
 export interface BlockPort {
   /** The last committed block. */
   tip(): ChainTip;
+  /** How an epoch began, once genesis or the boundary block that opens it is committed here; kept through the unbonding time (R11, R12). */
+  findEpoch(epoch: number): EpochOpening | undefined;
+  /** A committed block by height with the finalization it was committed under; undefined when beyond the tip, genesis or pruned (R13). */
+  findFinalized(height: number): FinalizedBlock | undefined;
   /** Whether a batch is held that a block on the current tip could include (R1 "work"). */
   hasWork(): boolean;
   /** Builds and executes a block on its parent (R2). */
