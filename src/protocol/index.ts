@@ -9,6 +9,7 @@ export * from "./batch.ts";
 export * from "./block.ts";
 export * from "./certificate.ts";
 export * from "./codes.ts";
+export * from "./evidence.ts";
 export * from "./genesis.ts";
 export * from "./genesis-checks.ts";
 export * from "./limits.ts";
