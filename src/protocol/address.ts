@@ -12,8 +12,8 @@ export function formatAddress(publicKey: Uint8Array): string {
 /** The public key an address stands for; `malformed` unless bech32m, prefix `bz`, 32 bytes, one letter case. */
 export function parseAddress(text: string): Result<Uint8Array, "malformed"> {
   const decoded = bech32m.decodeUnsafe(text);
-  if (!decoded || decoded.prefix !== PREFIX) return err("malformed");
+  if (decoded?.prefix !== PREFIX) return err("malformed");
   const key = bech32m.fromWordsUnsafe(decoded.words);
-  if (!key || key.length !== 32) return err("malformed");
+  if (key?.length !== 32) return err("malformed");
   return ok(Uint8Array.from(key));
 }

@@ -104,7 +104,8 @@ export function writeBody(w: CborWriter, body: TransactionBody): void {
       if (body.memo) w.uint(3).bytes(body.memo);
       return;
     case 2:
-      return writeAnchor(w, body);
+      writeAnchor(w, body);
+      return;
     case 3:
       w.map(5).uint(1).bytes(body.device).uint(2).text(body.label).uint(3).uint(body.transactionsPerHour);
       w.uint(4).uint(body.bytesPerHour).uint(5).bytes(body.proof);
@@ -117,7 +118,8 @@ export function writeBody(w: CborWriter, body: TransactionBody): void {
       w.uint(4).text(body.endpoint).uint(5).text(body.metadata);
       return;
     case 6:
-      return writeValidatorUpdate(w, body);
+      writeValidatorUpdate(w, body);
+      return;
     case 7:
       w.map(1).uint(1).bytes(body.validator);
       return;
