@@ -1,0 +1,176 @@
+import { choiceSetting, integerSetting, listenSetting, type Setting, textSetting } from "./setting.ts";
+
+/** Version of the configuration document; a node refuses one it does not know. */
+export const CONFIGURATION_VERSION = 1;
+
+const MIB = 1024 * 1024;
+
+/**
+ * Every setting of a node, by section and key. The table is the schema: keys, checks, defaults, help and the template
+ * of node.toml all come from it.
+ */
+export const SETTINGS = {
+  node: {
+    id: textSetting({
+      pattern: /^[A-Za-z0-9_-]{0,64}$/,
+      expected: "up to 64 of A-Z, a-z, 0-9, _ and -",
+      fallback: "",
+      doc: "Name of this node in status, topics and events; empty: derived from its key.",
+    }),
+  },
+  http: {
+    listen: listenSetting({
+      fallback: { host: "127.0.0.1", port: 8645 },
+      doc: "Address and port of the HTTP interface; anything but loopback lets other machines in.",
+    }),
+    bodyBytesMax: integerSetting({ min: 16_384, max: 64 * MIB, fallback: 2 * MIB, doc: "Bytes of one request body." }),
+    transactionsPerRequestMax: integerSetting({ min: 1, max: 65_536, fallback: 2_048, doc: "Transactions in one submission." }),
+    requestsInFlightMax: integerSetting({
+      min: 1,
+      max: 65_536,
+      fallback: 1_024,
+      doc: "Requests answered at the same time; more are refused with 503.",
+    }),
+    requestDeadlineMs: integerSetting({
+      min: 100,
+      max: 600_000,
+      fallback: 10_000,
+      doc: "Milliseconds a request may take, waiting for finality aside.",
+    }),
+    waitsMax: integerSetting({
+      min: 0,
+      max: 65_536,
+      fallback: 1_024,
+      doc: "Requests waiting for finality at the same time; more are refused with 503.",
+    }),
+    waitMsMax: integerSetting({ min: 0, max: 60_000, fallback: 60_000, doc: "Milliseconds a request may wait for finality." }),
+    streamsMax: integerSetting({
+      min: 0,
+      max: 65_536,
+      fallback: 256,
+      doc: "Event streams open at the same time; more are refused with 503.",
+    }),
+    streamHeartbeatMs: integerSetting({
+      min: 1_000,
+      max: 60_000,
+      fallback: 15_000,
+      doc: "Milliseconds between heartbeats of an idle event stream.",
+    }),
+    streamStallMs: integerSetting({
+      min: 1_000,
+      max: 600_000,
+      fallback: 30_000,
+      doc: "Milliseconds a stream's reader may take nothing before it is disconnected (it resumes by cursor).",
+    }),
+    ratePerSecond: integerSetting({ min: 0, max: 1_000_000, fallback: 100, doc: "Requests a second from one address; 0: no limit." }),
+    rateBurst: integerSetting({ min: 1, max: 1_000_000, fallback: 200, doc: "Requests one address may make at once." }),
+    rateLoopbackPerSecond: integerSetting({
+      min: 0,
+      max: 1_000_000,
+      fallback: 20_000,
+      doc: "Requests a second from this machine itself; 0: no limit.",
+    }),
+    shutdownDeadlineMs: integerSetting({
+      min: 0,
+      max: 600_000,
+      fallback: 5_000,
+      doc: "Milliseconds that running requests get at shutdown.",
+    }),
+  },
+  mempool: {
+    bytesMax: integerSetting({
+      min: MIB,
+      max: 4_096 * MIB,
+      fallback: 64 * MIB,
+      doc: "Bytes of pending transactions; beyond it admission answers mempoolFull.",
+    }),
+    transactionsMax: integerSetting({
+      min: 1,
+      max: 10_000_000,
+      fallback: 100_000,
+      doc: "Pending transactions; beyond it admission answers mempoolFull.",
+    }),
+    accountBytesMax: integerSetting({
+      min: 16_384,
+      max: 1_024 * MIB,
+      fallback: 4 * MIB,
+      doc: "Bytes of pending transactions of one account.",
+    }),
+    accountTransactionsMax: integerSetting({ min: 1, max: 1_000_000, fallback: 1_024, doc: "Pending transactions of one account." }),
+    acknowledgement: choiceSetting({
+      choices: ["local", "replicated"],
+      fallback: "local",
+      doc: "When a submission is answered without ?ack=: durable here, or held durably by more than the tolerated faulty weight.",
+    }),
+  },
+  consensus: {
+    profile: choiceSetting({
+      choices: ["lan", "wan"],
+      fallback: "lan",
+      doc: "Timers: lan for boxes on one network, wan for uplinks and flash.",
+    }),
+  },
+  storage: {
+    checkpointBlocks: integerSetting({ min: 1, max: 1_000_000, fallback: 1_000, doc: "Blocks between checkpoints of the state." }),
+    checkpointSeconds: integerSetting({
+      min: 1,
+      max: 86_400,
+      fallback: 300,
+      doc: "Seconds between checkpoints of the state while it changes.",
+    }),
+    freeBytesMin: integerSetting({
+      min: 8 * MIB,
+      max: 1_048_576 * MIB,
+      fallback: 64 * MIB,
+      doc: "Free bytes of the disk below which admission stops.",
+    }),
+    freeBytesWarn: integerSetting({
+      min: 8 * MIB,
+      max: 1_048_576 * MIB,
+      fallback: 512 * MIB,
+      doc: "Free bytes of the disk below which the node warns.",
+    }),
+  },
+  keys: {
+    passphraseFile: textSetting({
+      pattern: /^[^\0]{0,4096}$/,
+      expected: "a path, relative to the home when it does not start with /",
+      fallback: "",
+      doc: "File holding the passphrase of the node's keys, readable by its owner alone; empty: the keys' own way.",
+    }),
+  },
+  log: {
+    level: choiceSetting({ choices: ["debug", "info", "warn", "error"], fallback: "info", doc: "Least level that is logged." }),
+  },
+} as const;
+
+type Sections = typeof SETTINGS;
+type ValueOf<S> = S extends Setting<infer T> ? T : never;
+
+/** The values in force, by section and key. */
+export type Configuration = {
+  readonly [Section in keyof Sections]: { readonly [Key in keyof Sections[Section]]: ValueOf<Sections[Section][Key]> };
+};
+
+/** A setting with the names under which each source knows it. */
+export type NamedSetting = {
+  readonly section: string;
+  readonly name: string;
+  /** Dotted key, e.g. `http.bodyBytesMax`. */
+  readonly key: string;
+  /** Environment variable, e.g. `BIZRA_HTTP_BODY_BYTES_MAX`. */
+  readonly variable: string;
+  /** Flag without its dashes, e.g. `http-body-bytes-max`. */
+  readonly flag: string;
+  readonly setting: Setting<unknown>;
+};
+
+/** Every setting in the order of the table. */
+export const NAMED_SETTINGS: readonly NamedSetting[] = Object.entries(SETTINGS).flatMap(([section, settings]) =>
+  Object.entries(settings).map(([name, setting]) => nameSetting(section, name, setting as Setting<unknown>)),
+);
+
+function nameSetting(section: string, name: string, setting: Setting<unknown>): NamedSetting {
+  const words = `${section}-${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return { section, name, key: `${section}.${name}`, variable: `BIZRA_${words.replaceAll("-", "_").toUpperCase()}`, flag: words, setting };
+}
