@@ -1,7 +1,7 @@
 import type { BatchHeader, Transaction } from "../protocol/index.ts";
 
-/** Where a batch's bytes stand in the append-only batch log: record index, then segment number and byte offset. */
-export type BatchLocation = { readonly record: number; readonly segment: number; readonly offset: number };
+/** Where a batch's record stands in the append-only batch log: record index, segment number, byte offset, body length. Store all four. */
+export type BatchLocation = { readonly record: number; readonly segment: number; readonly offset: number; readonly length: number };
 
 /** A batch held here: durable, its author's and every transaction's signature verified. */
 export type HeldBatch = {
