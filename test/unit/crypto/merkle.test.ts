@@ -108,6 +108,10 @@ describe("merkle: inclusion", () => {
     const [a, b] = hashes(2) as [Uint8Array, Uint8Array];
     const root = nodeHash(a, b);
     expect(verifyInclusion(nativeSuite, a, 0, 2, [b.subarray(1)], root)).toBe(false);
+    expect(verifyInclusion(nativeSuite, a, 0, 2, [concatBytes(b, b)], root)).toBe(false);
+    const short = a.subarray(1); // a node hash would pad it with a zero
+    expect(verifyInclusion(nativeSuite, a, 0, 2, [short], nodeHash(a, concatBytes(short, Uint8Array.of(0))))).toBe(false);
+    expect(verifyConsistency(nativeSuite, 1, 2, a, root, [concatBytes(b, b)])).toBe(false);
     expect(verifyInclusion(nativeSuite, a.subarray(1), 0, 2, [b], root)).toBe(false);
     expect(verifyInclusion(nativeSuite, a, 0, 2, [b], root.subarray(1))).toBe(false);
     expect(verifyInclusion(nativeSuite, concatBytes(a, b), 0, 1, [], root)).toBe(false);
@@ -124,11 +128,18 @@ describe("merkle: inclusion", () => {
     }
     expect(verifyInclusion(nativeSuite, leaf, index, size, path, root)).toBe(true);
     expect(verifyInclusion(nativeSuite, leaf, 5, size, path, root)).toBe(false);
+    // The last leaf of 2^40 + 1 hangs directly below the root, which a size cut to 32 bits would not know.
+    expect(verifyInclusion(nativeSuite, leaf, size, size + 1, [root], nodeHash(root, leaf))).toBe(true);
   });
 
   test("verify: a huge path, refused without hashing past the tree", () => {
     let hashed = 0;
-    const counting: HashSuite = { sha256: (bytes) => (hashed++, nativeSuite.sha256(bytes)) };
+    const counting: HashSuite = {
+      sha256: (bytes) => {
+        hashed++;
+        return nativeSuite.sha256(bytes);
+      },
+    };
     const [leaf] = hashes(1) as [Uint8Array];
     expect(verifyInclusion(counting, leaf, 0, 4, Array<Uint8Array>(10_000).fill(leaf), leaf)).toBe(false);
     expect(hashed).toBeLessThanOrEqual(2);

@@ -80,6 +80,11 @@ describe("cbor reader: strings", () => {
     },
   );
 
+  test("bytes: as many as the whole input but more than are left, refused", () => {
+    const read = (r: CborReader) => [r.bytes(2).length, r.bytes(0, 9).length];
+    expect(ask("4201024301", read)).toEqual({ value: [2, 0], isComplete: false });
+  });
+
   test.each([
     ["61ff", "a stray byte"],
     ["62c080", "an overlong NUL"],
