@@ -128,8 +128,10 @@ describe("merkle: inclusion", () => {
     }
     expect(verifyInclusion(nativeSuite, leaf, index, size, path, root)).toBe(true);
     expect(verifyInclusion(nativeSuite, leaf, 5, size, path, root)).toBe(false);
-    // The last leaf of 2^40 + 1 hangs directly below the root, which a size cut to 32 bits would not know.
-    expect(verifyInclusion(nativeSuite, leaf, size, size + 1, [root], nodeHash(root, leaf))).toBe(true);
+    // The last leaf of 2^40 + 2^38 + 1 hangs two levels below the root, which a size cut to 32 bits would not know.
+    const last = 2 ** 40 + 2 ** 38;
+    const twoLevels = [root, leafHash(u32be(9))] as const;
+    expect(verifyInclusion(nativeSuite, leaf, last, last + 1, twoLevels, nodeHash(twoLevels[1], nodeHash(root, leaf)))).toBe(true);
   });
 
   test("verify: a huge path, refused without hashing past the tree", () => {
