@@ -1,0 +1,136 @@
+/**
+ * The architecture as a table: which folder stands on which floor, what may be imported from where, and which outside
+ * capability lives in which file. docs/architecture.md says why; this says it so that a machine can hold us to it.
+ */
+
+/** A folder that is one unit of the architecture: its files import one another freely. */
+export type Area = {
+  readonly folder: string;
+  /** Files import from areas on lower floors. */
+  readonly floor: number;
+  /** Where the floor alone allows too much: the only areas it may import. */
+  readonly only?: readonly string[];
+};
+
+/** Every area. A file under src/, appliance/, image/ or sync/ that no area holds is an error. */
+export const AREAS: readonly Area[] = [
+  { folder: "src/kernel", floor: 0 },
+  { folder: "src/crypto", floor: 1 },
+  { folder: "src/protocol", floor: 2 },
+  { folder: "src/ledger", floor: 3 },
+  { folder: "src/consensus", floor: 3 },
+  { folder: "src/storage", floor: 4 },
+  { folder: "src/state", floor: 4 },
+  { folder: "src/mempool", floor: 4 },
+  { folder: "src/blocks", floor: 4 },
+  { folder: "src/validator", floor: 4 },
+  { folder: "src/events", floor: 4 },
+  { folder: "src/identity", floor: 4 },
+  { folder: "src/monitoring", floor: 4 },
+  { folder: "src/config", floor: 4 },
+  { folder: "src/network", floor: 4 },
+  { folder: "src/gateway", floor: 5 },
+  { folder: "appliance", floor: 5 },
+  { folder: "image", floor: 5 },
+  { folder: "sync/agent", floor: 5 },
+  {
+    folder: "sync/aggregator",
+    floor: 5,
+    only: ["src/kernel", "src/crypto", "src/protocol", "src/events", "src/storage", "src/monitoring", "src/config"],
+  },
+  { folder: "src/node", floor: 6 },
+  { folder: "src/cli", floor: 7 },
+  { folder: "src/main.ts", floor: 8 },
+];
+
+/** Folders whose files make up the product, as opposed to what proves or builds it. */
+export const PRODUCT_FOLDERS = ["src", "appliance", "image", "sync"] as const;
+
+/**
+ * Imports between areas of one floor that are wanted. The contexts of floor 4 keep their tables and files through
+ * storage/, which knows none of them.
+ */
+export const SIDEWAYS: readonly { readonly fromFloor: number; readonly to: string }[] = [{ fromFloor: 4, to: "src/storage" }];
+
+/**
+ * The files of an area that other areas may import; index.ts where none is named. crypto/portable.ts is the door for
+ * code that must also run in a browser.
+ */
+export const FRONT_DOORS: Readonly<Record<string, readonly string[]>> = {
+  "src/crypto": ["index.ts", "portable.ts"],
+};
+
+/** A capability that only some files may touch. */
+export type Containment = {
+  /** What it is, for the message. */
+  readonly what: string;
+  /** Modules, as imported. A trailing slash-star takes in everything below. */
+  readonly modules?: readonly string[];
+  /** Names used, as written from a global or an imported name: "Date.now", "node:crypto#randomBytes", "new Date()". */
+  readonly uses?: readonly string[];
+  /** The paths that may: files, or folders with a trailing slash; a star stands for one path segment or a part of it. */
+  readonly allowed: readonly string[];
+};
+
+const PORTS = "src/node/ports.ts";
+
+/** What architecture.md contains, and what follows from it. */
+export const CONTAINMENTS: readonly Containment[] = [
+  {
+    what: "SQLite",
+    modules: ["bun:sqlite", "node:sqlite"],
+    allowed: ["src/storage/", "src/*/store.ts", "appliance/*/store.ts", "sync/*/store.ts"],
+  },
+  { what: "libp2p", modules: ["libp2p", "libp2p/*", "@libp2p/*", "@chainsafe/*"], allowed: ["src/network/"] },
+  { what: "Hono", modules: ["hono", "hono/*", "@hono/*"], allowed: ["src/gateway/", "appliance/console/", "sync/aggregator/"] },
+  { what: "the environment", uses: ["process.env", "Bun.env", "import.meta.env"], allowed: ["src/config/load.ts"] },
+  { what: "the text of configuration files", modules: ["smol-toml"], uses: ["Bun.TOML"], allowed: ["src/config/"] },
+  {
+    what: "the real clock",
+    uses: [
+      "Date.now",
+      "new Date()",
+      "Date()",
+      "performance.now",
+      "performance.timeOrigin",
+      "process.hrtime",
+      "process.uptime",
+      "Bun.nanoseconds",
+      "node:perf_hooks#performance",
+    ],
+    allowed: [PORTS],
+  },
+  {
+    what: "real timers",
+    modules: ["node:timers", "node:timers/promises"],
+    uses: ["setTimeout", "setInterval", "setImmediate", "Bun.sleep", "Bun.sleepSync", "AbortSignal.timeout", "scheduler.wait", "Bun.cron"],
+    allowed: [PORTS],
+  },
+  {
+    what: "real randomness",
+    uses: [
+      "Math.random",
+      "crypto.getRandomValues",
+      "crypto.randomUUID",
+      "crypto.subtle.generateKey",
+      "Bun.randomUUIDv7",
+      "Bun.randomUUIDv5",
+      "node:crypto#randomBytes",
+      "node:crypto#randomFill",
+      "node:crypto#randomFillSync",
+      "node:crypto#randomInt",
+      "node:crypto#randomUUID",
+      "node:crypto#getRandomValues",
+      "node:crypto#webcrypto",
+      "node:crypto#generateKey",
+      "node:crypto#generateKeySync",
+      "node:crypto#generateKeyPair",
+      "node:crypto#generateKeyPairSync",
+      "@noble/hashes/utils.js#randomBytes",
+      "@noble/curves/utils.js#randomBytes",
+    ],
+    allowed: [PORTS],
+  },
+  { what: "the console", uses: ["console"], allowed: ["src/cli/", "src/main.ts", "image/"] },
+  { what: "the end of the process", uses: ["process.exit", "process.abort"], allowed: ["src/cli/", "src/main.ts", "src/node/", "image/"] },
+];
