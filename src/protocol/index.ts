@@ -15,6 +15,7 @@ export * from "./genesis-checks.ts";
 export * from "./limits.ts";
 export * from "./receipt.ts";
 export * from "./state-entry.ts";
+export * from "./state-proof.ts";
 export * from "./transaction.ts";
 export * from "./transaction-body.ts";
 export * from "./validator-set.ts";
