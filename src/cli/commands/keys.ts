@@ -1,0 +1,74 @@
+import { join } from "node:path";
+import { SCRYPT_COST_DEFAULT } from "../../crypto/index.ts";
+import { type KeyPurpose, makeKeyFile, parseKeyFile, unlockKeyFile } from "../../identity/index.ts";
+import { toHex } from "../../kernel/index.ts";
+import { systemEntropy } from "../../node/ports.ts";
+import { formatAddress, proofOfPossessionBytes } from "../../protocol/index.ts";
+import { type Command, CommandFailure, required, UsageError } from "../command.ts";
+import { readText } from "../files.ts";
+import { HOME, writeNew } from "../home.ts";
+import { createHomeJournal } from "../journal.ts";
+import { obtainNewPassphrase, obtainPassphrase, PASSPHRASE_FLAG } from "../signer.ts";
+
+const PURPOSES: readonly KeyPurpose[] = ["account", "validator", "identity"];
+
+/** `bizra keys new`: makes a key on this machine; a validator's key comes with its journal. */
+export const keysNew: Command = {
+  name: "keys new",
+  summary: "Makes a key sealed under a passphrase. A validator's key gets its journal with it, which starting a node never makes.",
+  flags: {
+    ...PASSPHRASE_FLAG,
+    purpose: { kind: "text", value: "PURPOSE", doc: "account (default), validator or identity." },
+    out: { kind: "text", value: "FILE", doc: "Where to write an account's key." },
+    home: { kind: "text", value: "DIR", doc: "Home of the node, for a validator's or identity key." },
+  },
+  async run(input, terminal) {
+    const purpose = PURPOSES.find((p) => p === (input.flag("purpose") ?? "account"));
+    if (!purpose) throw new UsageError(`expected --purpose ${PURPOSES.join(", ")}, got ${input.flag("purpose")}`);
+    const path =
+      purpose === "account"
+        ? required(input, "out")
+        : join(required(input, "home"), purpose === "validator" ? HOME.validatorKey : HOME.identityKey);
+    const { text, signer } = await makeKeyFile(purpose, await obtainNewPassphrase(input, terminal), SCRYPT_COST_DEFAULT, systemEntropy);
+    writeNew(path, text);
+    if (purpose === "validator") createHomeJournal(required(input, "home"), signer.publicKey);
+    const address = formatAddress(signer.publicKey);
+    terminal.result(
+      { file: path, purpose, publicKey: toHex(signer.publicKey), address },
+      () => `Wrote ${path}\npublic key ${toHex(signer.publicKey)}\naddress    ${address}`,
+    );
+    return 0;
+  },
+};
+
+/** `bizra keys show`: the public half; with --chain also the proof of possession for a genesis. */
+export const keysShow: Command = {
+  name: "keys show",
+  summary: "Shows the public half of a key file; never the secret.",
+  arguments: "FILE",
+  positionalsMin: 1,
+  flags: {
+    ...PASSPHRASE_FLAG,
+    chain: { kind: "text", value: "NAME", doc: "Also prints the proof of possession for this chain's genesis." },
+  },
+  async run(input, terminal) {
+    const [path = ""] = input.positionals;
+    const file = parseKeyFile(readText(path));
+    if (!file.ok) throw new CommandFailure(`${path}: ${file.error.detail}`);
+    const { purpose, publicKey } = file.value;
+    const chain = input.flag("chain");
+    const shown = { file: path, purpose, publicKey: toHex(publicKey), address: formatAddress(publicKey) };
+    if (chain === undefined) {
+      terminal.result(shown, () => `${purpose} key\npublic key ${shown.publicKey}\naddress    ${shown.address}`);
+      return 0;
+    }
+    const signer = await unlockKeyFile(file.value, await obtainPassphrase(input, terminal, `Passphrase of ${path}: `));
+    if (!signer.ok) throw new CommandFailure(`${path}: ${signer.error.detail}`);
+    const proofOfPossession = toHex(signer.value.sign(proofOfPossessionBytes(publicKey, chain)));
+    terminal.result(
+      { ...shown, proofOfPossession },
+      () => `${purpose} key\npublic key ${shown.publicKey}\naddress    ${shown.address}\nproof      ${proofOfPossession}`,
+    );
+    return 0;
+  },
+};

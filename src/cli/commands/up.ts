@@ -1,0 +1,133 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { localSigner, parsePkcs8Pem } from "../../crypto/index.ts";
+import { toHex } from "../../kernel/index.ts";
+import { systemClock, systemEntropy, systemTimers } from "../../node/ports.ts";
+import { formatAddress, LIMITS, networkIdOf } from "../../protocol/index.ts";
+import { NodeClient, textOf } from "../client.ts";
+import { type Command, CommandFailure, parseCount } from "../command.ts";
+import { HOME } from "../home.ts";
+import { createNetwork, type NetworkFiles, TRAFFIC_ACCOUNT } from "../network-files.ts";
+import type { Terminal } from "../terminal.ts";
+import { ChildNode, type ReadyNode } from "../up/child-node.ts";
+import { runDemoTraffic } from "../up/demo-traffic.ts";
+import { loopbackAddress } from "../up/free-port.ts";
+import { readGenesis } from "./genesis.ts";
+
+const FIRST_PORT = 8645;
+
+/** `bizra up`: the whole system on this machine. */
+export const up: Command = {
+  name: "up",
+  summary: "Runs a network on this machine: validators as child processes, restarted when they die, until Ctrl-C.",
+  flags: {
+    validators: { kind: "text", value: "N", doc: "How many validators (default 1)." },
+    dir: { kind: "text", value: "DIR", doc: "Where its data lives (default .bizra)." },
+    fresh: { kind: "presence", doc: "Begins anew: removes the network of an earlier run first." },
+  },
+  async run(input, terminal) {
+    const directory = resolve(input.flag("dir") ?? ".bizra", "network");
+    const validators = parseCount(input.flag("validators") ?? "1", "--validators", 1, LIMITS.validatorsMax);
+    if (validators > 1)
+      throw new CommandFailure(
+        "expected --validators 1: this version runs a single validator; networks of several come with the peer-to-peer layer",
+      );
+    if (input.has("fresh")) rmSync(directory, { recursive: true, force: true });
+    const files = existsSync(join(directory, HOME.genesis)) ? findNetwork(directory, validators) : await makeNetwork(directory, validators);
+    return await supervise(files, terminal);
+  },
+};
+
+function makeNetwork(directory: string, validators: number): Promise<NetworkFiles> {
+  const plan = { directory, chainName: "demo", validators, timeMs: systemClock.nowMs(), settings: { "http.listen": "127.0.0.1:0" } };
+  return createNetwork(plan, systemEntropy);
+}
+
+/** The network of an earlier run. */
+function findNetwork(directory: string, validators: number): NetworkFiles {
+  const homes = readdirSync(directory).filter((name) => /^node[0-9]+$/.test(name));
+  if (homes.length !== validators) {
+    throw new CommandFailure(
+      `expected ${validators} validators, but ${directory} holds a network of ${homes.length}; run with --validators ${homes.length}, or with --fresh to begin anew`,
+    );
+  }
+  const genesisPath = join(directory, HOME.genesis);
+  const keys = readdirSync(join(directory, "accounts")).filter((name) => name.endsWith(".pem") && name !== `${TRAFFIC_ACCOUNT}.pem`);
+  const accounts = keys.sort().map((file) => {
+    const key = join(directory, "accounts", file);
+    const seed = parsePkcs8Pem(readFileSync(key, "utf8"));
+    if (!seed.ok) throw new CommandFailure(`expected a key at ${key}, got a damaged file; run with --fresh to begin anew`);
+    return { name: file.slice(0, -4), address: formatAddress(localSigner(seed.value).publicKey), key };
+  });
+  return {
+    directory,
+    genesisPath,
+    genesisHash: readGenesis(genesisPath).hash,
+    homes: homes.sort().map((name) => join(directory, name)),
+    accounts,
+  };
+}
+
+/** Runs the children until a signal; prints where everything answers, again on change. */
+async function supervise(files: NetworkFiles, terminal: Terminal): Promise<number> {
+  const ready = new Map<string, ReadyNode>();
+  let hasTraffic = false;
+  const onReady = async (node: ReadyNode): Promise<void> => {
+    ready.set(node.home, node);
+    if (ready.size < files.homes.length) return;
+    if (!hasTraffic) {
+      hasTraffic = true;
+      await showTraffic(files, node.http, terminal);
+    }
+    await announce(files, ready, terminal);
+  };
+  const children = files.homes.map((home, i) => {
+    const onTrouble = (sentence: string): void => {
+      ready.delete(home);
+      terminal.note(`bizra up: ${sentence}`);
+    };
+    return new ChildNode(home, loopbackAddress(FIRST_PORT + i), { timers: systemTimers, onReady: (node) => void onReady(node), onTrouble });
+  });
+  for (const child of children) child.start();
+  await untilSignal();
+  terminal.note("Stopping.");
+  await Promise.all(children.map((child) => child.stop()));
+  return 0;
+}
+
+async function showTraffic(files: NetworkFiles, http: string, terminal: Terminal): Promise<void> {
+  try {
+    const { ids, height } = await runDemoTraffic(http, join(files.directory, "accounts", `${TRAFFIC_ACCOUNT}.pem`));
+    terminal.note(`Submitted ${ids.length} transactions; all are final at height ${height}:`);
+    for (const id of ids) terminal.note(`  ${http}/api/v2/transactions/${id}`);
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error;
+    terminal.note(`bizra up: ${error.message}`);
+  }
+}
+
+async function announce(files: NetworkFiles, ready: ReadonlyMap<string, ReadyNode>, terminal: Terminal): Promise<void> {
+  const nodes: { id: string; http: string; home: string; pid: number }[] = [];
+  for (const home of files.homes) {
+    const node = ready.get(home);
+    if (!node) return;
+    nodes.push({ id: textOf(await new NodeClient(node.http).get("/api/v2/status"), "id"), http: node.http, home, pid: node.pid });
+  }
+  const network = networkIdOf(files.genesisHash);
+  terminal.result({ ready: true, network, genesis: files.genesisPath, nodes, accounts: files.accounts }, () =>
+    [
+      `Network ${network} is up. Genesis ${files.genesisPath} (${toHex(files.genesisHash)})`,
+      ...nodes.map((n) => `  node ${n.id}  ${n.http}  (pid ${n.pid}, home ${n.home})`),
+      ...files.accounts.map((a) => `  account ${a.name.padEnd(6)} ${a.address}  ${a.key}`),
+      "Ctrl-C stops it.",
+    ].join("\n"),
+  );
+}
+
+/** Resolves at the first SIGINT or SIGTERM. */
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGINT", () => resolve());
+    process.once("SIGTERM", () => resolve());
+  });
+}

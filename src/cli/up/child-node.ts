@@ -1,0 +1,106 @@
+import { join } from "node:path";
+import type { CancelTimer, Timers } from "../../kernel/index.ts";
+import { findRunningNode } from "../home.ts";
+
+/** How long a child may take to answer before it is taken for hung and ended. */
+const READY_LIMIT_MS = 60_000;
+const POLL_MS = 50;
+const BACK_OFF_MS = { first: 200, max: 10_000 } as const;
+
+/** A node that answers: where, and as which process. */
+export type ReadyNode = { readonly home: string; readonly http: string; readonly pid: number };
+
+/** What a supervised child needs from outside. */
+export type ChildPorts = {
+  readonly timers: Timers;
+  /** Called whenever the node answers after a start or a restart. */
+  readonly onReady: (node: ReadyNode) => void;
+  /** Called with a sentence when a child ended or hung. */
+  readonly onTrouble: (sentence: string) => void;
+};
+
+/**
+ * One node as a child process: started, watched until it answers, restarted on the same address whenever it ends, with
+ * a capped back-off, until `stop`. The child sees its standard input close should this process die, and ends itself.
+ */
+export class ChildNode {
+  readonly #home: string;
+  readonly #ports: ChildPorts;
+  #listen: string;
+  #process: Bun.Subprocess | undefined;
+  #cancelTimer: CancelTimer = () => {};
+  #isStopping = false;
+  #backOffMs: number = BACK_OFF_MS.first;
+
+  constructor(home: string, listen: string, ports: ChildPorts) {
+    this.#home = home;
+    this.#listen = listen;
+    this.#ports = ports;
+  }
+
+  /** Starts the child. */
+  start(): void {
+    const words = [...programWords(), "node", "--home", this.#home, "--http-listen", this.#listen, "--exit-with-parent"];
+    const log = Bun.file(join(this.#home, "node.log"));
+    const child = Bun.spawn(words, {
+      stdin: "pipe",
+      stdout: log,
+      stderr: log,
+      onExit: (_child, code, signal) => this.#onExit(code, signal),
+    });
+    this.#process = child;
+    this.#watch(child, 0);
+  }
+
+  /** Asks the child to end, and makes it after ten seconds; resolves when it has ended. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#cancelTimer();
+    const child = this.#process;
+    if (!child || child.exitCode !== null) return;
+    child.kill("SIGTERM");
+    const cancel = this.#ports.timers.after(10_000, () => child.kill("SIGKILL"));
+    await child.exited;
+    cancel();
+  }
+
+  #watch(child: Bun.Subprocess, waitedMs: number): void {
+    this.#cancelTimer = this.#ports.timers.after(POLL_MS, async () => {
+      if (this.#process !== child || child.exitCode !== null) return;
+      const running = findRunningNode(this.#home);
+      if (running?.pid === child.pid && (await isReady(running.http))) {
+        this.#listen = new URL(running.http).host;
+        this.#backOffMs = BACK_OFF_MS.first;
+        this.#ports.onReady({ home: this.#home, http: running.http, pid: child.pid });
+      } else if (waitedMs >= READY_LIMIT_MS) {
+        this.#ports.onTrouble(`the node on ${this.#home} does not answer after ${READY_LIMIT_MS / 1000} s; it is ended and started again`);
+        child.kill("SIGKILL");
+      } else this.#watch(child, waitedMs + POLL_MS);
+    });
+  }
+
+  #onExit(code: number | null, signal: number | null): void {
+    this.#cancelTimer();
+    if (this.#isStopping) return;
+    const how = signal === null ? `with exit code ${code}` : `by signal ${signal}`;
+    this.#ports.onTrouble(
+      `the node on ${this.#home} ended ${how}; starting it again in ${this.#backOffMs} ms (its log: ${join(this.#home, "node.log")})`,
+    );
+    this.#cancelTimer = this.#ports.timers.after(this.#backOffMs, () => this.start());
+    this.#backOffMs = Math.min(2 * this.#backOffMs, BACK_OFF_MS.max);
+  }
+}
+
+async function isReady(http: string): Promise<boolean> {
+  try {
+    return (await fetch(`${http}/readyz`)).ok;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error; // a refused connection: not yet listening
+    return false;
+  }
+}
+
+/** The words that start this same program: the binary alone, or Bun with the entry file. */
+export function programWords(): readonly string[] {
+  return Bun.main.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, Bun.main];
+}

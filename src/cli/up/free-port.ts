@@ -1,0 +1,16 @@
+/** Whether a TCP port of loopback can be listened on now. */
+function isFree(port: number): boolean {
+  try {
+    const listener = Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } });
+    listener.stop(true);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
+    return false;
+  }
+}
+
+/** Address to listen on: the wanted port of loopback when it is free, else one that the system picks. */
+export function loopbackAddress(wantedPort: number): string {
+  return `127.0.0.1:${isFree(wantedPort) ? wantedPort : 0}`;
+}
