@@ -1,0 +1,16 @@
+/**
+ * Floor 4. Everything durable stands on this: files behind a port, append-only record logs, SQLite opened in one place,
+ * and the detection of damage at rest.
+ *
+ * Invariants: what a call reports as durable survives a power cut; damage is named (file, place, kind), never silently cut
+ * off; after a failed sync the object concerned refuses further work. No atomicity across files is promised: what must be
+ * atomic lives in one file. Knows nothing of what it stores.
+ */
+export * from "./file-system.ts";
+export * from "./log-damage.ts";
+export type { Location } from "./log-location.ts";
+export * from "./memory-file-system.ts";
+export * from "./node-file-system.ts";
+export * from "./open-record-log.ts";
+export { type OpenReport, RecordLog, type RecordLogTuning } from "./record-log.ts";
+export * from "./storage-error.ts";

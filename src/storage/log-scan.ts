@@ -1,0 +1,171 @@
+import { bytesEqual, concatBytes } from "../kernel/index.ts";
+import { differInOneByte, findByteErrors } from "./byte-error.ts";
+import { SECTOR_BYTES } from "./file-system.ts";
+import type { TornTail } from "./log-damage.ts";
+import {
+  FRAME_HEAD_BYTES,
+  FRAME_OVERHEAD_BYTES,
+  type FrameHead,
+  frameBytes,
+  frameHash,
+  HASH_BYTES,
+  isFrameKind,
+  readFrameHead,
+  SEGMENT_HEADER_BYTES,
+} from "./log-format.ts";
+
+/** A frame that proved right. */
+export interface ScannedFrame extends FrameHead {
+  readonly offset: number;
+  readonly body: Uint8Array;
+}
+
+/** The bytes of one segment and what is needed to judge frames in it. */
+export interface SegmentBytes {
+  readonly bytes: Uint8Array;
+  readonly logId: Uint8Array;
+  readonly segment: number;
+}
+
+/** How a walk through a segment ended. */
+export interface WalkEnd {
+  /** Offset after the last right frame. */
+  readonly offset: number;
+  /** Kind of the last right frame; undefined when there is none. */
+  readonly lastKind: FrameHead["kind"] | undefined;
+}
+
+/** The frame at an offset; undefined unless head, chain and hash are right. `previous` replaces the 32 bytes before it. */
+export function frameAt(source: SegmentBytes, offset: number, previous?: Uint8Array): ScannedFrame | undefined {
+  const { bytes, logId, segment } = source;
+  const head = readFrameHead(bytes.subarray(offset), { logId, segment, offset });
+  if (head === undefined) return undefined;
+  const bodyEnd = offset + FRAME_HEAD_BYTES + head.length;
+  if (bodyEnd + HASH_BYTES > bytes.length) return undefined;
+  const hash =
+    previous === undefined
+      ? frameHash(bytes.subarray(offset - HASH_BYTES, bodyEnd))
+      : frameHash(concatBytes(previous, bytes.subarray(offset, bodyEnd)));
+  if (!bytesEqual(hash, bytes.subarray(bodyEnd, bodyEnd + HASH_BYTES))) return undefined;
+  return { ...head, offset, body: bytes.subarray(offset + FRAME_HEAD_BYTES, bodyEnd) };
+}
+
+/** Visits the right frames of a segment in order, up to the first that is not. The header has been checked. */
+export function walkFrames(source: SegmentBytes, visit: (frame: ScannedFrame) => void): WalkEnd {
+  let offset = SEGMENT_HEADER_BYTES;
+  let lastKind: FrameHead["kind"] | undefined;
+  for (;;) {
+    const frame = frameAt(source, offset);
+    if (frame === undefined) return { offset, lastKind };
+    visit(frame);
+    lastKind = frame.kind;
+    offset += frameBytes(frame.length);
+  }
+}
+
+/** Verdict on the bytes after the last right frame of the last segment. */
+export type TailVerdict =
+  | { readonly kind: "clean" }
+  | { readonly kind: "unused"; readonly sizeBytes: number }
+  | { readonly kind: "torn"; readonly tail: Omit<TornTail, "file"> }
+  | { readonly kind: "damaged"; readonly detail: string };
+
+/**
+ * Tells a torn tail from damage. Bytes after the walk's end are damage when any of this holds:
+ *
+ * - a right frame further on was written when that point was durable already (the mark after each sync is one);
+ * - changing one byte makes the frame right: a torn write loses sectors, it does not change single bytes.
+ *
+ * Else nothing proves that any of it was ever durable, and it is a torn write. Nothing but zeros is space laid out ahead.
+ */
+export function judgeTail(source: SegmentBytes, offset: number): TailVerdict {
+  const { bytes } = source;
+  if (offset === bytes.length) return { kind: "clean" };
+  if (bytes.subarray(offset).every((byte) => byte === 0)) return { kind: "unused", sizeBytes: bytes.length - offset };
+  let wholeRecordCount = 0;
+  for (const frame of findFramesAfter(source, offset)) {
+    if (frame.durable > offset)
+      return { kind: "damaged", detail: `a later record at offset ${frame.offset} was written after this point was durable` };
+    if (frame.kind === "record") wholeRecordCount++;
+  }
+  if (isOneByteOff(source, offset)) return { kind: "damaged", detail: "the record differs from what was written in a single byte" };
+  return { kind: "torn", tail: { offset, sizeBytes: bytes.length - offset, wholeRecordCount, shape: shapeOf(source, offset) } };
+}
+
+/** Right frames after a wrong one, found by trying every offset; the 32 bytes before each are trusted. */
+function* findFramesAfter(source: SegmentBytes, wrongOffset: number): Generator<ScannedFrame> {
+  const { bytes, logId, segment } = source;
+  const wrongHead = readFrameHead(bytes.subarray(wrongOffset), { logId, segment, offset: wrongOffset });
+  let offset = wrongOffset + 1;
+  while (offset + FRAME_OVERHEAD_BYTES <= bytes.length) {
+    let frame = isFrameKind(bytes[offset]) ? frameAt(source, offset) : undefined;
+    if (frame === undefined && wrongHead !== undefined && offset === wrongOffset + frameBytes(wrongHead.length)) {
+      // The stored hash before it may be what is wrong: try the hash that the record before it ought to have.
+      frame = frameAt(source, offset, frameHash(bytes.subarray(wrongOffset - HASH_BYTES, offset - HASH_BYTES)));
+    }
+    if (frame === undefined) {
+      offset++;
+    } else {
+      yield frame;
+      offset += frameBytes(frame.length);
+    }
+  }
+}
+
+function isOneByteOff(source: SegmentBytes, offset: number): boolean {
+  const { bytes, logId, segment } = source;
+  const place = { logId, segment, offset };
+  const head = readFrameHead(bytes.subarray(offset), place);
+  if (head !== undefined) return hasOneByteOffAfterHead(bytes, offset, head);
+  const patched = bytes.slice(offset, offset + FRAME_HEAD_BYTES);
+  if (patched.length < FRAME_HEAD_BYTES) return false;
+  for (let at = 0; at < FRAME_HEAD_BYTES; at++) {
+    const found = patched[at] as number;
+    for (let difference = 1; difference < 256; difference++) {
+      patched[at] = found ^ difference;
+      const candidate = readFrameHead(patched, place);
+      if (candidate !== undefined && isRightWithHead(bytes, offset, patched, candidate)) return true;
+    }
+    patched[at] = found;
+  }
+  return false;
+}
+
+function isRightWithHead(bytes: Uint8Array, offset: number, headBytes: Uint8Array, head: FrameHead): boolean {
+  const bodyEnd = offset + FRAME_HEAD_BYTES + head.length;
+  if (bodyEnd + HASH_BYTES > bytes.length) return false;
+  const hash = frameHash(
+    concatBytes(bytes.subarray(offset - HASH_BYTES, offset), headBytes, bytes.subarray(offset + FRAME_HEAD_BYTES, bodyEnd)),
+  );
+  return bytesEqual(hash, bytes.subarray(bodyEnd, bodyEnd + HASH_BYTES));
+}
+
+function hasOneByteOffAfterHead(bytes: Uint8Array, offset: number, head: FrameHead): boolean {
+  const bodyStart = offset + FRAME_HEAD_BYTES;
+  const bodyEnd = bodyStart + head.length;
+  if (bodyEnd + HASH_BYTES > bytes.length) return false;
+  const hashed = bytes.slice(offset - HASH_BYTES, bodyEnd);
+  const stored = bytes.subarray(bodyEnd, bodyEnd + HASH_BYTES);
+  if (differInOneByte(frameHash(hashed), stored)) return true;
+  const bodyAt = HASH_BYTES + FRAME_HEAD_BYTES;
+  for (const { position, difference } of findByteErrors(head.length, head.bodyCrc, Bun.hash.crc32(hashed.subarray(bodyAt)))) {
+    const at = bodyAt + position;
+    hashed[at] = (hashed[at] as number) ^ difference;
+    if (bytesEqual(frameHash(hashed), stored)) return true;
+    hashed[at] = (hashed[at] as number) ^ difference;
+  }
+  return false;
+}
+
+function shapeOf(source: SegmentBytes, offset: number): TornTail["shape"] {
+  const { bytes, logId, segment } = source;
+  const head = readFrameHead(bytes.subarray(offset), { logId, segment, offset });
+  const end = head === undefined ? bytes.length : offset + frameBytes(head.length);
+  if (end > bytes.length || bytes.length - offset < FRAME_OVERHEAD_BYTES) return "cut";
+  for (let from = offset; from < end; ) {
+    const to = Math.min(end, (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES);
+    if (bytes.subarray(from, to).every((byte) => byte === 0)) return "zeros";
+    from = to;
+  }
+  return "garbled";
+}
