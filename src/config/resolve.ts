@@ -140,6 +140,8 @@ const RELATIONS: readonly { readonly lower: string; readonly upper: string }[] =
   { lower: "storage.freeBytesMin", upper: "storage.freeBytesWarn" },
   { lower: "mempool.accountBytesMax", upper: "mempool.bytesMax" },
   { lower: "mempool.accountTransactionsMax", upper: "mempool.transactionsMax" },
+  { lower: "mempool.sourceBytesMax", upper: "mempool.bytesMax" },
+  { lower: "mempool.sourceTransactionsMax", upper: "mempool.transactionsMax" },
 ];
 
 function checkRelations({ values, places, faults }: Layered): void {

@@ -93,10 +93,22 @@ export const SETTINGS = {
     accountBytesMax: integerSetting({
       min: 16_384,
       max: 1_024 * MIB,
-      fallback: 4 * MIB,
+      fallback: 8 * MIB,
       doc: "Bytes of pending transactions of one account.",
     }),
-    accountTransactionsMax: integerSetting({ min: 1, max: 1_000_000, fallback: 1_024, doc: "Pending transactions of one account." }),
+    accountTransactionsMax: integerSetting({ min: 1, max: 1_000_000, fallback: 2_048, doc: "Pending transactions of one account." }),
+    sourceBytesMax: integerSetting({
+      min: 16_384,
+      max: 1_024 * MIB,
+      fallback: 16 * MIB,
+      doc: "Bytes of pending transactions that came from one address.",
+    }),
+    sourceTransactionsMax: integerSetting({
+      min: 1,
+      max: 1_000_000,
+      fallback: 25_000,
+      doc: "Pending transactions that came from one address.",
+    }),
     acknowledgement: choiceSetting({
       choices: ["local", "replicated"],
       fallback: "local",
