@@ -1,0 +1,84 @@
+import { sha256 } from "../crypto/index.ts";
+import { bytesEqual } from "../kernel/index.ts";
+import {
+  type AnchorBody,
+  type DeviceRegisterBody,
+  type DeviceRevokeBody,
+  deviceProofBytes,
+  type ReceiptCode,
+  type Transaction,
+  type TransferBody,
+} from "../protocol/index.ts";
+import type { ExecutionContext } from "./context.ts";
+import type { Effect } from "./effects.ts";
+import { quotaHourOf } from "./sponsorship.ts";
+import type { WorkingSet } from "./working-set.ts";
+
+/**
+ * Does what a transaction asks for, its fee paid and its nonce used. Either everything is done, its effects are appended
+ * and the code is `applied`, or nothing is and the code says why.
+ *
+ * Types 5 to 14 are reserved. Admission refuses them; one that a faulty validator puts into a block all the same fails
+ * with `notAuthorized`, so every node agrees on what became of it.
+ */
+export function applyBody(working: WorkingSet, context: ExecutionContext, transaction: Transaction, effects: Effect[]): ReceiptCode {
+  const { sender, body } = transaction;
+  switch (body.type) {
+    case 1:
+      return applyTransfer(working, sender, body, effects);
+    case 2:
+      effects.push({ kind: "anchored", sender, stream: body.stream, digest: digestOf(body) });
+      return "applied";
+    case 3:
+      return applyDeviceRegister(working, context, sender, body, effects);
+    case 4:
+      return applyDeviceRevoke(working, sender, body, effects);
+    default:
+      return "notAuthorized";
+  }
+}
+
+/** A transfer of nothing changes nothing, so it brings no account into being either. */
+function applyTransfer(working: WorkingSet, from: Uint8Array, body: TransferBody, effects: Effect[]): ReceiptCode {
+  const { to, amount } = body;
+  const source = working.account(from);
+  if (source.balance < amount) return "insufficientFunds";
+  if (amount > 0n) {
+    working.debit(source, amount);
+    working.credit(working.account(to), amount);
+  }
+  effects.push({ kind: "moved", from, to, amount });
+  return "applied";
+}
+
+/** The device's own account is made when it is not there, since that holds the nonce of what it sends. */
+function applyDeviceRegister(
+  working: WorkingSet,
+  context: ExecutionContext,
+  owner: Uint8Array,
+  body: DeviceRegisterBody,
+  effects: Effect[],
+): ReceiptCode {
+  const { device, label, transactionsPerHour, bytesPerHour, proof } = body;
+  if (working.findDevice(device) !== undefined) return "alreadyRegistered";
+  if (!context.verifySignature(device, deviceProofBytes(context.chainId, device, owner), proof)) return "badProof";
+  const use = { hour: quotaHourOf(context.timeMs), usedTransactions: 0n, usedBytes: 0n };
+  working.setDevice(device, { kind: "device", owner, label, transactionsPerHour, bytesPerHour, ...use });
+  working.ensurePresent(working.account(device));
+  effects.push({ kind: "deviceRegistered", device, owner });
+  return "applied";
+}
+
+/** The device keeps its account: the nonces it has used stay used. */
+function applyDeviceRevoke(working: WorkingSet, owner: Uint8Array, body: DeviceRevokeBody, effects: Effect[]): ReceiptCode {
+  const entry = working.findDevice(body.device);
+  if (entry === undefined) return "notRegistered";
+  if (!bytesEqual(entry.owner, owner)) return "notAuthorized";
+  working.setDevice(body.device, undefined);
+  effects.push({ kind: "deviceRevoked", device: body.device, owner });
+  return "applied";
+}
+
+function digestOf(body: AnchorBody): Uint8Array {
+  return "digest" in body.content ? body.content.digest : sha256(body.content.data);
+}
