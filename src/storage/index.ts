@@ -6,11 +6,13 @@
  * off; after a failed sync the object concerned refuses further work. No atomicity across files is promised: what must be
  * atomic lives in one file. Knows nothing of what it stores.
  */
+export { Database, type Migration } from "./database.ts";
 export * from "./file-system.ts";
 export * from "./log-damage.ts";
 export type { Location } from "./log-location.ts";
 export * from "./memory-file-system.ts";
 export * from "./node-file-system.ts";
+export * from "./open-database.ts";
 export * from "./open-record-log.ts";
 export { type OpenReport, RecordLog, type RecordLogTuning } from "./record-log.ts";
 export * from "./storage-error.ts";
