@@ -124,7 +124,7 @@ async function installRuntime(name, platformFlags) {
   const present = await findRuntime(dir, name === "host");
   if (present !== undefined) return present;
 
-  console.log(`installing Bun ${version} for ${name === "host" ? "this machine" : name} (about 40 MB, once)`);
+  console.error(`installing Bun ${version} for ${name === "host" ? "this machine" : name} (about 40 MB, once)`);
   const partial = `${dir}.partial-${process.pid}`;
   rmSync(partial, { recursive: true, force: true });
   cpSync(pinDir, partial, { recursive: true });

@@ -54,10 +54,11 @@ export const SIDEWAYS: readonly { readonly fromFloor: number; readonly to: strin
 
 /**
  * The files of an area that other areas may import; index.ts where none is named. crypto/portable.ts is the door for
- * code that must also run in a browser.
+ * code that must also run in a browser, node/ports.ts the one for commands that need a clock but no node.
  */
 export const FRONT_DOORS: Readonly<Record<string, readonly string[]>> = {
   "src/crypto": ["index.ts", "portable.ts"],
+  "src/node": ["index.ts", "ports.ts"],
 };
 
 /** A capability that only some files may touch. */

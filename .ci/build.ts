@@ -1,0 +1,111 @@
+/**
+ * `bun run build [-- --target NAME]`: compiles src/main.ts, every worker (*.worker.ts) and the runtime into one binary,
+ * dist/bizra, or dist/bizra-NAME for a named platform. Equal inputs give equal bytes.
+ */
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+import { type Stamp, stampOfTree, stampPath } from "./stamp.mjs";
+import { ensureRuntime, pinnedBunVersion, projectRoot, SetupError, type Target, targets } from "./toolchain.mjs";
+
+/** What to compile, and into what. */
+export type BinaryPlan = {
+  /** Absolute paths; the first is the program, the others are its workers, which it names by `new URL(..., import.meta.url)`. */
+  readonly entryPoints: readonly string[];
+  /** The folder whose layout the entry points keep inside the binary. */
+  readonly root: string;
+  readonly outfile: string;
+  readonly stamp: Stamp;
+  /** The Bun executable to build on; the running one when absent. */
+  readonly runtime?: string;
+};
+
+/**
+ * Compiles one binary. It appears at `outfile` complete or not at all, and what stood there before is gone either way.
+ *
+ * The binary carries its own configuration: it reads neither .env nor bunfig.toml nor package.json nor tsconfig.json
+ * where it is started. Source maps go in, and names are kept, so that a stack trace from the field names our lines.
+ *
+ * @throws SetupError when the code does not compile
+ */
+export async function buildBinary({ entryPoints, root, outfile, stamp, runtime }: BinaryPlan): Promise<void> {
+  rmSync(outfile, { force: true });
+  rmSync(stampPath(outfile), { force: true });
+  const workDir = join(dirname(outfile), `.${basename(outfile)}.partial-${process.pid}`);
+  rmSync(workDir, { recursive: true, force: true });
+  mkdirSync(workDir, { recursive: true });
+  const partial = join(workDir, basename(outfile));
+  try {
+    const built = await Bun.build({
+      entrypoints: [...entryPoints],
+      root,
+      target: "bun",
+      format: "esm",
+      bytecode: true,
+      minify: { whitespace: true, syntax: true, identifiers: false },
+      sourcemap: "linked",
+      define: { BIZRA_VERSION: JSON.stringify(stamp.version), BIZRA_COMMIT: JSON.stringify(stamp.commit) },
+      env: "disable",
+      throw: false,
+      compile: {
+        outfile: partial,
+        autoloadDotenv: false,
+        autoloadBunfig: false,
+        autoloadTsconfig: false,
+        autoloadPackageJson: false,
+        ...(runtime === undefined ? {} : { executablePath: runtime }),
+      },
+    });
+    if (!built.success) throw new SetupError(`The code does not compile:\n${built.logs.map(String).join("\n")}`);
+    renameSync(partial, outfile);
+    writeFileSync(stampPath(outfile), `${JSON.stringify(stamp, null, 2)}\n`);
+  } finally {
+    rmSync(workDir, { recursive: true, force: true });
+  }
+}
+
+/** The entry points of the product: its main file and every worker. */
+export function productEntryPoints(): string[] {
+  const workers = [...new Bun.Glob("{src,appliance,sync}/**/*.worker.ts").scanSync({ cwd: projectRoot })].sort();
+  return ["src/main.ts", ...workers].map((path) => join(projectRoot, path));
+}
+
+function isTarget(name: string): name is Target {
+  return Object.hasOwn(targets, name);
+}
+
+async function main(): Promise<void> {
+  const startedMs = performance.now();
+  if (Bun.version !== pinnedBunVersion()) {
+    throw new SetupError(
+      `The binary is built on Bun ${pinnedBunVersion()}, this is ${Bun.version}. \`npm test\` and \`npm start\` bring the right one.`,
+    );
+  }
+  const { values } = parseArgs({ options: { target: { type: "string" } }, strict: true });
+  const { target } = values;
+  if (target !== undefined && !isTarget(target)) {
+    throw new SetupError(`There is no target "${target}". Targets: ${Object.keys(targets).join(", ")}.`);
+  }
+  const isHost = target === undefined || target === `${process.platform}-${process.arch}`;
+  const outfile = join(projectRoot, "dist", target === undefined ? "bizra" : `bizra-${target}`);
+  await buildBinary({
+    entryPoints: productEntryPoints(),
+    root: projectRoot,
+    outfile,
+    stamp: stampOfTree(),
+    ...(isHost ? {} : { runtime: await ensureRuntime(target) }),
+  });
+  const megabytes = Bun.file(outfile).size / 1e6;
+  console.log(`built ${outfile}: ${megabytes.toFixed(1)} MB in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    const isWrongUsage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+    if (!(error instanceof SetupError) && !isWrongUsage) throw error;
+    console.error(error.message);
+    process.exitCode = isWrongUsage ? 2 : 1;
+  }
+}
