@@ -1,5 +1,5 @@
-import { ed25519 } from "@noble/curves/ed25519.js";
 import { parseHex, present } from "../kernel/index.ts";
+import { decodePoint } from "./curve-point.ts";
 
 /** Bytes of an Ed25519 public key. */
 export const PUBLIC_KEY_BYTES = 32;
@@ -53,19 +53,6 @@ export function isTorsionFree(key: Uint8Array): boolean {
   if (!checkPublicKey(key)) return false;
   const point = decodePoint(key);
   return point?.isTorsionFree() ?? false;
-}
-
-/** A point of the curve in noble's arithmetic. */
-export type CurvePoint = InstanceType<typeof ed25519.Point>;
-
-/** The point that a canonical 32-byte encoding names, or undefined when it names none. */
-export function decodePoint(encoded: Uint8Array): CurvePoint | undefined {
-  try {
-    return ed25519.Point.fromBytes(encoded);
-  } catch (error) {
-    if (!(error instanceof Error) || error instanceof TypeError) throw error; // noble reports a bad point as a plain Error
-    return undefined;
-  }
 }
 
 /** Canonical (so below p) and not one of the 14 encodings; the two spellings of negative zero are among these. */

@@ -1,7 +1,8 @@
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { sha256, sha512 } from "@noble/hashes/sha2.js";
 import { bytesEqual, concatBytes } from "../kernel/index.ts";
-import { checkPublicKey, checkSignatureShape, decodePoint } from "./ed25519-rule.ts";
+import { decodePoint } from "./curve-point.ts";
+import { checkPublicKey, checkSignatureShape } from "./ed25519-rule.ts";
 import type { CryptoSuite } from "./suite.ts";
 
 /** Order of the prime subgroup. */
