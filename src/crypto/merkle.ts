@@ -98,6 +98,40 @@ export function verifyInclusion(
   return last === 0 && bytesEqual(hash, root);
 }
 
+/**
+ * The root that a path leads to from the leaf at `index`, or undefined when no tree gives that leaf a path of this
+ * length. The tree's size is not needed: a set bit of the index is a left sibling, and the right siblings stand at the
+ * lowest clear bits, since above the last of them the way runs along the tree's right edge. It proves that the leaf is in
+ * the tree; the index only where the leaf's content holds it, as a receipt does. Then a proof has no size in it that could
+ * be changed and still verify.
+ */
+export function rootOfInclusionPath(
+  suite: HashSuite,
+  leaf: Uint8Array,
+  index: number,
+  path: readonly Uint8Array[],
+): Uint8Array | undefined {
+  if (!Number.isSafeInteger(index) || index < 0 || !isDigest(leaf) || !path.every(isDigest)) return undefined;
+  let lefts = 0;
+  for (let bits = index; bits > 0; bits = Math.floor(bits / 2)) lefts += bits % 2;
+  let rights = path.length - lefts;
+  let hash = leaf;
+  let at = index;
+  for (const sibling of path) {
+    while (at % 2 === 0 && rights <= 0) {
+      if (at === 0) return undefined;
+      at /= 2;
+    }
+    if (at % 2 === 1) hash = nodeHashBy(suite, sibling, hash);
+    else {
+      hash = nodeHashBy(suite, hash, sibling);
+      rights--;
+    }
+    at = Math.floor(at / 2);
+  }
+  return at === 0 ? hash : undefined;
+}
+
 /** Whether the bytes have a digest's length. */
 export function isDigest(bytes: Uint8Array): boolean {
   return bytes.length === DIGEST_BYTES;

@@ -25,7 +25,7 @@ export type EpochHop = FinalHeaders & { readonly nextSet: ValidatorSet };
 
 /** What a bundle proves: a receipt by its path to receiptRoot, or a state entry's value or absence by its path to stateRoot. */
 export type ProofContent =
-  | { readonly kind: "receipt"; readonly receipt: Receipt; readonly receiptCount: number; readonly path: readonly Uint8Array[] }
+  | { readonly kind: "receipt"; readonly receipt: Receipt; readonly path: readonly Uint8Array[] }
   | { readonly kind: "state"; readonly proof: StateProof };
 
 /** Everything an offline verifier needs beside what it trusts already. */
@@ -43,7 +43,7 @@ export function encodeProofBundle(bundle: ProofBundle): Uint8Array {
   w.raw(encodeCertificate(bundle.finalization));
   const { content } = bundle;
   if (content.kind === "state") return w.array(2).uint(2).bytes(encodeStateProof(content.proof)).finish();
-  w.array(4).uint(1).raw(encodeReceipt(content.receipt)).uint(content.receiptCount).array(content.path.length);
+  w.array(3).uint(1).raw(encodeReceipt(content.receipt)).array(content.path.length);
   for (const hash of content.path) w.bytes(hash);
   return w.finish();
 }
@@ -88,18 +88,17 @@ function readHop(r: CborReader): EpochHop | undefined {
 }
 
 function readContent(r: CborReader): ProofContent | undefined {
-  const fields = r.array(4);
+  const fields = r.array(3);
   const kind = r.uint(2);
   if (kind === 2) {
     const proof = decodeStateProof(r.bytes(1, PROOF_LIMITS.stateProofBytesMax));
     if (fields !== 2 || !proof.ok) r.reject();
     return proof.ok ? { kind: "state", proof: proof.value } : undefined;
   }
-  if (kind !== 1 || fields !== 4) r.reject();
+  if (kind !== 1 || fields !== 3) r.reject();
   const receipt = readReceipt(r);
-  const receiptCount = r.uint();
   const pathLength = r.array(PROOF_LIMITS.pathMax);
   const path: Uint8Array[] = [];
   for (let i = 0; i < pathLength && !r.isBroken; i++) path.push(r.bytes(32));
-  return { kind: "receipt", receipt, receiptCount, path };
+  return { kind: "receipt", receipt, path };
 }

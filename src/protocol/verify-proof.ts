@@ -1,4 +1,4 @@
-import { type CryptoSuite, leafHash, verifyInclusion } from "../crypto/portable.ts";
+import { type CryptoSuite, leafHash, rootOfInclusionPath } from "../crypto/portable.ts";
 import { bytesEqual, err, ok, type Result, toHex } from "../kernel/index.ts";
 import { type BlockHeader, blockHashOf } from "./block.ts";
 import { checkCertificate } from "./certificate.ts";
@@ -83,11 +83,12 @@ function verifyContent(suite: CryptoSuite, header: BlockHeader, { content }: Pro
     if (!fact.ok) return refuse("badState", `the state proof does not lead to the header's state root: ${fact.error}`);
     return ok({ kind: "state", header, key: content.proof.key, value: fact.value });
   }
-  const { receipt, receiptCount, path } = content;
+  const { receipt, path } = content;
   if (receipt.height !== header.height)
     return refuse("badReceipt", `the receipt is of height ${receipt.height}, the header of ${header.height}`);
-  const isIncluded = verifyInclusion(suite, leafHash(encodeReceipt(receipt)), receipt.index, receiptCount, path, header.receiptRoot);
-  if (!isIncluded) return refuse("badReceipt", "the receipt's path does not lead to the header's receipt root");
+  const root = rootOfInclusionPath(suite, leafHash(encodeReceipt(receipt)), receipt.index, path);
+  if (!root || !bytesEqual(root, header.receiptRoot))
+    return refuse("badReceipt", "the receipt's path does not lead to the header's receipt root");
   return ok({ kind: "receipt", header, receipt });
 }
 

@@ -79,7 +79,7 @@ export class ChildNode {
     });
   }
 
-  #onExit(code: number | null, signal: number | null): void {
+  #onExit(code: number | null, signal: string | number | null): void {
     this.#cancelTimer();
     if (this.#isStopping) return;
     const how = signal === null ? `with exit code ${code}` : `by signal ${signal}`;

@@ -33,8 +33,8 @@ describe("transaction", () => {
     const at = hex.indexOf("0300041903e8");
     expect(at).toBeGreaterThan(0);
     const payloadLength = Number.parseInt(hex.slice(14, 16), 16);
-    const longer =
-      hex.slice(0, 14) + (payloadLength + 1).toString(16).padStart(2, "0") + hex.slice(16, at) + "031800041903e8" + hex.slice(at + 12);
+    const length = (payloadLength + 1).toString(16).padStart(2, "0");
+    const longer = `${hex.slice(0, 14)}${length}${hex.slice(16, at)}031800041903e8${hex.slice(at + 12)}`;
     expect(decodeTransaction(sampleAad, Buffer.from(longer, "hex"))).toEqual({ ok: false, error: "malformed" });
   });
 
