@@ -1,16 +1,18 @@
 import { err, ok, type Result } from "../kernel/index.ts";
 import { formatAddress, LIMITS, type Rejection, type RejectionCode, type Transaction } from "../protocol/index.ts";
-import type { LedgerParameters } from "./context.ts";
+import { type ChargeTerms, chargeFee, validityWindowOf } from "./charge.ts";
+import type { SkipReason } from "./context.ts";
 import { findUseAfter, type Payer, payerOf, type QuotaUse, quotaHourOf, quotaUseOf } from "./sponsorship.ts";
 import type { LedgerView } from "./view.ts";
+import { WorkingSet } from "./working-set.ts";
 
 /** Where the chain stands when a transaction is judged. */
 export type AdmissionRules = {
-  /** Finalized height. */
+  /** Finalized height; what is judged executes above it. */
   readonly tipHeight: number;
   /** The best estimate of the next header's time, milliseconds since the Unix epoch. */
   readonly timeMs: number;
-  readonly parameters: Pick<LedgerParameters, "minimumFee" | "maxValidity">;
+  readonly parameters: ChargeTerms["parameters"];
 };
 
 /** What is accepted but not yet final, as the pool knows it. Keys are 32-byte public keys. */
@@ -23,8 +25,15 @@ export interface PendingView {
   quotaUseOf(device: Uint8Array): QuotaUse;
 }
 
-/** Whether a transaction can execute next (`ready`), or waits for others of its sender (`gap`). */
-export type Readiness = "ready" | "gap";
+/** What admission found out about a transaction that it lets in. */
+export type Admission = {
+  /** Whether it can execute next or after what is pending (`ready`), or waits for others of its sender (`gap`). */
+  readonly readiness: "ready" | "gap";
+  /** Key whose balance pays: the sender, or the owner of the sending device; 32 bytes. */
+  readonly payer: Uint8Array;
+  /** Base units that it takes from the payer when it is applied. */
+  readonly cost: bigint;
+};
 
 /**
  * Judges a decoded transaction against the finalized state and what is pending, the cheapest checks first; its
@@ -39,7 +48,7 @@ export function checkAdmission(
   rules: AdmissionRules,
   transaction: Transaction,
   pending: PendingView,
-): Result<Readiness, Rejection> {
+): Result<Admission, Rejection> {
   const stateless = findStatelessFault(rules, transaction);
   if (stateless !== undefined) return err(stateless);
   const account = view.findAccount(transaction.sender);
@@ -54,8 +63,9 @@ export function checkAdmission(
   const payer = payerOf(view, transaction);
   const unpaid = findQuotaFault(rules, transaction, payer, pending) ?? findFundsFault(view, transaction, payer, pending);
   if (unpaid !== undefined) return err(unpaid);
-  const next = pending.nextNonce(transaction.sender);
-  return ok(nonce <= (next === undefined || next < account.nonce ? account.nonce : next) ? "ready" : "gap");
+  const next = pending.nextNonce(transaction.sender) ?? account.nonce;
+  const readiness = nonce <= next || nonce === account.nonce ? "ready" : "gap";
+  return ok({ readiness, payer: payer.publicKey, cost: spendOf(transaction) });
 }
 
 /** Base units that a transaction takes from its payer's balance when it is applied: the fee, and what its sender transfers. */
@@ -63,15 +73,27 @@ export function spendOf(transaction: Transaction): bigint {
   return transaction.body.type === 1 ? transaction.fee + transaction.body.amount : transaction.fee;
 }
 
+/**
+ * Why a transaction would be skipped if it executed next on this view, or undefined when it would get a receipt: the
+ * rules of execution themselves, so what is found executable here is not put into blocks in vain.
+ */
+export function findSkipReason(view: LedgerView, rules: AdmissionRules, transaction: Transaction): SkipReason | undefined {
+  const terms = chargeTermsOf(rules);
+  const charge = chargeFee(new WorkingSet(view), terms, validityWindowOf(terms), transaction);
+  return typeof charge === "string" ? charge : undefined;
+}
+
+function chargeTermsOf({ tipHeight, timeMs, parameters }: AdmissionRules): ChargeTerms {
+  return { height: tipHeight + 1, timeMs, parameters };
+}
+
 function findStatelessFault(rules: AdmissionRules, transaction: Transaction): Rejection | undefined {
   const { fee, validUntil, body } = transaction;
-  const { minimumFee, maxValidity } = rules.parameters;
-  const tip = BigInt(rules.tipHeight);
+  const { minimumFee } = rules.parameters;
+  const { earliest, latest } = validityWindowOf(chargeTermsOf(rules));
   if (fee < minimumFee) return fault("feeTooLow", `expected a fee of ${minimumFee} or more, got ${fee}`);
-  if (validUntil <= tip) return fault("expired", `expected validUntil above the tip ${tip}, got ${validUntil}`);
-  if (validUntil > tip + maxValidity) {
-    return fault("validityTooLong", `expected validUntil of ${tip + maxValidity} or below, got ${validUntil}`);
-  }
+  if (validUntil < earliest) return fault("expired", `expected validUntil of ${earliest} or above, got ${validUntil}`);
+  if (validUntil > latest) return fault("validityTooLong", `expected validUntil of ${latest} or below, got ${validUntil}`);
   if (body.type > 4) return fault("notAuthorized", `expected a type from 1 to 4, got ${body.type}, which is reserved`);
   return undefined;
 }

@@ -1,12 +1,12 @@
 import { assert } from "../kernel/index.ts";
-import type { DeviceEntry, Receipt, ReceiptCode, Transaction } from "../protocol/index.ts";
+import type { Receipt, ReceiptCode, Transaction } from "../protocol/index.ts";
 import { applyBody } from "./apply-body.ts";
-import type { ExecutionContext, SkippedTransaction, SkipReason } from "./context.ts";
+import { chargeFee, validityWindowOf } from "./charge.ts";
+import type { ExecutionContext, SkippedTransaction } from "./context.ts";
 import { type Effect, effectsDigestOf } from "./effects.ts";
 import { settleFees } from "./fees.ts";
-import { findUseAfter, payerOf, quotaHourOf, quotaUseOf } from "./sponsorship.ts";
 import type { EntryChange, LedgerView } from "./view.ts";
-import { type WorkingAccount, WorkingSet } from "./working-set.ts";
+import { WorkingSet } from "./working-set.ts";
 
 /** What a block did. `receipts`, `executed` and `effects` run in parallel; a position in them is the receipt's index. */
 export type BlockExecution = {
@@ -39,10 +39,10 @@ export function executeBlock(view: LedgerView, context: ExecutionContext, transa
   const executed: Transaction[] = [];
   const effects: (readonly Effect[])[] = [];
   const skipped: SkippedTransaction[] = [];
-  const limits = validityOf(context);
+  const window = validityWindowOf(context);
   let feesPaid = 0n;
   for (const transaction of transactions) {
-    const charge = charging(working, context, limits, transaction);
+    const charge = chargeFee(working, context, window, transaction);
     if (typeof charge === "string") {
       skipped.push({ transaction, reason: charge });
       continue;
@@ -57,46 +57,6 @@ export function executeBlock(view: LedgerView, context: ExecutionContext, transa
   settleFees(working, context, feesPaid);
   assert(receipts.length + skipped.length === transactions.length, "every transaction of a block is executed or skipped");
   return { receipts, executed, effects, skipped, feesPaid, changes: working.changes() };
-}
-
-type Validity = { readonly earliest: bigint; readonly latest: bigint };
-
-/** The validUntil that a transaction executed at this height may have: admission saw a tip below it. */
-function validityOf(context: ExecutionContext): Validity {
-  const height = BigInt(context.height);
-  return { earliest: height, latest: height - 1n + context.parameters.maxValidity };
-}
-
-/** Charges the fee and uses up the nonce, and says who paid; or why the transaction is skipped, having touched nothing. */
-function charging(
-  working: WorkingSet,
-  context: ExecutionContext,
-  validity: Validity,
-  transaction: Transaction,
-): WorkingAccount | SkipReason {
-  const { fee, nonce, validUntil } = transaction;
-  if (validUntil < validity.earliest) return "expired";
-  if (validUntil > validity.latest) return "validityTooLong";
-  if (fee < context.parameters.minimumFee) return "feeTooLow";
-  const sender = working.account(transaction.sender);
-  if (!sender.isPresent) return "unknownSender";
-  if (nonce !== sender.nonce) return nonce < sender.nonce ? "nonceTooLow" : "nonceTooHigh";
-  const { publicKey, device } = payerOf(working, transaction);
-  const used = device === undefined ? undefined : usedOnceMore(device, context.timeMs, transaction.encoded.length);
-  if (device !== undefined && used === undefined) return "quotaExceeded";
-  const payer = device === undefined ? sender : working.account(publicKey);
-  if (payer.balance < fee) return "insufficientFunds";
-  if (used !== undefined) working.setDevice(transaction.sender, used);
-  working.debit(payer, fee);
-  working.bumpNonce(sender);
-  return payer;
-}
-
-/** A device after one more anchor of this size at this header time, or undefined when its quota does not allow it. */
-function usedOnceMore(device: DeviceEntry, timeMs: number, sizeBytes: number): DeviceEntry | undefined {
-  const hour = quotaHourOf(timeMs);
-  const use = findUseAfter(device, quotaUseOf(device, hour), sizeBytes);
-  return use && { ...device, hour, usedTransactions: use.transactions, usedBytes: use.bytes };
 }
 
 function receiptOf(

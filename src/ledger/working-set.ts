@@ -18,13 +18,10 @@ export class WorkingSet {
   readonly #view: LedgerView;
   readonly #accounts = new Map<string, WorkingAccount>();
   readonly #devices = new Map<string, WorkingDevice>();
-  readonly #supplyBefore: SupplyEntry;
-  #burned: bigint;
+  #burned = 0n;
 
   constructor(view: LedgerView) {
     this.#view = view;
-    this.#supplyBefore = view.supply();
-    this.#burned = this.#supplyBefore.burned;
   }
 
   /** The account of a key, present or not yet. */
@@ -80,8 +77,8 @@ export class WorkingSet {
 
   /** Destroys units that were taken from a balance before. */
   burn(amount: bigint): void {
+    assert(amount >= 0n, "what is burned is not negative");
     this.#burned += amount;
-    assert(this.#burned <= this.#supplyBefore.issued, "no more is burned than was issued");
   }
 
   /**
@@ -90,7 +87,7 @@ export class WorkingSet {
    */
   changes(): EntryChange[] {
     const changes: EntryChange[] = [];
-    let drift = this.#burned - this.#supplyBefore.burned;
+    let drift = this.#burned;
     for (const account of this.#accounts.values()) {
       const { before, nonce, balance } = account;
       if (!account.isPresent || (before !== undefined && before.nonce === nonce && before.balance === balance)) continue;
@@ -100,11 +97,16 @@ export class WorkingSet {
     for (const { publicKey, before, entry } of this.#devices.values()) {
       if (before !== entry) changes.push({ key: deviceKey(publicKey), entry });
     }
-    if (this.#burned !== this.#supplyBefore.burned) {
-      changes.push({ key: SUPPLY_KEY, entry: { ...this.#supplyBefore, burned: this.#burned } });
-    }
+    if (this.#burned > 0n) changes.push({ key: SUPPLY_KEY, entry: this.#supplyAfter() });
     assert(drift === 0n, "a block conserves the supply: what left balances was burned, what entered them left others");
     return changes;
+  }
+
+  #supplyAfter(): SupplyEntry {
+    const before = this.#view.supply();
+    const burned = before.burned + this.#burned;
+    assert(burned <= before.issued, "no more is burned than was issued");
+    return { kind: "supply", issued: before.issued, burned };
   }
 
   #device(publicKey: Uint8Array): WorkingDevice {
