@@ -1,0 +1,61 @@
+import { DOMAIN_TAGS, sha256 } from "../crypto/index.ts";
+import { assert, bytesEqual, concatBytes, err, ok, type Result, u64be } from "../kernel/index.ts";
+import { decodeBody, encodeBody, encodePayload } from "./event-codec.ts";
+import type { Event } from "./event-schemas.ts";
+import { LANE_NUMBER, type Lane, type LaneFault, type LaneRecord, type LaneTip, type StoredRecord } from "./types.ts";
+
+/**
+ * Hash of a record: SHA-256(tag | lane u8 | epoch u64 | sequence u64 | previousHash 32 | body), integers big-endian.
+ *
+ * @see docs/events.cddl
+ */
+export function recordHashOf(lane: Lane, epoch: number, sequence: number, previousHash: Uint8Array, body: Uint8Array): Uint8Array {
+  assert(previousHash.length === 32, "a record links to a hash of 32 bytes");
+  return sha256(concatBytes(DOMAIN_TAGS.event, Uint8Array.of(LANE_NUMBER[lane]), u64be(epoch), u64be(sequence), previousHash, body));
+}
+
+/** Chains an event after the tip: the next sequence in the same incarnation. */
+export function sealRecord(lane: Lane, tip: LaneTip, timeMs: number, event: Event): LaneRecord {
+  const payload = encodePayload(event);
+  const body = encodeBody(timeMs, event.type, payload);
+  const sequence = tip.sequence + 1;
+  const hash = recordHashOf(lane, tip.epoch, sequence, tip.hash, body);
+  return { lane, epoch: tip.epoch, sequence, previousHash: tip.hash, timeMs, type: event.type, payload, body, hash };
+}
+
+/** The tip that a record makes. */
+export function tipOf(record: StoredRecord): LaneTip {
+  return { epoch: record.epoch, sequence: record.sequence, hash: record.hash };
+}
+
+/**
+ * Turns stored records, in order, into records, checking that each follows the one before and hashes to what is stored.
+ * The first fault ends it.
+ *
+ * @param previous what the first of them must follow
+ */
+export function openRecords(lane: Lane, previous: LaneTip, stored: Iterable<StoredRecord>): Result<readonly LaneRecord[], LaneFault> {
+  const records: LaneRecord[] = [];
+  let tip = previous;
+  for (const item of stored) {
+    const record = openRecord(lane, tip, item);
+    if (!record.ok) return record;
+    records.push(record.value);
+    tip = item;
+  }
+  return ok(records);
+}
+
+/** Checks one stored record against the tip before it. */
+export function openRecord(lane: Lane, tip: LaneTip, stored: StoredRecord): Result<LaneRecord, LaneFault> {
+  const { epoch, sequence, body, hash } = stored;
+  const fault = (detail: string) => err({ lane, epoch, sequence, detail });
+  const isNext = epoch === tip.epoch ? sequence === tip.sequence + 1 : epoch === tip.epoch + 1 && sequence === 1;
+  if (!isNext) return fault(`expected the record after ${tip.epoch}/${tip.sequence}, found ${epoch}/${sequence}`);
+  if (!bytesEqual(recordHashOf(lane, epoch, sequence, tip.hash, body), hash)) {
+    return fault("its hash does not follow from its content and the record before it");
+  }
+  const decoded = decodeBody(body);
+  if (!decoded.ok) return fault("its body is no record");
+  return ok({ lane, epoch, sequence, previousHash: tip.hash, ...decoded.value, body, hash });
+}
