@@ -1,0 +1,41 @@
+import type { Command } from "./command.ts";
+import { doctor } from "./commands/doctor.ts";
+import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
+import { keysNew, keysShow } from "./commands/keys.ts";
+import { node } from "./commands/node.ts";
+import { proofGet, proofVerify } from "./commands/proof.ts";
+import { account, status } from "./commands/status.ts";
+import { testnet } from "./commands/testnet.ts";
+import { txAnchor, txDeviceRegister, txDeviceRevoke, txSend, txTransfer } from "./commands/tx.ts";
+import { up } from "./commands/up.ts";
+import { version } from "./commands/version.ts";
+
+/**
+ * Floor 7. The command line: parses arguments, calls the floors below, prints. Errors are sentences that say what was
+ * expected, what came and what to do; exit codes are 0 done, 1 failed, 2 wrong usage. Decides nothing by itself.
+ */
+export const COMMANDS: readonly Command[] = [
+  up,
+  node,
+  testnet,
+  genesisNew,
+  genesisAddValidator,
+  genesisSign,
+  genesisValidate,
+  genesisShow,
+  keysNew,
+  keysShow,
+  account,
+  txTransfer,
+  txAnchor,
+  txDeviceRegister,
+  txDeviceRevoke,
+  txSend,
+  proofGet,
+  proofVerify,
+  status,
+  doctor,
+  version,
+];
+
+export { runCommandLine } from "./run.ts";
