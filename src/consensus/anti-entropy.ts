@@ -1,0 +1,186 @@
+import { toHex } from "../kernel/index.ts";
+import { type Certificate, VOTE_KIND } from "../protocol/index.ts";
+import { workReason } from "./arming.ts";
+import { BOUNDS } from "./bounds.ts";
+import { drawOne } from "./draws.ts";
+import type { FetchTarget, PeerId } from "./messages.ts";
+import { proposalMessage } from "./proposing.ts";
+import { compareRounds, laterRound, type Round } from "./rounds.ts";
+import { type CoreState, emit, type Fetch, type PeerState } from "./state.ts";
+
+/** Notes that a peer has entered at least this round. */
+export function notePeerAt(core: CoreState, peer: PeerId, round: Round): void {
+  const state = core.peers.get(peer);
+  if (state) state.at = laterRound(state.at, round);
+}
+
+/** Notes what a certificate from a peer says of where the peer is. */
+export function notePeerHolds(core: CoreState, peer: PeerId, certificate: Certificate): void {
+  notePeerAt(core, peer, { epoch: certificate.epoch, view: certificate.view + 1 });
+  const state = core.peers.get(peer);
+  if (state && certificate.kind === VOTE_KIND.finalize) state.finalized = laterRound(state.finalized, certificate);
+}
+
+/** R9a: forwards certificates that are due to connected validators not known to be past them. */
+export function forwardDue(core: CoreState): void {
+  const due = core.forwards.filter((forward) => forward.dueAtMs <= core.nowMs && !isSuperseded(core, forward.certificate));
+  core.forwards = core.forwards.filter((forward) => forward.dueAtMs > core.nowMs);
+  if (due.length === 0) return;
+  for (const [peer, state] of core.peers) {
+    if (!core.epoch.signerOf.has(peer)) continue;
+    const certificates = due.map((forward) => forward.certificate).filter((certificate) => !isPast(state, certificate));
+    sendCertificates(core, peer, certificates);
+    for (const certificate of certificates) notePeerSent(state, certificate);
+  }
+}
+
+/** R9b: answers a vote for an old view with our certificate for it and our best, within the peer's budget. */
+export function answerOldVote(core: CoreState, peer: PeerId, round: Round): void {
+  const { epoch } = core;
+  const state = core.peers.get(peer);
+  if (!state || core.nowMs < state.answeredAtMs + core.config.timers.forwardDelayMs) return;
+  state.answeredAtMs = core.nowMs;
+  const answer = new Set<Certificate | undefined>();
+  if (round.epoch < epoch.epoch) answer.add(epoch.opening);
+  else {
+    const view = epoch.views.get(round.view);
+    answer.add(view?.finalization ?? view?.notarization).add(view?.nullification);
+    answer.add(epoch.views.get(epoch.floor)?.finalization);
+  }
+  answer.add(epoch.best);
+  sendCertificates(
+    core,
+    peer,
+    [...answer].filter((certificate) => certificate !== undefined),
+  );
+}
+
+/**
+ * R9c: no finalization for the standstill time while there is work: everyone gets the highest finalization, a page of
+ * the certificates above it, and our own votes above it.
+ */
+export function breakStandstill(core: CoreState): void {
+  if (workReason(core) === undefined || core.epoch.set.validators.length === 1) {
+    core.standstillAtMs = undefined;
+    return;
+  }
+  core.standstillAtMs ??= core.nowMs + core.config.timers.standstillMs;
+  if (core.nowMs < core.standstillAtMs) return;
+  core.standstillAtMs = core.nowMs + core.config.timers.standstillMs;
+  const { epoch } = core;
+  const above = [...epoch.views.values()].filter((view) => view.view > epoch.floor).sort((a, b) => a.view - b.view);
+  const held = above.flatMap((view) => [view.notarization, view.nullification]).filter((certificate) => certificate !== undefined);
+  if (core.standstillCursor >= held.length) core.standstillCursor = 0;
+  const page = held.slice(core.standstillCursor, core.standstillCursor + BOUNDS.messageCertificatesMax - 3);
+  core.standstillCursor += page.length;
+  const first = [epoch.opening, epoch.views.get(epoch.floor)?.finalization, epoch.best].filter((certificate) => certificate !== undefined);
+  for (const peer of core.peers.keys()) if (epoch.signerOf.has(peer)) sendCertificates(core, peer, [...new Set([...first, ...page])]);
+  for (const view of above) for (const vote of view.ownSigned) emit(core, { kind: "broadcast", message: { kind: "vote", vote } });
+}
+
+/** R9d: turns what this step found missing into fetches, and asks for those that are due. */
+export function runFetches(core: CoreState): void {
+  for (const key of core.fetches.keys()) if (!core.wants.has(key)) core.fetches.delete(key);
+  for (const [key, wanted] of core.wants) {
+    if (core.fetches.has(key) || core.fetches.size >= BOUNDS.fetchesMax) continue;
+    // What is missing is mostly under way already: the first question waits a little.
+    core.fetches.set(key, { ...wanted, attempts: 0, nextAtMs: core.nowMs + core.config.timers.fetchTimeoutMs / 10 });
+  }
+  for (const fetch of core.fetches.values()) if (core.nowMs >= fetch.nextAtMs) ask(core, fetch);
+}
+
+/** R9d, the other side: sends a peer what it asks for, from what we hold, within its budget. */
+export function answerFetch(core: CoreState, peer: PeerId, target: FetchTarget): void {
+  switch (target.kind) {
+    case "certificates":
+      sendCertificates(core, peer, certificatesBetween(core, target.epoch, target.fromView, target.toView));
+      return;
+    case "proposal": {
+      const view = target.epoch === core.epoch.epoch ? core.epoch.views.get(target.view) : undefined;
+      const entry = view?.proposals.get(toHex(target.proposalId));
+      const message = view && entry && proposalMessage(core, view, entry);
+      if (message && spend(core, peer, 64 * 1024)) emit(core, { kind: "send", to: peer, message });
+      return;
+    }
+    case "block": {
+      if (!spend(core, peer, 64 * 1024)) return;
+      const block = core.blocks.get(toHex(target.hash))?.block;
+      emit(
+        core,
+        block ? { kind: "send", to: peer, message: { kind: "block", block } } : { kind: "serveBlock", to: peer, hash: target.hash },
+      );
+      return;
+    }
+    case "finalBlocks":
+      if (target.fromHeight > core.tip.height || !spend(core, peer, BOUNDS.finalBlocksBytesMax)) return;
+      emit(core, { kind: "serveFinalBlocks", to: peer, fromHeight: target.fromHeight });
+  }
+}
+
+/** Sends certificates, as many as one message holds and the peer's budget pays. */
+export function sendCertificates(core: CoreState, peer: PeerId, certificates: readonly Certificate[]): void {
+  const page: Certificate[] = [];
+  for (const certificate of certificates.slice(0, BOUNDS.messageCertificatesMax)) {
+    if (!spend(core, peer, 128 + 66 * certificate.signatures.length)) break;
+    page.push(certificate);
+  }
+  if (page.length > 0) emit(core, { kind: "send", to: peer, message: { kind: "certificates", certificates: page } });
+}
+
+/** Takes bytes from a peer's answer budget; false when it is spent. */
+export function spend(core: CoreState, peer: PeerId, bytes: number): boolean {
+  const state = core.peers.get(peer);
+  if (!state) return false;
+  const perSecond = core.config.timers.answerBytesPerSecond;
+  const refilled = state.budgetBytes + ((core.nowMs - state.budgetAtMs) * perSecond) / 1000;
+  state.budgetBytes = Math.min(refilled, perSecond * BOUNDS.answerBudgetSeconds);
+  state.budgetAtMs = core.nowMs;
+  if (state.budgetBytes < bytes) return false;
+  state.budgetBytes -= bytes;
+  return true;
+}
+
+function certificatesBetween(core: CoreState, epochNumber: number, fromView: number, toView: number): Certificate[] {
+  const { epoch } = core;
+  if (epochNumber < epoch.epoch) return epoch.opening ? [epoch.opening] : [];
+  const found: Certificate[] = [];
+  const first = Math.max(fromView, epoch.floor);
+  const last = Math.min(toView, epoch.best?.view ?? 0);
+  for (let v = last; v >= first && found.length < BOUNDS.messageCertificatesMax; v--) {
+    const view = epoch.views.get(v);
+    for (const certificate of [view?.nullification, view?.notarization, view?.finalization]) if (certificate) found.push(certificate);
+  }
+  return found;
+}
+
+/** A later finalization says more than anything at or below it. */
+function isSuperseded(core: CoreState, certificate: Certificate): boolean {
+  return compareRounds(certificate, { epoch: core.epoch.epoch, view: core.epoch.floor }) < 0 && certificate !== core.epoch.opening;
+}
+
+function isPast(peer: PeerState, certificate: Certificate): boolean {
+  const isBeyond = compareRounds(peer.at, { epoch: certificate.epoch, view: certificate.view + 1 }) >= 0;
+  if (certificate.kind !== VOTE_KIND.finalize) return isBeyond;
+  return (
+    compareRounds(peer.finalized, certificate) >= 0 || compareRounds(peer.at, { epoch: certificate.epoch, view: certificate.view + 2 }) >= 0
+  );
+}
+
+/** What was sent may be lost, so only finalizations are noted: they alone are not implied by the peer's later votes. */
+function notePeerSent(peer: PeerState, certificate: Certificate): void {
+  if (certificate.kind === VOTE_KIND.finalize) peer.finalized = laterRound(peer.finalized, certificate);
+}
+
+function ask(core: CoreState, fetch: Fetch): void {
+  const { timers } = core.config;
+  const factor = Math.min(2 ** fetch.attempts, BOUNDS.backOffMax);
+  const hint = fetch.attempts === 0 && fetch.hint !== undefined && core.peers.has(fetch.hint) ? fetch.hint : undefined;
+  fetch.attempts++;
+  fetch.nextAtMs = core.nowMs + timers.fetchTimeoutMs * factor;
+  if (fetch.target.kind === "batches") {
+    emit(core, { kind: "fetchBatches", digests: fetch.target.digests });
+    return;
+  }
+  const peer = hint ?? drawOne(core, [...core.peers.keys()]);
+  if (peer !== undefined) emit(core, { kind: "send", to: peer, message: { kind: "fetch", target: fetch.target } });
+}

@@ -1,0 +1,37 @@
+/** Bounds of the rules that are the same on every node. */
+export const BOUNDS = {
+  /** Votes are taken so far below the floor, for evidence (R0, R11). */
+  viewsBelowFloor: 256,
+  /** Votes and proposals are taken so far above the current view (R0). */
+  viewsAboveCurrent: 16,
+  /** Above so many unfinalized blocks leaders propose empty ones. */
+  unfinalizedBlocksMax: 8,
+  /** A leader without a vote in so many certified views gets deadline 0 (R10). */
+  leaderSkipViews: 32,
+  /** More final blocks than this not yet committed here: no votes, no admission (R13). */
+  lagBlocksMax: 8,
+  /** The first safe view after a lost journal lies so far above the highest view shown certified (R14). */
+  recoveryViews: 3,
+  /** The first safe view of the epoch after it (R14). */
+  recoveryNextEpochView: 2,
+  /** Nullifications sent with a proposal; further ones are fetched. */
+  proposalNullificationsMax: 32,
+  /** Certificates in one message and in one answer. */
+  messageCertificatesMax: 64,
+  /** Votes in a hello or its answer. */
+  helloVotesMax: 32,
+  /** Final blocks in one answer. */
+  finalBlocksMax: 512,
+  /** Bytes of blocks in one answer of final blocks, unless a single run needs more. */
+  finalBlocksBytesMax: 256 * 1024,
+  /** A peer's budget for answers holds so many seconds of its refill (R9). */
+  answerBudgetSeconds: 4,
+  /** Evidence kept for inclusion. */
+  evidenceMax: 64,
+  /** Certificates waiting to be forwarded (R9a). */
+  forwardsMax: 64,
+  /** Fetches under way (R9d). */
+  fetchesMax: 64,
+  /** Back-off of fetches, hellos and recovery requests: at most this factor on the fetch timeout. */
+  backOffMax: 8,
+} as const;

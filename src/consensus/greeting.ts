@@ -1,0 +1,95 @@
+import { type Vote, type VoteStatement, voteSignBytes } from "../protocol/index.ts";
+import { answerOldVote, notePeerAt } from "./anti-entropy.ts";
+import { BOUNDS } from "./bounds.ts";
+import { noteAhead } from "./catch-up.ts";
+import type { HelloAnswerMessage, HelloMessage, PeerId } from "./messages.ts";
+import { onUnknownOwnVote } from "./recovery-gate.ts";
+import type { Round } from "./rounds.ts";
+import { type CoreState, type EpochState, emit, type PeerState } from "./state.ts";
+import { idOf, isOwn } from "./votes.ts";
+
+/** Whether the others of weight Q minus our own have answered this start's hello: the first vote waits for it (R15). */
+export function isGreetedByQuorum(core: CoreState): boolean {
+  const { set, self, signerOf } = core.epoch;
+  let weight = self === undefined ? 0n : (set.validators[self]?.weight ?? 0n);
+  for (const [peer, state] of core.peers) {
+    const signer = signerOf.get(peer);
+    if (state.hasAnsweredHello && signer !== undefined && signer !== self) weight += set.validators[signer]?.weight ?? 0n;
+  }
+  return weight >= set.quorumWeight;
+}
+
+/** Says hello to a peer: where we are and our last votes (R15). */
+export function sendHello(core: CoreState, peer: PeerId): void {
+  const { epoch, tip } = core;
+  const votes = lastVotes([...epoch.views.values()].flatMap((view) => view.ownSigned));
+  emit(core, {
+    kind: "send",
+    to: peer,
+    message: { kind: "hello", token: core.helloToken, height: tip.height, epoch: epoch.epoch, floorView: epoch.floor, votes },
+  });
+}
+
+/** Repeats the hello, with growing pauses, to validators that have not answered while the first vote waits for them. */
+export function repeatHello(core: CoreState): void {
+  if (core.isGreeted || core.nowMs < core.helloNextAtMs) return;
+  const { fetchTimeoutMs } = core.config.timers;
+  core.helloNextAtMs = core.nowMs + fetchTimeoutMs * Math.min(2 ** core.helloAttempts++, BOUNDS.backOffMax);
+  for (const [peer, state] of core.peers) if (!state.hasAnsweredHello && core.epoch.signerOf.has(peer)) sendHello(core, peer);
+}
+
+/** Answers a hello with the sender's votes that we have seen above its floor, and brings it up to date. */
+export function onHello(core: CoreState, from: PeerId, hello: HelloMessage): void {
+  const { epoch } = core;
+  const floor: Round = { epoch: hello.epoch, view: hello.floorView };
+  const votesOfYours = lastVotes(votesAbove(epoch, from, floor));
+  emit(core, { kind: "send", to: from, message: { kind: "helloAnswer", token: hello.token, votesOfYours } });
+  notePeerAt(core, from, { epoch: hello.epoch, view: hello.floorView + 1 });
+  if (hello.epoch < epoch.epoch || (hello.epoch === epoch.epoch && hello.floorView < epoch.current - 1)) answerOldVote(core, from, floor);
+  else if (hello.epoch > epoch.epoch) noteAhead(core, from, floor);
+}
+
+/** Takes an answer to this start's hello: it counts for R15, and votes of ours that the journal lacks come to light (J7). */
+export function onHelloAnswer(core: CoreState, state: PeerState, answer: HelloAnswerMessage): void {
+  if (answer.token !== core.helloToken) return;
+  for (const vote of answer.votesOfYours) if (isOursAndLost(core, vote)) onUnknownOwnVote(core, vote);
+  state.hasAnsweredHello = true;
+}
+
+function isOursAndLost(core: CoreState, vote: Vote): boolean {
+  const { epoch, config } = core;
+  if (vote.epoch < epoch.epoch || isJournaled(core, vote)) return false;
+  return config.suite.verify(config.publicKey, voteSignBytes(config.chainId, vote), vote.signature);
+}
+
+function isJournaled(core: CoreState, vote: Vote): boolean {
+  const { epoch, laterRecords } = core;
+  if (vote.epoch === epoch.epoch) return isOwn(epoch.views.get(vote.view)?.own ?? {}, vote);
+  return laterRecords.some(
+    (record) =>
+      record.kind === "vote" &&
+      record.statement.epoch === vote.epoch &&
+      record.statement.view === vote.view &&
+      isSameVote(record.statement, vote),
+  );
+}
+
+function isSameVote(a: VoteStatement, b: VoteStatement): boolean {
+  return a.kind === b.kind && idOf(a) === idOf(b);
+}
+
+function votesAbove(epoch: EpochState, peer: PeerId, floor: Round): Vote[] {
+  const signer = epoch.signerOf.get(peer);
+  if (signer === undefined || floor.epoch > epoch.epoch) return [];
+  const above = floor.epoch === epoch.epoch ? floor.view : 0;
+  const votes: Vote[] = [];
+  for (const view of epoch.views.values()) {
+    const cast = view.view > above ? view.votes.get(signer) : undefined;
+    for (const vote of [cast?.notarize, cast?.nullify, cast?.finalize]) if (vote) votes.push(vote);
+  }
+  return votes;
+}
+
+function lastVotes(votes: readonly Vote[]): Vote[] {
+  return [...votes].sort((a, b) => b.view - a.view).slice(0, BOUNDS.helloVotesMax);
+}

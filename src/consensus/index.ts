@@ -1,0 +1,15 @@
+export * from "./block-port.ts";
+export { BOUNDS } from "./bounds.ts";
+export { step } from "./core.ts";
+export { nextDeadlineMs } from "./deadlines.ts";
+export * from "./inspection.ts";
+export { type LeaderSchedule, rotatingLeader } from "./leaders.ts";
+export * from "./loop.ts";
+export * from "./messages.ts";
+export * from "./ports.ts";
+export { gateOf, recoveryAllows } from "./recovery-gate.ts";
+export * from "./rounds.ts";
+export { type CoreStart, startCore } from "./start.ts";
+export type { CoreConfig, CoreState } from "./state.ts";
+export * from "./steps.ts";
+export { LAN_TIMERS, type TimerProfile, WAN_TIMERS } from "./timers.ts";

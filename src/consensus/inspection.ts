@@ -1,0 +1,65 @@
+import type { Certificate } from "../protocol/index.ts";
+import type { RecoveryStatus } from "./ports.ts";
+import { compareRounds, type Round } from "./rounds.ts";
+import type { CoreState } from "./state.ts";
+
+/** What a node tells of its agreement: for status pages, metrics and the simulator's oracle. */
+export type CoreStatus = {
+  readonly epoch: number;
+  readonly view: number;
+  /** Highest finalized view known, committed or not. */
+  readonly floor: Round;
+  readonly height: number;
+  readonly tipHash: Uint8Array;
+  /** Leader of the current view, an index in the set. */
+  readonly leader: number;
+  /** Our index in the set; absent for one that only follows. */
+  readonly self?: number;
+  readonly recovery: RecoveryStatus;
+  /** Whether votes may leave this box now, and why not. */
+  readonly voting: "voting" | "following" | "greeting" | "recovering" | "mute" | "halted";
+  readonly peerCount: number;
+  /** Certificates held above the floor. */
+  readonly certificates: readonly Certificate[];
+};
+
+/** A copy of the facts that others may see. */
+export function inspectCore(core: CoreState): CoreStatus {
+  const { epoch } = core;
+  const certificates: Certificate[] = [];
+  for (const view of epoch.views.values()) {
+    for (const certificate of [view.notarization, view.nullification, view.finalization]) if (certificate) certificates.push(certificate);
+  }
+  return {
+    epoch: epoch.epoch,
+    view: epoch.current,
+    floor: floorOf(core),
+    height: core.tip.height,
+    tipHash: core.tip.hash,
+    leader: core.config.leaderOf(epoch.set, epoch.epoch, epoch.current),
+    ...(epoch.self === undefined ? {} : { self: epoch.self }),
+    recovery: core.recoveryStatus,
+    voting: votingOf(core),
+    peerCount: core.peers.size,
+    certificates,
+  };
+}
+
+/** A deep copy, sharing only the configuration, from which two futures can be tried. */
+export function cloneCore(core: CoreState): CoreState {
+  const { config, ...state } = core;
+  return { config, ...structuredClone(state) };
+}
+
+function floorOf(core: CoreState): Round {
+  const known = { epoch: core.epoch.epoch, view: core.epoch.floor };
+  return compareRounds(known, core.voteFloor) >= 0 ? known : core.voteFloor;
+}
+
+function votingOf(core: CoreState): CoreStatus["voting"] {
+  if (core.isHalted) return "halted";
+  if (core.isMute) return "mute";
+  if (core.epoch.self === undefined) return "following";
+  if (core.recoveryStatus.kind === "recovering") return "recovering";
+  return core.isGreeted ? "voting" : "greeting";
+}

@@ -1,0 +1,57 @@
+import { assert } from "../kernel/index.ts";
+import { BOUNDS } from "./bounds.ts";
+import type { RecoveryStatus } from "./ports.ts";
+import { compareRounds, type Round } from "./rounds.ts";
+import { type CoreState, emit, note } from "./state.ts";
+
+/**
+ * Whether a box with this recovery status may vote in a round. The lost journal may have held a vote in the view after
+ * the highest certified one shown, or in the first view of the next epoch; everything later is free.
+ *
+ * @see consensus R14
+ */
+export function recoveryAllows(status: RecoveryStatus, round: Round): boolean {
+  if (status.kind === "intact") return true;
+  if (status.kind === "recovering" || round.epoch < status.epoch) return false;
+  if (round.epoch === status.epoch) return round.view >= status.firstView;
+  return round.epoch > status.epoch + 1 || round.view >= BOUNDS.recoveryNextEpochView;
+}
+
+/** The gate for E and V as R14 finds them: in epoch E only views >= V+3. */
+export function gateOf(epoch: number, highestCertifiedView: number): RecoveryStatus {
+  return { kind: "gated", epoch, firstView: highestCertifiedView + BOUNDS.recoveryViews };
+}
+
+/**
+ * Stops voting because the journal cannot be trusted, durably: the record stands before whatever leaves next, so a crash
+ * restarts recovery (J8). An earlier gate is replaced by one that R14 will find again, never lower.
+ *
+ * @see consensus J7
+ */
+export function becomeRecovering(core: CoreState, why: string): void {
+  if (core.recoveryStatus.kind === "recovering") return;
+  core.recoveryStatus = { kind: "recovering" };
+  emit(core, { kind: "persist", record: { kind: "recovery", status: core.recoveryStatus } });
+  note(core, { kind: "recovering", why });
+}
+
+/** Ends recovery with a gate (R14); the gate is durable before anything that leaves later. */
+export function setGate(core: CoreState, gate: RecoveryStatus): void {
+  assert(core.recoveryStatus.kind === "recovering", "a gate ends a recovery");
+  assert(gate.kind === "gated" && gate.epoch <= core.epoch.epoch, "a gate lies in an epoch that was shown opened");
+  core.recoveryStatus = gate;
+  emit(core, { kind: "persist", record: { kind: "recovery", status: gate } });
+  note(core, { kind: "recovered", epoch: gate.epoch, firstView: gate.firstView });
+}
+
+/**
+ * Judges an own vote that a peer showed and our journal lacks: one above the floor and at or above the gate means that
+ * the journal lost it; an older one may have been pruned or replayed.
+ *
+ * @see consensus J7
+ */
+export function onUnknownOwnVote(core: CoreState, round: Round): void {
+  const floor = { epoch: core.epoch.epoch, view: core.epoch.floor };
+  if (compareRounds(round, floor) <= 0 || !recoveryAllows(core.recoveryStatus, round)) return;
+  becomeRecovering(core, `a peer showed a vote of ours in epoch ${round.epoch}, view ${round.view} that the journal lacks`);
+}

@@ -1,0 +1,83 @@
+import { assert } from "../kernel/index.ts";
+import { notePeerHolds, spend } from "./anti-entropy.ts";
+import { BOUNDS } from "./bounds.ts";
+import { noteAhead } from "./catch-up.ts";
+import { acceptCertificate } from "./certificates.ts";
+import { unitDraw } from "./draws.ts";
+import type { PeerId, RecoveryAnswerMessage } from "./messages.ts";
+import { gateOf, setGate } from "./recovery-gate.ts";
+import { laterRound, type Round } from "./rounds.ts";
+import { type CoreState, emit } from "./state.ts";
+import type { RefusalCode } from "./steps.ts";
+
+/**
+ * R14: while recovering, asks everyone where they are, with growing pauses, and sets the gate once others of weight 2F+1
+ * that are not recovering themselves have answered.
+ */
+export function runRecovery(core: CoreState): void {
+  if (core.recoveryStatus.kind !== "recovering" || core.isMute) {
+    core.recovery = undefined;
+    return;
+  }
+  core.recovery ??= { token: Math.floor(unitDraw(core) * 2 ** 32), answers: new Map(), attempts: 0, nextAskAtMs: core.nowMs };
+  const { answers } = core.recovery;
+  if (answeredWeight(core) >= 2n * core.epoch.set.faultyWeightMax + 1n) {
+    // What we hold ourselves only raises the gate.
+    const ours: Round = { epoch: core.epoch.epoch, view: core.epoch.best?.view ?? core.epoch.floor };
+    const highest = [...answers.values()].reduce(laterRound, ours);
+    setGate(core, gateOf(highest.epoch, highest.view));
+    core.recovery = undefined;
+    return;
+  }
+  if (core.nowMs < core.recovery.nextAskAtMs) return;
+  core.recovery.nextAskAtMs = core.nowMs + core.config.timers.fetchTimeoutMs * Math.min(2 ** core.recovery.attempts++, BOUNDS.backOffMax);
+  for (const peer of core.peers.keys()) {
+    if (core.epoch.signerOf.has(peer) && !answers.has(peer))
+      emit(core, { kind: "send", to: peer, message: { kind: "recoveryRequest", token: core.recovery.token } });
+  }
+}
+
+/** Shows a recovering box the finalization that opened our epoch and our highest certificate in it. */
+export function onRecoveryRequest(core: CoreState, from: PeerId, token: number): void {
+  const { opening, best } = core.epoch;
+  if (!spend(core, from, 1024)) return;
+  const shown = { ...(opening ? { opening } : {}), ...(best ? { highest: best } : {}) };
+  emit(core, {
+    kind: "send",
+    to: from,
+    message: { kind: "recoveryAnswer", token, isRecovering: core.recoveryStatus.kind === "recovering", ...shown },
+  });
+}
+
+/**
+ * Takes an answer: E is the highest epoch opened by a shown finalization, V the highest certified view shown in it. What
+ * is shown must verify; an epoch that we have not reached is caught up with first and asked for again.
+ */
+export function onRecoveryAnswer(core: CoreState, from: PeerId, answer: RecoveryAnswerMessage): RefusalCode | undefined {
+  const { recovery, epoch } = core;
+  if (!recovery || answer.token !== recovery.token || answer.isRecovering || !epoch.signerOf.has(from)) return undefined;
+  const shownEpoch = answer.opening === undefined ? 0 : answer.opening.epoch + 1;
+  if (shownEpoch > epoch.epoch) noteAhead(core, from, { epoch: shownEpoch, view: 1 });
+  if (shownEpoch > epoch.epoch) return undefined;
+  const { highest } = answer;
+  if (shownEpoch < epoch.epoch || !highest) {
+    recovery.answers.set(from, { epoch: shownEpoch, view: 0 });
+    return undefined;
+  }
+  if (highest.epoch !== epoch.epoch || acceptCertificate(core, highest) === "refused") return "badCertificate";
+  assert(highest.view >= 1, "a certificate lies in a view");
+  notePeerHolds(core, from, highest);
+  recovery.answers.set(from, { epoch: shownEpoch, view: highest.view });
+  return undefined;
+}
+
+/** Others that answered, each counted once. */
+function answeredWeight(core: CoreState): bigint {
+  const { set, self, signerOf } = core.epoch;
+  let weight = 0n;
+  for (const peer of core.recovery?.answers.keys() ?? []) {
+    const signer = signerOf.get(peer);
+    if (signer !== undefined && signer !== self) weight += set.validators[signer]?.weight ?? 0n;
+  }
+  return weight;
+}
