@@ -2,13 +2,24 @@
  * A client that shares no code with the project: node:crypto for Ed25519 and SHA-256, and CBOR, COSE and bech32m written
  * out by hand from RFC 8949, RFC 9052 and BIP 350. What it makes, the node must take; what it is told, it checks itself.
  */
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
 
-/** A CBOR value as this client writes it: a number or bigint, bytes, text, a list, or a map with integer keys. */
-export type Cbor = number | bigint | Buffer | string | readonly Cbor[] | ReadonlyMap<number, Cbor>;
+/** Bytes that stand where a value is expected, as they are: how forms that no encoder would write are made. */
+export class Raw {
+  readonly bytes: Buffer;
 
-function head(major: number, argument: bigint): Buffer {
+  /** @param hex the bytes in hex */
+  constructor(hex: string | Buffer) {
+    this.bytes = typeof hex === "string" ? Buffer.from(hex, "hex") : hex;
+  }
+}
+
+/** A CBOR value as this client writes it: a number or bigint, a claim, bytes, text, a list, a map with integer keys, or raw bytes. */
+export type Cbor = number | bigint | boolean | Buffer | string | Raw | readonly Cbor[] | ReadonlyMap<number, Cbor>;
+
+/** The head of an item: major type and argument in its shortest form. */
+export function head(major: number, argument: bigint): Buffer {
   const type = major << 5;
   if (argument < 24n) return Buffer.from([type | Number(argument)]);
   if (argument < 0x100n) return Buffer.from([type | 24, Number(argument)]);
@@ -28,6 +39,8 @@ function head(major: number, argument: bigint): Buffer {
 /** Deterministic CBOR of a value; map entries in the order of the map. */
 export function cbor(value: Cbor): Buffer {
   if (typeof value === "number" || typeof value === "bigint") return head(0, BigInt(value));
+  if (typeof value === "boolean") return Buffer.from([value ? 0xf5 : 0xf4]);
+  if (value instanceof Raw) return value.bytes;
   if (Buffer.isBuffer(value)) return Buffer.concat([head(2, BigInt(value.length)), value]);
   if (typeof value === "string") {
     const text = Buffer.from(value, "utf8");
@@ -51,7 +64,15 @@ export type Keys = { readonly privateKey: KeyObject; readonly publicKey: Buffer 
 
 /** Reads an Ed25519 private key that any tool may have made. */
 export function readKeys(path: string): Keys {
-  const privateKey = createPrivateKey(readFileSync(path, "utf8"));
+  return keysOf(createPrivateKey(readFileSync(path, "utf8")));
+}
+
+/** A key pair that nobody has used before. */
+export function newKeys(): Keys {
+  return keysOf(generateKeyPairSync("ed25519").privateKey);
+}
+
+function keysOf(privateKey: KeyObject): Keys {
   const jwk = createPublicKey(privateKey).export({ format: "jwk" });
   return { privateKey, publicKey: Buffer.from(jwk.x ?? "", "base64url") };
 }
@@ -68,15 +89,39 @@ export type Order = {
 /** A signed transaction: its COSE_Sign1 bytes and its id in hex. */
 export type Signed = { readonly encoded: Buffer; readonly id: string };
 
-const PROTECTED = Buffer.from("a10127", "hex");
+/** The one protected header: { 1: -8 }. */
+export const PROTECTED = Buffer.from("a10127", "hex");
+
+/** external_aad of a chain: "bizra/tx/1" | genesis hash. */
+export function aadOf(genesisHash: Buffer): Buffer {
+  return Buffer.concat([Buffer.from("bizra/tx/1", "ascii"), genesisHash]);
+}
+
+/** The payload of an order. */
+export function payloadOf(sender: Buffer, order: Order): Buffer {
+  return cbor(map([1, order.type], [2, sender], [3, order.nonce], [4, order.fee], [5, order.validUntil], [6, order.body]));
+}
+
+/** The signature over a payload in its context (RFC 9052 section 4.4). */
+export function signPayload(keys: Keys, aad: Buffer, payload: Buffer): Buffer {
+  return sign(null, cbor(["Signature1", PROTECTED, aad, payload]), keys.privateKey);
+}
+
+/** COSE_Sign1 of its parts, tagged. */
+export function coseOf(payload: Buffer, signature: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([0xd2]), cbor([PROTECTED, map(), payload, signature])]);
+}
+
+/** Id of a payload. */
+export function idOf(aad: Buffer, payload: Buffer): string {
+  return createHash("sha256").update(aad).update(payload).digest("hex");
+}
 
 /** Signs an order for a chain: COSE_Sign1 with external_aad "bizra/tx/1" | genesis hash. */
 export function signOrder(keys: Keys, genesisHash: Buffer, order: Order): Signed {
-  const payload = cbor(map([1, order.type], [2, keys.publicKey], [3, order.nonce], [4, order.fee], [5, order.validUntil], [6, order.body]));
-  const aad = Buffer.concat([Buffer.from("bizra/tx/1", "ascii"), genesisHash]);
-  const signature = sign(null, cbor(["Signature1", PROTECTED, aad, payload]), keys.privateKey);
-  const encoded = Buffer.concat([Buffer.from([0xd2]), cbor([PROTECTED, map(), payload, signature])]);
-  return { encoded, id: createHash("sha256").update(aad).update(payload).digest("hex") };
+  const payload = payloadOf(keys.publicKey, order);
+  const aad = aadOf(genesisHash);
+  return { encoded: coseOf(payload, signPayload(keys, aad, payload)), id: idOf(aad, payload) };
 }
 
 /** Body of a transfer. */
@@ -87,6 +132,12 @@ export function transferBody(to: Buffer, amount: bigint | number): Cbor {
 /** Body of an anchor of inline data. */
 export function anchorBody(stream: string, data: Buffer): Cbor {
   return map([1, stream], [3, data]);
+}
+
+/** Body that makes the owner sponsor a device: `proof` is the device key's consent. */
+export function deviceRegisterBody(device: Keys, owner: Buffer, genesisHash: Buffer, perHour: number, bytesPerHour: number): Cbor {
+  const consent = Buffer.concat([Buffer.from("bizra/device-proof/1", "ascii"), genesisHash, device.publicKey, owner]);
+  return map([1, device.publicKey], [2, "gauge"], [3, perHour], [4, bytesPerHour], [5, sign(null, consent, device.privateKey)]);
 }
 
 const ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
