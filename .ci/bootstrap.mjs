@@ -13,6 +13,8 @@ import { ensureBun, ensurePackages, projectRoot, SetupError, toolEnvironment } f
 const BUILD_LIMIT_MS = 120_000;
 /** A terminal's Ctrl-C reaches npm and this script, and npm hands it on once more: one wish, not two. */
 const ECHO_MS = 500;
+/** How often to look whether npm is still there. */
+const PARENT_CHECK_MS = 1_000;
 /** How long the system may take to end in good order. */
 const STOP_LIMIT_MS = 30_000;
 
@@ -67,9 +69,15 @@ function runSystem(binary, args) {
       process.removeAllListeners(signal);
       process.on(signal, () => handOn(signal));
     }
+    // npm that is killed outright hands on nothing; its absence is the sign that nobody is left to stop the system.
+    const startedUnder = process.ppid;
+    const parentTimer = setInterval(() => {
+      if (process.env["npm_lifecycle_event"] !== undefined && process.ppid !== startedUnder) handOn("SIGTERM");
+    }, PARENT_CHECK_MS);
     system.on("error", reject);
     system.on("exit", (code, signal) => {
       clearTimeout(killTimer);
+      clearInterval(parentTimer);
       if (group !== undefined) signalGroup(group, "SIGKILL");
       resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
     });

@@ -137,6 +137,10 @@ async function installRuntime(name, platformFlags) {
     "--no-audit",
     "--no-fund",
     "--loglevel=error",
+    // Without a network npm would otherwise try for minutes before it says so.
+    "--prefer-offline",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=5000",
     ...platformFlags,
   ];
   const { ok, verdict, output } = await runChild("npm", flags, { cwd: partial, env: process.env, limitMs: INSTALL_LIMIT_MS, echo: false });
