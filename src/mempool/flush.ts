@@ -1,0 +1,216 @@
+import type { Signer } from "../crypto/index.ts";
+import { toHex } from "../kernel/index.ts";
+import { type Batch, makeBatch } from "../protocol/index.ts";
+import type { BatchLog } from "./batch-log.ts";
+import type { MempoolBounds } from "./bounds.ts";
+import { chunked, type FlushPlan } from "./flush-plan.ts";
+import { ENDED_IDS_MAX, encodeBatchRecord, encodeEndedRecord, encodeKeptRecord } from "./log-record.ts";
+import type { MempoolState, UnsavedEnd } from "./mempool-state.ts";
+import type { PendingBatch, PoolEntry } from "./pool-entry.ts";
+import type { BatchLocation, EndedStatus } from "./types.ts";
+
+/** One record of a flush: its bytes, and what holds once it is durable, or once it is known that it will not be. */
+export type FlushStep = {
+  readonly encode: () => Uint8Array;
+  readonly onDurable: (location: BatchLocation, sizeBytes: number) => void;
+  readonly onVoid: () => void;
+};
+
+/** What a flush needs besides its plan. */
+export type FlushParts = {
+  readonly state: MempoolState;
+  readonly log: BatchLog;
+  readonly bounds: MempoolBounds;
+  readonly signer: Signer;
+  readonly chainId: Uint8Array;
+  /** Called with the transactions of a record that became durable, and with their batch when they are in one. */
+  readonly onAccepted: (entries: readonly PoolEntry[], batch?: PendingBatch) => void;
+  /** Called with transactions that were admitted and could not be written. */
+  readonly onDiskFull: (entries: readonly PoolEntry[]) => void;
+};
+
+/** Bytes of old records written again in one flush, at most, so that a flush stays short. */
+const MOVED_BYTES_MAX = 256 * 1024;
+/** Old records looked at in one flush. */
+const MOVED_RECORDS_MAX = 64;
+
+/** The records of a flush in the order they are written: new batches, what waits for others, ends, and old records that move forward. */
+export function flushSteps(plan: FlushPlan, parts: FlushParts): FlushStep[] {
+  const steps = plan.batches.map((entries) => batchStep(entries, parts));
+  for (const entries of plan.kept) steps.push(keptStep(entries, parts));
+  steps.push(...endSteps(parts), ...moveSteps(parts));
+  return steps;
+}
+
+/** Whether a flush has something to write even when no transaction waits: ends or old records that hold up replay. */
+export function isFlushOverdue(state: MempoolState, bounds: MempoolBounds): boolean {
+  return state.unsavedEnds.length >= ENDED_IDS_MAX || isReplayLong(state, bounds);
+}
+
+/** The index of a batch's own record serves as its sequence: it grows, it needs no record of its own, and reuse is no fault. */
+function batchStep(entries: readonly PoolEntry[], parts: FlushParts): FlushStep {
+  const { state, log, signer, chainId } = parts;
+  let batch: Batch | undefined;
+  return {
+    encode: () => {
+      batch = makeBatch(
+        signer,
+        chainId,
+        log.nextRecord,
+        entries.map(({ encoded }) => encoded),
+      );
+      return encodeBatchRecord(batch);
+    },
+    onDurable: (location, recordSizeBytes) => {
+      if (batch === undefined) return;
+      const sizeBytes = recordSizeBytes - 1;
+      const pending = newPendingBatch(batch, sizeBytes, location, entries);
+      state.listBatch(pending, recordSizeBytes);
+      state.counters.batches++;
+      state.counters.batchedTransactions += entries.length;
+      state.counters.batchedSizeBytes += sizeBytes;
+      parts.onAccepted(entries, pending);
+    },
+    onVoid: () => undoTaking(entries, parts),
+  };
+}
+
+/** A batch that became durable, before it is listed. */
+export function newPendingBatch(
+  batch: Batch,
+  sizeBytes: number,
+  location: BatchLocation,
+  entries: readonly (PoolEntry | undefined)[],
+): PendingBatch {
+  const digestHex = toHex(batch.digest);
+  return { batch, digestHex, sizeBytes, location, firstRecord: location.record, entries, liveCount: 0, isStuck: false, held: undefined };
+}
+
+function keptStep(entries: readonly PoolEntry[], parts: FlushParts): FlushStep {
+  const { state } = parts;
+  return {
+    encode: () => encodeKeptRecord(entries.map(({ encoded }) => encoded)),
+    onDurable: ({ record }, sizeBytes) => {
+      state.keep(entries, record, sizeBytes);
+      state.counters.keptSizeBytes += sizeBytes;
+      parts.onAccepted(entries);
+    },
+    onVoid: () => undoTaking(entries, parts),
+  };
+}
+
+/** What was durable before stays what it was; what was not is refused. */
+function undoTaking(entries: readonly PoolEntry[], parts: FlushParts): void {
+  for (const entry of entries) {
+    if (entry.place !== "flushing" || entry.record === undefined) continue;
+    entry.place = "kept";
+    parts.state.watched.add(entry.account);
+  }
+  parts.onDiskFull(entries.filter(({ record }) => record === undefined));
+}
+
+function endSteps({ state }: FlushParts): FlushStep[] {
+  const ends = state.unsavedEnds.slice(0, ENDED_IDS_MAX);
+  const steps: FlushStep[] = [];
+  for (const status of ["expired", "superseded"] as const) {
+    const same = ends.filter((end) => end.status === status);
+    if (same.length > 0) steps.push(endStep(state, status, same));
+  }
+  return steps;
+}
+
+function endStep(state: MempoolState, status: EndedStatus, ends: readonly UnsavedEnd[]): FlushStep {
+  return {
+    encode: () =>
+      encodeEndedRecord(
+        status,
+        ends.map(({ id }) => id),
+      ),
+    onDurable: ({ record }, sizeBytes) => {
+      const saved = new Set(ends);
+      state.unsavedEnds = state.unsavedEnds.filter((end) => !saved.has(end));
+      state.saveEnds(ends, record, sizeBytes);
+    },
+    onVoid: () => {},
+  };
+}
+
+function isReplayLong(state: MempoolState, bounds: MempoolBounds): boolean {
+  return state.pins.replaySizeBytes() > Math.max(bounds.replaySizeBytesMax, 2 * state.pool.sizeBytes);
+}
+
+/**
+ * When the oldest record in use lies far behind the end of the log, writes what the oldest records still hold again at
+ * the end, so that a restart need not read all that lies between. The distance is at least twice what is live, so this
+ * writes at most half as much again as admission does.
+ */
+function moveSteps(parts: FlushParts): FlushStep[] {
+  const { state, bounds } = parts;
+  if (!isReplayLong(state, bounds)) return [];
+  const oldest = new Set(state.pins.lowestRecords(MOVED_RECORDS_MAX));
+  const steps: FlushStep[] = [];
+  let bytes = 0;
+  for (const batch of [...state.pending.values(), ...Array.from(state.fading.values(), (fading) => fading.batch)]) {
+    if (bytes >= MOVED_BYTES_MAX) break;
+    if (!oldest.has(batch.location.record)) continue;
+    steps.push(moveBatchStep(batch, state));
+    bytes += batch.sizeBytes;
+  }
+  const moved: PoolEntry[] = [];
+  for (const entry of state.pool.entries()) {
+    if (bytes >= MOVED_BYTES_MAX) break;
+    if (entry.place !== "kept" || entry.record === undefined || !oldest.has(entry.record)) continue;
+    moved.push(entry);
+    bytes += entry.encoded.length;
+  }
+  for (const entries of chunked(moved)) steps.push(moveKeptStep(entries, state));
+  if (state.endedRecords.some((record) => oldest.has(record))) steps.push(...moveEndedSteps(state));
+  return steps;
+}
+
+function moveBatchStep(batch: PendingBatch, state: MempoolState): FlushStep {
+  return {
+    encode: () => encodeBatchRecord(batch.batch),
+    onDurable: (location, sizeBytes) => {
+      state.moveBatch(batch, location, sizeBytes);
+      state.counters.movedSizeBytes += sizeBytes;
+    },
+    onVoid: () => {},
+  };
+}
+
+function moveKeptStep(entries: readonly PoolEntry[], state: MempoolState): FlushStep {
+  return {
+    encode: () => encodeKeptRecord(entries.map(({ encoded }) => encoded)),
+    onDurable: ({ record }, sizeBytes) => {
+      state.keep(entries, record, sizeBytes);
+      state.counters.movedSizeBytes += sizeBytes;
+    },
+    onVoid: () => {},
+  };
+}
+
+/** All remembered ends are written again, and only then the records that stated them before are let go. */
+function moveEndedSteps(state: MempoolState): FlushStep[] {
+  const before = state.endedRecords.slice();
+  const chunks: { readonly status: EndedStatus; readonly ids: string[] }[] = [];
+  const open = new Map<EndedStatus, string[]>();
+  for (const [id, status] of state.ended.entries()) {
+    let ids = open.get(status);
+    if (ids === undefined || ids.length >= ENDED_IDS_MAX) {
+      ids = [];
+      open.set(status, ids);
+      chunks.push({ status, ids });
+    }
+    ids.push(id);
+  }
+  return chunks.map(({ status, ids }, i) => ({
+    encode: () => encodeEndedRecord(status, ids),
+    onDurable: ({ record }, sizeBytes) => {
+      state.saveEnds([], record, sizeBytes);
+      state.counters.movedSizeBytes += sizeBytes;
+      if (i === chunks.length - 1) state.releaseEndedRecords(before);
+    },
+    onVoid: () => {},
+  }));
+}

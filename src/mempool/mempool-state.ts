@@ -1,0 +1,221 @@
+import { assert } from "../kernel/index.ts";
+import type { MempoolBounds } from "./bounds.ts";
+import { EndedMemory } from "./ended-memory.ts";
+import type { MempoolCounters } from "./metrics.ts";
+import { Pool } from "./pool.ts";
+import type { Account, PendingBatch, PoolEntry } from "./pool-entry.ts";
+import { RecordPins } from "./record-pins.ts";
+import type { BatchLocation, EndedStatus } from "./types.ts";
+
+/** Blocks that a batch without live transactions is still served for: a block that names it may yet become final. */
+const FADING_BLOCKS = 64;
+
+/** An end that no durable record states yet; the record that holds the transaction stays pinned until one does. */
+export type UnsavedEnd = { readonly id: string; readonly status: EndedStatus; readonly record: number };
+
+/**
+ * What the mempool knows, and the transitions that keep its parts in step. The rules that decide on transitions are in
+ * files of their own; nothing here reads a clock or touches the log.
+ *
+ * Invariant: every durable transaction of the pool, every listed batch and every remembered end has a pinned record that
+ * holds it, so what replay from the lowest pin rebuilds is at least this state.
+ */
+export class MempoolState {
+  readonly pool = new Pool();
+  readonly pins = new RecordPins();
+  readonly ended: EndedMemory;
+  /** Durable batches that no committed block names, oldest first, by digest in hexadecimal. */
+  readonly pending = new Map<string, PendingBatch>();
+  /** Batches without live transactions, with the height they are let go at; by digest. */
+  readonly fading = new Map<string, { readonly batch: PendingBatch; readonly untilHeight: number }>();
+  /** Accounts whose next transaction cannot execute, or may not be tried again yet. */
+  readonly watched = new Set<Account>();
+  /** Accounts that have kept transactions whose turn for a batch has come. */
+  readonly released = new Set<Account>();
+  /** Ends to write with the next sync. */
+  unsavedEnds: UnsavedEnd[] = [];
+  /** Records that state remembered ends; each is pinned once. */
+  endedRecords: number[] = [];
+  /** Finalized block that this state reflects. */
+  height: number;
+  timeMs: number;
+  /** Index of the record after the last durable one. */
+  nextRecord = 0;
+  /** Raised by every change that may make a batch includable or not. */
+  version = 0;
+  readonly counters: MempoolCounters;
+
+  constructor(bounds: MempoolBounds, counters: MempoolCounters, height: number, timeMs: number) {
+    this.ended = new EndedMemory(bounds.endedCountMax);
+    this.counters = counters;
+    this.height = height;
+    this.timeMs = timeMs;
+  }
+
+  /** Lowest record of the log that is still needed after a restart. */
+  replayMark(): number {
+    return this.pins.lowest() ?? this.nextRecord;
+  }
+
+  /** Lists a batch that became durable. Its entries that still flush become `batched`; those that ended meanwhile keep their end. */
+  listBatch(batch: PendingBatch, recordSizeBytes: number): void {
+    assert(!this.pending.has(batch.digestHex) && !this.fading.has(batch.digestHex), "a batch is listed once");
+    let pins = 1;
+    for (const entry of batch.entries) {
+      if (entry === undefined) continue;
+      if (entry.place === "flushing") {
+        this.#moveTo(entry, batch.location.record);
+        entry.place = "batched";
+        entry.batch = batch;
+        batch.liveCount++;
+        pins++;
+      } else if (this.#noteEndDuringSync(entry, batch.location.record)) pins++;
+    }
+    this.#addRecord(batch.location.record, recordSizeBytes, pins);
+    this.pending.set(batch.digestHex, batch);
+    if (batch.liveCount === 0) this.#fade(batch);
+    this.version++;
+  }
+
+  /** Notes that a record of transactions outside batches became durable. Those already batched only change their record. */
+  keep(entries: readonly PoolEntry[], record: number, recordSizeBytes: number): void {
+    let pins = 0;
+    for (const entry of entries) {
+      if (entry.place === "gone") {
+        if (this.#noteEndDuringSync(entry, record)) pins++;
+        continue;
+      }
+      this.#moveTo(entry, record);
+      if (entry.place === "flushing") entry.place = "kept";
+      pins++;
+    }
+    this.#addRecord(record, recordSizeBytes, pins);
+  }
+
+  /** Notes that a batch's record was written again further on. */
+  moveBatch(batch: PendingBatch, location: BatchLocation, recordSizeBytes: number): void {
+    const isListed = this.pending.get(batch.digestHex) === batch || this.fading.get(batch.digestHex)?.batch === batch;
+    const old = batch.location.record;
+    batch.location = location;
+    let pins = 0;
+    for (const entry of batch.entries) {
+      if (entry === undefined || entry.batch !== batch || entry.record !== old) continue;
+      this.#moveTo(entry, location.record);
+      pins++;
+    }
+    this.#addRecord(location.record, recordSizeBytes, isListed ? pins + 1 : pins);
+    if (isListed) this.pins.release(old);
+  }
+
+  /** Notes that ends became durable in a record. */
+  saveEnds(ends: readonly UnsavedEnd[], record: number, recordSizeBytes: number): void {
+    this.#addRecord(record, recordSizeBytes, 1);
+    this.endedRecords.push(record);
+    for (const end of ends) this.pins.release(end.record);
+  }
+
+  /** Lets the records of remembered ends go, after newer ones state them all. */
+  releaseEndedRecords(records: readonly number[]): void {
+    for (const record of records) this.pins.release(record);
+    const released = new Set(records);
+    this.endedRecords = this.endedRecords.filter((record) => !released.has(record));
+  }
+
+  /** A transaction that executed leaves the pool. */
+  onExecuted(entry: PoolEntry): void {
+    this.#takeOut(entry);
+    if (entry.record !== undefined) this.pins.release(entry.record);
+    this.counters.executed++;
+  }
+
+  /** A transaction that can never execute leaves the pool; how it ended is remembered. */
+  onEnded(entry: PoolEntry, status: EndedStatus): void {
+    assert(entry.place !== "open", "only what may have been accepted ends");
+    this.#takeOut(entry);
+    this.ended.add(entry.id, status);
+    // What is not durable yet is pinned when its sync is done.
+    if (entry.record !== undefined) this.unsavedEnds.push({ id: entry.id, status, record: entry.record });
+    this.counters[status]++;
+  }
+
+  /** A transaction that was admitted but never became durable leaves the pool. */
+  onRefused(entry: PoolEntry): void {
+    assert(entry.record === undefined, "what is durable is never refused");
+    this.pool.remove(entry);
+    this.#forgetEmpty(entry.account);
+  }
+
+  /** A committed block names the batch: it leaves the list, what it did not execute is kept. */
+  onBatchCommitted(digestHex: string): readonly PoolEntry[] {
+    const batch = this.pending.get(digestHex) ?? this.fading.get(digestHex)?.batch;
+    if (batch === undefined) return [];
+    this.pending.delete(digestHex);
+    this.fading.delete(digestHex);
+    this.pins.release(batch.location.record);
+    this.version++;
+    const skipped = batch.entries.filter((entry): entry is PoolEntry => entry?.batch === batch);
+    for (const entry of skipped) {
+      entry.place = "kept";
+      entry.batch = undefined;
+    }
+    batch.liveCount = 0;
+    return skipped;
+  }
+
+  /** After a replay: batches in which nothing is live are only served for a while. */
+  fadeEmptyBatches(): void {
+    for (const batch of [...this.pending.values()]) if (batch.liveCount === 0) this.#fade(batch);
+  }
+
+  /** Lets go of batches that faded long enough ago. */
+  dropFaded(height: number): void {
+    for (const [digestHex, { batch, untilHeight }] of this.fading) {
+      if (untilHeight > height) continue;
+      this.fading.delete(digestHex);
+      this.pins.release(batch.location.record);
+    }
+  }
+
+  /** Remembers an end that a durable record at or after the replay mark states. */
+  #noteEndDuringSync(entry: PoolEntry, record: number): boolean {
+    const status = entry.place === "gone" && entry.record === undefined ? this.ended.find(entry.id) : undefined;
+    if (status === undefined) return false;
+    this.unsavedEnds.push({ id: entry.id, status, record });
+    return true;
+  }
+
+  #takeOut(entry: PoolEntry): void {
+    const { batch } = entry;
+    this.pool.remove(entry);
+    entry.batch = undefined;
+    if (batch !== undefined) {
+      batch.liveCount--;
+      assert(batch.liveCount >= 0, "a batch has no fewer live transactions than none");
+      if (batch.liveCount === 0 && this.pending.has(batch.digestHex)) this.#fade(batch);
+      this.version++;
+    }
+    this.#forgetEmpty(entry.account);
+  }
+
+  #fade(batch: PendingBatch): void {
+    this.pending.delete(batch.digestHex);
+    this.fading.set(batch.digestHex, { batch, untilHeight: this.height + FADING_BLOCKS });
+  }
+
+  #forgetEmpty(account: Account): void {
+    if (account.entries.length > 0) return;
+    this.watched.delete(account);
+    this.released.delete(account);
+  }
+
+  /** The newest durable record of a transaction is another one now; the caller pins that. */
+  #moveTo(entry: PoolEntry, record: number): void {
+    if (entry.record !== undefined) this.pins.release(entry.record);
+    entry.record = record;
+  }
+
+  #addRecord(record: number, sizeBytes: number, pins: number): void {
+    this.pins.add(record, sizeBytes, pins);
+    this.nextRecord = record + 1;
+  }
+}

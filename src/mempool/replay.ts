@@ -1,0 +1,139 @@
+import { assert, toHex } from "../kernel/index.ts";
+import { decodeTransaction, type Transaction } from "../protocol/index.ts";
+import { StorageError } from "../storage/index.ts";
+import { admittedOf, type FinalizedTip } from "./admission.ts";
+import type { BatchLog } from "./batch-log.ts";
+import { newPendingBatch } from "./flush.ts";
+import type { LogRecord } from "./log-record.ts";
+import type { MempoolState } from "./mempool-state.ts";
+import type { PendingBatch, PoolEntry } from "./pool-entry.ts";
+import type { BatchLocation, ChainIndex, EndedStatus } from "./types.ts";
+
+/** What a rebuilt pool is judged by. */
+export type ReplayParts = {
+  readonly state: MempoolState;
+  readonly log: BatchLog;
+  readonly chain: ChainIndex;
+  readonly tip: FinalizedTip;
+  readonly aad: Uint8Array;
+};
+
+/** What is rebuilt before the pins are counted. */
+type Rebuilt = {
+  readonly sizes: { readonly record: number; readonly sizeBytes: number }[];
+  /** Transactions that the chain ended while no record said so yet, with the newest record that holds them. */
+  readonly foundEnded: Map<string, { readonly status: EndedStatus; readonly record: number }>;
+};
+
+/**
+ * Rebuilds the mempool from its log, from the mark in the chain's last commit on, and from the finalized state. No cursor
+ * of its own is needed: what became of a transaction follows from its sender's next nonce, the finalized height and the
+ * chain's index. Signatures are not verified again: only verified transactions are ever appended, and each record is
+ * proved by its hash.
+ *
+ * @returns records read
+ * @throws StorageError `damaged`, naming file or segment
+ */
+export function replayLog(parts: ReplayParts, mark: number): number {
+  const { state, log } = parts;
+  assert(state.pool.count === 0 && state.nextRecord === 0, "a log is replayed into an empty mempool");
+  const rebuilt: Rebuilt = { sizes: [], foundEnded: new Map() };
+  log.replay(mark, (record, location) => {
+    rebuilt.sizes.push({ record: location.record, sizeBytes: location.length });
+    if (record.kind === "batch") replayBatch(parts, rebuilt, record, location);
+    else if (record.kind === "kept") replayKept(parts, rebuilt, record.transactions, location);
+    else {
+      for (const id of record.ids) state.ended.add(id, record.status);
+      state.endedRecords.push(location.record);
+    }
+  });
+  pinAll(state, rebuilt);
+  state.nextRecord = log.nextRecord;
+  return rebuilt.sizes.length;
+}
+
+function replayBatch(parts: ReplayParts, rebuilt: Rebuilt, record: Extract<LogRecord, { kind: "batch" }>, location: BatchLocation): void {
+  const { state, chain } = parts;
+  const { batch, sizeBytes } = record;
+  const digestHex = toHex(batch.digest);
+  if (chain.isCommitted(digestHex)) {
+    replayKept(parts, rebuilt, batch.transactions, location); // what the block skipped
+    return;
+  }
+  const known = state.pending.get(digestHex);
+  if (known !== undefined) {
+    known.location = location;
+    for (const entry of known.entries) if (entry?.batch === known) entry.record = location.record;
+    return;
+  }
+  const entries = batch.transactions.map((encoded) => replayTransaction(parts, rebuilt, encoded, location));
+  const pending = newPendingBatch(batch, sizeBytes, location, entries);
+  for (const entry of entries) if (entry !== undefined) moveIntoBatch(entry, pending);
+  state.pending.set(digestHex, pending);
+}
+
+/** A later batch that holds a transaction is the one it waits in. */
+function moveIntoBatch(entry: PoolEntry, batch: PendingBatch): void {
+  if (entry.batch === batch) return; // named twice in one batch
+  if (entry.batch !== undefined) entry.batch.liveCount--;
+  entry.batch = batch;
+  entry.record = batch.location.record;
+  entry.place = "batched";
+  batch.liveCount++;
+}
+
+function replayKept(parts: ReplayParts, rebuilt: Rebuilt, transactions: readonly Uint8Array[], location: BatchLocation): void {
+  for (const encoded of transactions) {
+    // A copy: a few kept transactions must not hold the whole record in memory.
+    const entry = replayTransaction(parts, rebuilt, encoded.slice(), location);
+    if (entry === undefined || entry.batch !== undefined) continue;
+    entry.place = "kept";
+    entry.record = location.record;
+  }
+}
+
+/** The transaction as the pool holds it; undefined when it ended, finally or otherwise. */
+function replayTransaction(parts: ReplayParts, rebuilt: Rebuilt, encoded: Uint8Array, location: BatchLocation): PoolEntry | undefined {
+  const { state, tip, aad } = parts;
+  const decoded = decodeTransaction(aad, encoded);
+  if (!decoded.ok) {
+    throw new StorageError("damaged", `segment ${location.segment}`, `record ${location.record} of the batch log holds no transaction`);
+  }
+  const transaction = decoded.value;
+  const id = toHex(transaction.id);
+  const entry = state.pool.find(id);
+  if (entry !== undefined) return entry;
+  const nextNonce = tip.view.findAccount(transaction.sender)?.nonce ?? 0n;
+  const status = endOf(parts, transaction, nextNonce);
+  if (status === undefined) {
+    const admitted = admittedOf({ id, source: "" }, transaction, tip.view);
+    return state.pool.add(admitted, { key: transaction.sender, hex: toHex(transaction.sender), nextNonce });
+  }
+  if (status !== "final") rebuilt.foundEnded.set(id, { status, record: location.record });
+  return undefined;
+}
+
+function endOf({ tip, chain }: ReplayParts, transaction: Transaction, nextNonce: bigint): EndedStatus | "final" | undefined {
+  if (transaction.nonce < nextNonce) return chain.findExecuted(transaction.id) === undefined ? "superseded" : "final";
+  return transaction.validUntil <= BigInt(tip.rules.tipHeight) ? "expired" : undefined;
+}
+
+/** Counts for each record what only it holds, now that the newest record of everything is known. */
+function pinAll(state: MempoolState, { sizes, foundEnded }: Rebuilt): void {
+  for (const [id, { status, record }] of foundEnded) {
+    if (state.ended.find(id) !== undefined) continue;
+    state.ended.add(id, status);
+    state.unsavedEnds.push({ id, status, record });
+  }
+  const pins = new Map<number, number>();
+  const pin = (record: number | undefined): void => {
+    assert(record !== undefined, "everything rebuilt stands in a record");
+    pins.set(record, (pins.get(record) ?? 0) + 1);
+  };
+  for (const entry of state.pool.entries()) pin(entry.record);
+  for (const batch of state.pending.values()) pin(batch.location.record);
+  for (const { record } of state.unsavedEnds) pin(record);
+  for (const record of state.endedRecords) pin(record);
+  for (const { record, sizeBytes } of sizes) state.pins.add(record, sizeBytes, pins.get(record) ?? 0);
+  state.fadeEmptyBatches();
+}

@@ -1,0 +1,338 @@
+import type { SignatureClaim, Signer } from "../crypto/index.ts";
+import { assert, type CancelTimer, type Clock, type Log, parseHex, present, type Timers, toHex } from "../kernel/index.ts";
+import type { AdmissionRules, LedgerView } from "../ledger/index.ts";
+import { transactionAad } from "../protocol/index.ts";
+import type { RecordLog } from "../storage/index.ts";
+import { type AdmissionContext, type FinalizedTip, staleRefusal } from "./admission.ts";
+import { Admitter } from "./admitter.ts";
+import { BatchLog } from "./batch-log.ts";
+import { Batcher } from "./batcher.ts";
+import { DEFAULT_MEMPOOL_BOUNDS, type MempoolBounds } from "./bounds.ts";
+import { diskFull, SpaceWatch } from "./closure.ts";
+import { type BlockOutcome, onBlockCommitted } from "./commit.ts";
+import type { RetryClock } from "./flush-plan.ts";
+import { HeldBatches } from "./held-batches.ts";
+import { MempoolState } from "./mempool-state.ts";
+import { type MempoolStats, newMempoolCounters } from "./metrics.ts";
+import type { Account, PendingBatch, PoolEntry } from "./pool-entry.ts";
+import { wake, wakeWatched } from "./readiness.ts";
+import { replayLog } from "./replay.ts";
+import { type BlockRoom, hasExecutableBatch, selectBatches } from "./selection.ts";
+import {
+  type BatchLocation,
+  type ChainIndex,
+  type HeldBatch,
+  MempoolFailed,
+  type Refusal,
+  type SubmitOutcome,
+  type TransactionStatus,
+} from "./types.ts";
+
+/** What the mempool is built from. */
+export type MempoolParts = {
+  /** Genesis hash, 32 bytes. */
+  readonly chainId: Uint8Array;
+  /** Signs our batches. */
+  readonly signer: Signer;
+  /** The open batch log; closing it is its opener's part, after `stop`. */
+  readonly log: RecordLog;
+  readonly chain: ChainIndex;
+  /** The state after the last committed block. */
+  readonly finalizedView: () => LedgerView;
+  /** Height and header time of the last committed block when the mempool starts. */
+  readonly tip: { readonly height: number; readonly timeMs: number };
+  readonly parameters: AdmissionRules["parameters"];
+  /** Verifies many signatures off this thread, by the one rule. */
+  readonly verifyMany: (claims: readonly SignatureClaim[]) => Promise<readonly boolean[]>;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly journal: Log;
+  readonly bounds?: Partial<MempoolBounds>;
+  /** Whether the node is too far behind to admit (R13); default never. */
+  readonly isSyncing?: () => boolean;
+  /** Bytes that can still be written where the log lies; default unknown. */
+  readonly freeSpaceBytes?: () => number | undefined;
+  /** Called when a batch became includable: wakes consensus. */
+  readonly onWork: () => void;
+  /** Called once when the log failed: the process has to stop. */
+  readonly onFatal: (error: unknown) => void;
+};
+
+/** Accounts looked at again when the timer ticks, and its interval. */
+const WOKEN_PER_TICK = 4_096;
+const TICK_MS = 1_000;
+
+/**
+ * Admits transactions, makes them durable in batches, offers those to blocks and follows what blocks did with them. One
+ * thread, one instance per log. The front door (index.ts) states what it promises.
+ */
+export class Mempool {
+  readonly #parts: MempoolParts;
+  readonly #bounds: MempoolBounds;
+  readonly #aad: Uint8Array;
+  readonly #state: MempoolState;
+  readonly #log: BatchLog;
+  readonly #held: HeldBatches;
+  readonly #space: SpaceWatch;
+  readonly #admitter: Admitter;
+  readonly #batcher: Batcher;
+  readonly #author: string;
+  #isStopping = false;
+  #failure: MempoolFailed | undefined;
+  #includable: { readonly version: number; readonly value: boolean } = { version: -1, value: false };
+  #cancelTick: CancelTimer | undefined;
+
+  constructor(parts: MempoolParts) {
+    this.#parts = parts;
+    this.#bounds = { ...DEFAULT_MEMPOOL_BOUNDS, ...parts.bounds };
+    this.#aad = transactionAad(parts.chainId);
+    this.#author = toHex(parts.signer.publicKey);
+    const { clock, timers, signer, chainId } = parts;
+    const counters = newMempoolCounters();
+    const state = new MempoolState(this.#bounds, counters, parts.tip.height, parts.tip.timeMs);
+    const log = new BatchLog(parts.log);
+    this.#state = state;
+    this.#log = log;
+    this.#held = new HeldBatches(state, log, parts.chain, this.#aad, this.#bounds.decodedCountMax);
+    this.#space = new SpaceWatch(this.#bounds, clock, parts.freeSpaceBytes ?? (() => undefined));
+    this.#batcher = new Batcher({
+      ...{ state, log, bounds: this.#bounds, signer, chainId, clock, timers },
+      onAccepted: (entries, batch) => this.#onAccepted(entries, batch),
+      onDiskFull: (entries) => this.#onDiskFull(entries),
+      onStale: (entry) => this.#onStale(entry),
+      onBatch: parts.onWork,
+      onFailed: (error) => this.#fail(error),
+    });
+    this.#admitter = new Admitter({
+      ...{ bounds: this.#bounds, timers, aad: this.#aad, counters, verifyMany: parts.verifyMany },
+      context: () => this.#context(),
+      findStandstill: () => this.#findStandstill(),
+      onAdmitted: (entry) => this.#onAdmitted(entry),
+      onRoundEnd: () => this.#batcher.poke(),
+      onFailed: (error) => this.#fail(error),
+    });
+  }
+
+  /**
+   * Rebuilds the pool from the log, from the replay mark of the chain's last commit on; before anything else.
+   *
+   * @throws StorageError `damaged`, naming file and place
+   */
+  start(mark: number): void {
+    const { chain } = this.#parts;
+    const tip = this.#tip();
+    const records = replayLog({ state: this.#state, log: this.#log, chain, tip, aad: this.#aad }, mark);
+    const accounts = new Set<Account>();
+    for (const { account } of this.#state.pool.entries()) accounts.add(account);
+    for (const account of accounts) wake(this.#state, account, tip, this.#retryClock(), this.#aad);
+    const { pool, pending } = this.#state;
+    this.#parts.journal.info("mempool.replayed", { records, transactions: pool.count, batches: pending.size, mark });
+    this.#batcher.poke();
+    this.#tick();
+  }
+
+  /**
+   * Submits transactions (COSE bytes) of one source together; later ones may build on earlier ones' nonces. The bytes may
+   * be reused once the promise settles.
+   *
+   * @returns an outcome for each, in order, once what is accepted is fsynced
+   * @throws MempoolFailed (as a rejection) when the log failed: what was not answered may or may not be durable
+   */
+  submit(transactions: readonly Uint8Array[], source: string): Promise<readonly SubmitOutcome[]> {
+    assert(source !== "", "a submission names its source");
+    return this.#admitter.submit(transactions, source);
+  }
+
+  /** The lowest nonce from the account's next on that no transaction here uses. */
+  pendingNonce(publicKey: Uint8Array): bigint {
+    return this.#state.pool.findAccount(toHex(publicKey))?.freeNonce() ?? this.#parts.finalizedView().findAccount(publicKey)?.nonce ?? 0n;
+  }
+
+  /** What became of a transaction short of its execution, which the blocks know. */
+  status(id: Uint8Array): TransactionStatus {
+    const hex = toHex(id);
+    const entry = this.#state.pool.find(hex);
+    if (entry !== undefined) return entry.record === undefined ? "unknown" : "accepted";
+    return this.#state.ended.find(hex) ?? "unknown";
+  }
+
+  /** Counters and gauges for monitoring. */
+  stats(): MempoolStats {
+    const { pool, pending, watched, ended, pins, counters } = this.#state;
+    let stuckBatchCount = 0;
+    for (const batch of pending.values()) if (batch.isStuck) stuckBatchCount++;
+    return {
+      counters,
+      gauges: {
+        pendingCount: pool.count,
+        pendingSizeBytes: pool.sizeBytes,
+        accountCount: pool.accountCount,
+        pendingBatchCount: pending.size,
+        stuckBatchCount,
+        watchedAccountCount: watched.size,
+        openCount: this.#batcher.openCount,
+        decodedCount: this.#held.decodedCount,
+        intakeCount: this.#admitter.intake.count,
+        intakeSizeBytes: this.#admitter.intake.sizeBytes,
+        endedCount: ended.size,
+        replaySizeBytes: pins.replaySizeBytes(),
+        logSizeBytes: this.#log.sizeBytes,
+        syncMs: this.#batcher.syncMs,
+        closedBecause: (this.#findStandstill() ?? this.#space.findClosure())?.detail,
+      },
+    };
+  }
+
+  /** Refuses new submissions, judges and answers what was submitted, and saves what a restart would have to derive. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#cancelTick?.();
+    await this.#admitter.drain();
+    await this.#batcher.drain();
+  }
+
+  /** Oldest-first batches that fit a block and could execute, without those excluded; see `selectBatches`. */
+  select(room: BlockRoom, isExcluded: (digestHex: string) => boolean): readonly HeldBatch[] {
+    return selectBatches(this.#state, room, isExcluded).map((pending) => this.#held.of(pending));
+  }
+
+  /** Whether a pending batch could execute on the finalized state. Cheap to ask again while nothing changed. */
+  hasIncludable(): boolean {
+    if (this.#includable.version !== this.#state.version) {
+      this.#includable = { version: this.#state.version, value: hasExecutableBatch(this.#state) };
+    }
+    return this.#includable.value;
+  }
+
+  /** A durable batch by digest, pending or committed; undefined when not held. */
+  find(digest: Uint8Array): HeldBatch | undefined {
+    return this.#held.find(digest);
+  }
+
+  /** A committed batch from the log, its digest checked again; undefined when pruned. Damage throws. */
+  read(digest: Uint8Array, location: BatchLocation): HeldBatch | undefined {
+    return this.#held.read(digest, location);
+  }
+
+  /** Lowest log record that a restart needs; each block commit stores it. */
+  replayMark(): number {
+    return this.#state.replayMark();
+  }
+
+  /** Height of the last block that the mempool reflects; a block at or below it is known already. */
+  get cursor(): number {
+    return this.#state.height;
+  }
+
+  /** Follows a block after its durable commit, in height order. */
+  onCommitted(outcome: BlockOutcome): void {
+    const tip = this.#tipAt(outcome.height, outcome.timeMs);
+    onBlockCommitted(this.#state, outcome, tip, { height: outcome.height, nowMs: this.#nowMs() }, this.#aad, this.#author);
+    this.#held.forgetEnded();
+    this.#batcher.poke();
+  }
+
+  /**
+   * Deletes log segments that nothing needs any more.
+   *
+   * @param lowestOfBlocks the lowest record that the chain still wants to read a batch from; an archive never calls this
+   */
+  prune(lowestOfBlocks: number): void {
+    let lowest = Math.min(lowestOfBlocks, this.#state.replayMark());
+    for (const { firstRecord } of this.#state.pending.values()) lowest = Math.min(lowest, firstRecord);
+    this.#log.dropBefore(lowest);
+  }
+
+  #onAdmitted(entry: PoolEntry): void {
+    if (this.#batcher.openCount >= this.#bounds.decodedCountMax) entry.decoded = undefined;
+    this.#batcher.add(entry);
+  }
+
+  #onAccepted(entries: readonly PoolEntry[], batch: PendingBatch | undefined): void {
+    if (batch !== undefined) this.#held.adopt(batch);
+    for (const entry of entries) {
+      entry.decoded = undefined;
+      this.#settle(entry, { status: "accepted", id: bytesOfId(entry) });
+    }
+  }
+
+  #onDiskFull(entries: readonly PoolEntry[]): void {
+    this.#space.onDiskFull();
+    this.#parts.journal.warn("mempool.diskFull", { refused: entries.length });
+    const refusal = diskFull("disk full: there was no space to make it durable");
+    for (const entry of entries) {
+      if (entry.place !== "gone") this.#state.onRefused(entry);
+      this.#settle(entry, { status: "rejected", id: bytesOfId(entry), ...refusal });
+    }
+  }
+
+  /** The chain moved between admission and writing. */
+  #onStale(entry: PoolEntry): void {
+    const id = bytesOfId(entry);
+    const executedAt = this.#parts.chain.findExecuted(id);
+    if (entry.place !== "gone") this.#state.onRefused(entry);
+    this.#settle(entry, { status: "rejected", id, ...staleRefusal(entry, executedAt) });
+  }
+
+  #settle(entry: PoolEntry, outcome: SubmitOutcome): void {
+    const { waiters } = entry;
+    entry.waiters = undefined;
+    for (const waiter of waiters ?? []) this.#admitter.settle(waiter, outcome);
+  }
+
+  #context(): AdmissionContext {
+    const { chain } = this.#parts;
+    return { bounds: this.#bounds, pool: this.#state.pool, chain, tip: this.#tip(), closure: this.#space.findClosure() };
+  }
+
+  #findStandstill(): Refusal | undefined {
+    if (this.#isStopping) return { code: "mempoolFull", detail: "the node is stopping", retryAfterMs: 5_000 };
+    if (this.#parts.isSyncing?.() === true)
+      return { code: "syncing", detail: "the node is catching up with the chain", retryAfterMs: 5_000 };
+    return undefined;
+  }
+
+  #tip(): FinalizedTip {
+    return this.#tipAt(this.#state.height, this.#state.timeMs);
+  }
+
+  /** The next header's time is at least now, and above the last one's. */
+  #tipAt(height: number, timeMs: number): FinalizedTip {
+    const { finalizedView, parameters, clock } = this.#parts;
+    return { view: finalizedView(), rules: { tipHeight: height, timeMs: Math.max(clock.nowMs(), timeMs + 1), parameters } };
+  }
+
+  #retryClock(): RetryClock {
+    return { height: this.#state.height, nowMs: this.#nowMs() };
+  }
+
+  #nowMs(): number {
+    return this.#parts.clock.monotonicMs();
+  }
+
+  /** On a chain that stands still, time alone makes some transactions executable: a quota's next hour, a try that is due. */
+  #tick(): void {
+    if (this.#isStopping || this.#failure !== undefined) return;
+    this.#cancelTick = this.#parts.timers.after(TICK_MS, () => {
+      const { version } = this.#state;
+      wakeWatched(this.#state, this.#tip(), this.#retryClock(), this.#aad, WOKEN_PER_TICK);
+      this.#batcher.poke();
+      if (this.#state.version !== version && this.hasIncludable()) this.#parts.onWork();
+      this.#tick();
+    });
+  }
+
+  /** Nothing is answered any more: what was being written may or may not be durable, and only a restart can tell. */
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = new MempoolFailed("the mempool failed; what it had not answered may or may not be durable", { cause: error });
+    this.#cancelTick?.();
+    this.#admitter.fail(this.#failure);
+    this.#parts.journal.error("mempool.failed", { error: error instanceof Error ? error.message : String(error) });
+    this.#parts.onFatal(error);
+  }
+}
+
+function bytesOfId(entry: PoolEntry): Uint8Array {
+  return present(parseHex(entry.id), "an id is spelled in hexadecimal");
+}

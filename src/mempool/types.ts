@@ -1,0 +1,57 @@
+import type { BatchHeader, RejectionCode, Transaction } from "../protocol/index.ts";
+
+/** How an accepted transaction ends without executing. */
+export type EndedStatus = "expired" | "superseded";
+
+/** What the mempool knows of a transaction; that it is final only the blocks know. */
+export type TransactionStatus = "accepted" | EndedStatus | "unknown";
+
+/** Where an executed transaction's receipt stands. */
+export type ExecutedAt = { readonly height: number; readonly index: number };
+
+/** Why a transaction was not accepted. */
+export type Refusal = {
+  readonly code: RejectionCode;
+  /** For people: what was expected and what came. */
+  readonly detail: string;
+  /** When trying again makes sense; for `mempoolFull`, `quotaExceeded` and `syncing`. */
+  readonly retryAfterMs?: number;
+  /** Of a `duplicate`: where it executed. */
+  readonly executedAt?: ExecutedAt;
+};
+
+/**
+ * What became of one submitted transaction. `accepted`: fsynced here, and it will end final, expired or superseded.
+ * `rejected`: nothing changed. The id is there when the bytes decoded.
+ */
+export type SubmitOutcome =
+  | { readonly status: "accepted"; readonly id: Uint8Array }
+  | ({ readonly status: "rejected"; readonly id?: Uint8Array } & Refusal);
+
+/** Where a batch's record stands in the batch log. */
+export type BatchLocation = { readonly record: number; readonly segment: number; readonly offset: number; readonly length: number };
+
+/** A batch held here: durable, its author's and every transaction's signature verified. */
+export type HeldBatch = {
+  readonly digest: Uint8Array;
+  readonly header: BatchHeader;
+  readonly transactions: readonly Transaction[];
+  /** Bytes of its encoding. */
+  readonly sizeBytes: number;
+  readonly location: BatchLocation;
+};
+
+/** What the mempool asks of the finalized chain's index. */
+export interface ChainIndex {
+  /** Where the transaction with this id executed; undefined when it did not. */
+  findExecuted(id: Uint8Array): ExecutedAt | undefined;
+  /** Whether a committed block names the batch. */
+  isCommitted(digestHex: string): boolean;
+  /** Where a committed batch stands in the log; undefined when no committed block names it. */
+  findBatch(digestHex: string): BatchLocation | undefined;
+}
+
+/** Thrown at submitters whose transactions were neither accepted nor refused because the mempool failed: their fate is open until the node is back. */
+export class MempoolFailed extends Error {
+  override readonly name = "MempoolFailed";
+}
