@@ -1,0 +1,15 @@
+/**
+ * Floor 4. The validator's own part: the journal of what it voted, the guard that alone holds its key, and its duties.
+ *
+ * Invariants: a vote is signed only when exactly it is durable in the journal and contradicts nothing there; a journal
+ * that cannot be trusted is never continued and never made by starting a node; after a failed write or sync nothing is
+ * signed. Decides nothing about agreement (that is `consensus`), keeps no secret outside the key it is given.
+ *
+ * @see consensus J1..J8
+ */
+export { ConsensusJournal, type JournalLog, type JournalOptions, type JournalSource } from "./journal.ts";
+export { type ContentsFault, type FoundRecord, type JournalContents, type LogPlace, readContents } from "./journal-contents.ts";
+export { decodeRecord, encodeRecord, type StoredRecord } from "./journal-records.ts";
+export { createJournal, type JournalFiles, openJournal, recoverJournal } from "./store.ts";
+export { VoteBook, type VoteRefusal } from "./vote-book.ts";
+export { type GuardRefusal, VoteGuard, type VoteKey, VoteRefused } from "./vote-guard.ts";
