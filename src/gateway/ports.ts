@@ -1,0 +1,221 @@
+import type { BlockHeader, Certificate, DeviceEntry, ProofBundle, Receipt, Rejection } from "../protocol/index.ts";
+
+/** A value now or soon: the context behind a port may live in this thread or in another. */
+export type Eventually<T> = T | Promise<T>;
+
+/** Ends a subscription; harmless when it has ended. */
+export type Unsubscribe = () => void;
+
+/** When a submission is answered: durable on this box, or held durably by more than the tolerated faulty weight. */
+export type Acknowledgement = "local" | "replicated";
+
+/** What became of one submitted item, in its place of the submission. Ids have 32 bytes. */
+export type SubmissionOutcome =
+  | { readonly status: "accepted"; readonly id: Uint8Array }
+  | (Rejection & { readonly status: "rejected"; readonly id?: Uint8Array; readonly retryAfterMs?: number });
+
+/** The outcome of a submission: the level reached (below the one asked for only when waiting for it ran out) and one outcome for each item. */
+export type Submission = { readonly acknowledgement: Acknowledgement; readonly outcomes: readonly SubmissionOutcome[] };
+
+/** The one command: takes transactions in. */
+export interface SubmissionPort {
+  /**
+   * Judges each item; `accepted` is durable before the promise resolves. A pending repeat is accepted again, an executed
+   * one is rejected as `duplicate`. Total on any bytes.
+   *
+   * @param items COSE bytes as received, undecoded; not changed afterwards
+   * @param request the level asked for, undefined for the node's own; who sent it, for quotas
+   */
+  submit(
+    items: readonly Uint8Array[],
+    request: { readonly acknowledgement?: Acknowledgement; readonly source: string },
+  ): Promise<Submission>;
+}
+
+/** Where a transaction stands. `unknown`: never seen here, or forgotten after its end. */
+export type TransactionStatus =
+  | { readonly status: "accepted" | "expired" | "superseded" | "unknown" }
+  | { readonly status: "final"; readonly receipt: Receipt };
+
+/** What is known of transactions. */
+export interface TransactionQueries {
+  find(id: Uint8Array): Eventually<TransactionStatus>;
+  /** Proof of the receipt of a final transaction; undefined unless it is final. */
+  findProof(id: Uint8Array): Eventually<ProofBundle | undefined>;
+  /**
+   * Tells the ids that reached an end (final, expired or superseded), once the end can be queried. Called outside any
+   * database transaction; the listener returns at once and does not throw.
+   */
+  subscribeSettled(listener: (ids: readonly Uint8Array[]) => void): Unsubscribe;
+}
+
+/** An account at a final height; all zero when it does not exist. */
+export type AccountView = {
+  readonly height: number;
+  readonly doesExist: boolean;
+  /** Next nonce that executes. */
+  readonly nonce: bigint;
+  /** Next nonce that no pending transaction uses. */
+  readonly pendingNonce: bigint;
+  readonly balance: bigint;
+  /** Base units bonded by this account. */
+  readonly stake: bigint;
+  /** Sponsorship, when the key is a registered device's. */
+  readonly device?: DeviceEntry;
+};
+
+/** What is known of accounts, by 32-byte public key. */
+export interface AccountQueries {
+  find(publicKey: Uint8Array): Eventually<AccountView>;
+  /** Proof of the account's entry, or of its absence, in the state after a final block; undefined before the first block. */
+  findProof(publicKey: Uint8Array): Eventually<ProofBundle | undefined>;
+}
+
+/** A batch as a block lists it. */
+export type BatchView = {
+  readonly digest: Uint8Array;
+  readonly author: Uint8Array;
+  readonly sequence: number;
+  readonly transactionCount: number;
+  readonly sizeBytes: number;
+};
+
+/** A final block. */
+export type BlockView = {
+  readonly hash: Uint8Array;
+  readonly header: BlockHeader;
+  readonly batches: readonly BatchView[];
+  /** Executed transactions, which have receipts. */
+  readonly transactionCount: number;
+  /** Finalization of this block or of the descendant that made it final. */
+  readonly finalization: Certificate;
+};
+
+/** What is known of final blocks; heights start at 1, genesis is no block. */
+export interface BlockQueries {
+  /** Highest final height, 0 when there is only genesis. */
+  latestHeight(): Eventually<number>;
+  find(height: number): Eventually<BlockView | undefined>;
+  /** Up to `limit` blocks from this height upward; fewer at the tip or where pruning left gaps. */
+  list(from: number, limit: number): Eventually<readonly BlockView[]>;
+}
+
+/** A member of the epoch's validator set. */
+export type ValidatorView = {
+  readonly index: number;
+  readonly publicKey: Uint8Array;
+  readonly owner: Uint8Array;
+  readonly weight: bigint;
+  readonly stake: bigint;
+  readonly name?: string;
+  /** 0..10000; absent until the chain keeps one. */
+  readonly reputation?: number;
+  /** Whether it leads the current view. */
+  readonly isLeader: boolean;
+};
+
+/** The validator set in force. */
+export type ValidatorSetView = {
+  readonly height: number;
+  readonly epoch: number;
+  readonly hash: Uint8Array;
+  readonly totalWeight: bigint;
+  readonly quorumWeight: bigint;
+  readonly validators: readonly ValidatorView[];
+};
+
+/** What is known of validators. */
+export interface ValidatorQueries {
+  current(): Eventually<ValidatorSetView>;
+}
+
+/** How the node stands to the chain: level with it, behind, or without its votes (RECOVERING). */
+export type SyncState = "synced" | "catchingUp" | "recovering";
+
+/** What is true of the node now. */
+export type StatusView = {
+  /** Genesis hash, 32 bytes. */
+  readonly chainId: Uint8Array;
+  readonly chainName: string;
+  /** The `{node}` of topics: 1-64 of `A-Za-z0-9_-`. */
+  readonly nodeId: string;
+  readonly role: "validator" | "observer";
+  /** Validator key of this node, when it has one. */
+  readonly validator?: Uint8Array;
+  readonly height: number;
+  readonly blockHash: Uint8Array;
+  readonly blockTimeMs: number;
+  readonly epoch: number;
+  readonly view: number;
+  /** Peers connected. */
+  readonly peers: number;
+  readonly syncState: SyncState;
+  /** Height being caught up to, when known. */
+  readonly targetHeight?: number;
+  readonly uptimeMs: number;
+  readonly minimumFee: bigint;
+  readonly maxValidity: bigint;
+  readonly pendingTransactions: number;
+  readonly pendingBytes: number;
+};
+
+/** The node's own state. */
+export interface StatusQuery {
+  status(): Eventually<StatusView>;
+}
+
+/** A lane of the event log. */
+export type EventLane = "crit" | "chain" | "ops";
+
+/** A place in a lane: incarnation of the log, then position from 1; sequence 0 is before the first. */
+export type EventCursor = { readonly epoch: number; readonly sequence: number };
+
+/** A record of a lane in its JSON form; `payloadHex` stands in for a payload of an unknown type. */
+export type EventRecord = EventCursor & {
+  readonly lane: EventLane;
+  readonly previousHash: string;
+  readonly time: string;
+  readonly type: string;
+  readonly payload?: Readonly<Record<string, string | number | boolean>>;
+  readonly payloadHex?: string;
+  readonly hash: string;
+};
+
+/** Records after a place, oldest first, and the lane's last place. A first record that does not follow shows a gap. */
+export type EventPage = { readonly records: readonly EventRecord[]; readonly head: EventCursor };
+
+/** The event log. */
+export interface EventQueries {
+  read(lane: EventLane, after: EventCursor, limit: number): Eventually<EventPage>;
+  /** The last place of a lane. */
+  head(lane: EventLane): Eventually<EventCursor>;
+  /** Tells that a lane has grown, once that can be read. The listener returns at once and does not throw. */
+  subscribe(listener: (lane: EventLane) => void): Unsubscribe;
+}
+
+/** The genesis document of the chain. */
+export interface GenesisQuery {
+  /** JSON text in UTF-8. */
+  document(): Eventually<Uint8Array>;
+}
+
+/** Answers of the health gates; monitoring's HealthModel is one. */
+export interface HealthPort {
+  report(gate: "live" | "ready" | "startup"): {
+    readonly isOk: boolean;
+    readonly checks: readonly { readonly name: string; readonly isOk: boolean; readonly reason?: string }[];
+  };
+}
+
+/** Everything the gateway knows, and the one thing it commands. */
+export type GatewayPorts = {
+  readonly submission: SubmissionPort;
+  readonly transactions: TransactionQueries;
+  readonly accounts: AccountQueries;
+  readonly blocks: BlockQueries;
+  readonly validators: ValidatorQueries;
+  readonly node: StatusQuery;
+  readonly events: EventQueries;
+  readonly genesis: GenesisQuery;
+  readonly health: HealthPort;
+};

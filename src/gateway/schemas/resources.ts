@@ -1,0 +1,174 @@
+import { z } from "@hono/zod-openapi";
+import { REJECTION_CODES } from "../../protocol/index.ts";
+import { receiptSchema } from "./chain.ts";
+import { addressSchema, countSchema, cursorSchema, hash32Schema, hexSchema, timeSchema, u64Schema } from "./values.ts";
+
+/** Where a transaction stands. */
+export const transactionSchema = z
+  .object({
+    id: hash32Schema,
+    status: z.enum(["accepted", "final", "expired", "superseded", "unknown"]),
+    height: countSchema.optional(),
+    index: countSchema.optional(),
+    receipt: receiptSchema.optional(),
+  })
+  .openapi("Transaction");
+
+/** What became of each submitted transaction, in the order submitted. */
+export const outcomesSchema = z
+  .array(
+    z.union([
+      z.object({ id: hash32Schema, status: z.literal("accepted") }),
+      z.object({
+        id: hash32Schema.optional(),
+        status: z.literal("rejected"),
+        code: z.enum(REJECTION_CODES),
+        detail: z.string(),
+        transaction: transactionSchema.optional().openapi({ description: "With `duplicate`: where the executed one stands" }),
+      }),
+    ]),
+  )
+  .openapi("Outcomes");
+
+/** Answer to a submission of which at least one was accepted. */
+export const submissionSchema = z
+  .object({ transactions: outcomesSchema, ack: z.enum(["local", "replicated"]).openapi({ description: "Level of durability reached" }) })
+  .openapi("Submission");
+
+/** An account at a final height. */
+export const accountSchema = z
+  .object({
+    address: addressSchema,
+    publicKey: hash32Schema,
+    height: countSchema,
+    exists: z.boolean(),
+    nonce: u64Schema.openapi({ description: "Next nonce that executes" }),
+    pendingNonce: u64Schema.openapi({ description: "Next nonce that no pending transaction uses" }),
+    balance: u64Schema,
+    stake: u64Schema,
+    device: z
+      .object({
+        owner: addressSchema,
+        label: z.string(),
+        transactionsPerHour: u64Schema,
+        bytesPerHour: u64Schema,
+        usedTransactions: u64Schema,
+        usedBytes: u64Schema,
+        hour: countSchema.openapi({ description: "Hour of header time since the Unix epoch that the use counts for" }),
+      })
+      .optional(),
+  })
+  .openapi("Account");
+
+/** A member of the validator set. */
+export const validatorSchema = z
+  .object({
+    id: hash32Schema.openapi({ description: "The public key" }),
+    index: countSchema,
+    publicKey: hash32Schema,
+    owner: addressSchema,
+    name: z.string().optional(),
+    weight: u64Schema,
+    stake: u64Schema,
+    reputation: z.int().min(0).max(10_000).optional(),
+    duties: z.array(z.enum(["vote", "propose"])).openapi({ description: "What it owes in the current view" }),
+  })
+  .openapi("Validator");
+
+/** The validator set in force. */
+export const validatorSetSchema = z
+  .object({
+    height: countSchema,
+    epoch: countSchema,
+    hash: hash32Schema,
+    totalWeight: u64Schema,
+    quorumWeight: u64Schema,
+    validators: z.array(validatorSchema),
+  })
+  .openapi("ValidatorSet");
+
+/** One validator with the height and epoch it is told for. */
+export const validatorDetailSchema = validatorSchema.extend({ height: countSchema, epoch: countSchema }).openapi("ValidatorDetail");
+
+/** What is true of the node now. */
+export const statusSchema = z
+  .object({
+    chainId: hash32Schema,
+    genesisHash: hash32Schema,
+    chainName: z.string(),
+    network: z
+      .string()
+      .regex(/^[0-9a-f]{8}$/)
+      .openapi({ description: "The {net} of topics: the first 8 hex digits of the genesis hash" }),
+    id: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,64}$/)
+      .openapi({ description: "The {node} of topics" }),
+    role: z.enum(["validator", "observer"]),
+    validator: hash32Schema.optional().openapi({ description: "Public key of this node's validator" }),
+    height: countSchema,
+    blockHash: hash32Schema,
+    blockTime: timeSchema,
+    epoch: countSchema,
+    view: countSchema,
+    peers: countSchema,
+    syncState: z.enum(["synced", "catchingUp", "recovering"]),
+    targetHeight: countSchema.optional(),
+    version: z.string(),
+    uptimeSeconds: countSchema,
+    time: timeSchema.openapi({ description: "When this was true, by the node's clock" }),
+    minimumFee: u64Schema,
+    pending: z.object({ transactions: countSchema, bytes: countSchema }),
+    limits: z.object({
+      transactionBytesMax: countSchema,
+      bodyBytesMax: countSchema,
+      transactionsPerRequestMax: countSchema,
+      nonceGapMax: u64Schema,
+      maxValidity: u64Schema,
+      anchorBytesMax: countSchema,
+      streamBytesMax: countSchema,
+      memoBytesMax: countSchema,
+      waitMsMax: countSchema,
+    }),
+  })
+  .openapi("Status");
+
+/** A lane of the event log. */
+export const laneSchema = z.enum(["crit", "chain", "ops"]).openapi("Lane");
+
+/** A record of the event log. */
+export const eventSchema = z
+  .object({
+    lane: laneSchema,
+    epoch: countSchema,
+    sequence: countSchema,
+    cursor: cursorSchema,
+    previousHash: hash32Schema,
+    time: z.string(),
+    type: z.string(),
+    payload: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+    payloadHex: hexSchema.optional().openapi({ description: "Stands in for `payload` when this release does not know the type" }),
+    hash: hash32Schema,
+  })
+  .openapi("Event");
+
+/** A page of a lane, oldest first. */
+export const eventPageSchema = z
+  .object({
+    lane: laneSchema,
+    events: z.array(eventSchema),
+    next: cursorSchema.openapi({ description: "`after` of the following page; the place of the last event told so far" }),
+    head: cursorSchema.openapi({ description: "Place of the lane's last record" }),
+  })
+  .openapi("EventPage");
+
+/** The answer of an open health gate. */
+export const healthSchema = z
+  .object({
+    status: z.literal("ok"),
+    checks: z.array(z.object({ name: z.string(), isOk: z.boolean(), reason: z.string().optional() })),
+  })
+  .openapi("Health");
+
+/** What program answers. */
+export const versionSchema = z.object({ name: z.string(), version: z.string(), runtime: z.string() }).openapi("Version");

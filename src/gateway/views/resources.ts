@@ -1,0 +1,125 @@
+import type { z } from "@hono/zod-openapi";
+import { toHex } from "../../kernel/index.ts";
+import { formatAddress, LIMITS, networkIdOf } from "../../protocol/index.ts";
+import type { GatewayLimits } from "../limits.ts";
+import type { AccountView, EventCursor, EventRecord, StatusView, TransactionStatus, ValidatorSetView, ValidatorView } from "../ports.ts";
+import type {
+  accountSchema,
+  eventSchema,
+  statusSchema,
+  transactionSchema,
+  validatorSchema,
+  validatorSetSchema,
+} from "../schemas/resources.ts";
+import { renderReceipt, renderTime } from "./render.ts";
+
+/** Where a transaction stands, in JSON. */
+export function renderTransaction(id: Uint8Array, found: TransactionStatus): z.input<typeof transactionSchema> {
+  if (found.status !== "final") return { id: toHex(id), status: found.status };
+  const { height, index } = found.receipt;
+  return { id: toHex(id), status: "final", height, index, receipt: renderReceipt(found.receipt) };
+}
+
+/** An account in JSON. */
+export function renderAccount(publicKey: Uint8Array, account: AccountView): z.input<typeof accountSchema> {
+  const { height, doesExist, nonce, pendingNonce, balance, stake, device } = account;
+  const sponsored = device && {
+    owner: formatAddress(device.owner),
+    label: device.label,
+    transactionsPerHour: String(device.transactionsPerHour),
+    bytesPerHour: String(device.bytesPerHour),
+    usedTransactions: String(device.usedTransactions),
+    usedBytes: String(device.usedBytes),
+    hour: device.hour,
+  };
+  return {
+    address: formatAddress(publicKey),
+    publicKey: toHex(publicKey),
+    height,
+    exists: doesExist,
+    nonce: String(nonce),
+    pendingNonce: String(pendingNonce),
+    balance: String(balance),
+    stake: String(stake),
+    ...(sponsored ? { device: sponsored } : {}),
+  };
+}
+
+/** A member of the validator set in JSON. */
+export function renderValidator(validator: ValidatorView): z.input<typeof validatorSchema> {
+  const { index, publicKey, owner, name, weight, stake, reputation, isLeader } = validator;
+  return {
+    id: toHex(publicKey),
+    index,
+    publicKey: toHex(publicKey),
+    owner: formatAddress(owner),
+    ...(name === undefined ? {} : { name }),
+    weight: String(weight),
+    stake: String(stake),
+    ...(reputation === undefined ? {} : { reputation }),
+    duties: isLeader ? ["vote", "propose"] : ["vote"],
+  };
+}
+
+/** The validator set in JSON. */
+export function renderValidatorSet(set: ValidatorSetView): z.input<typeof validatorSetSchema> {
+  const { height, epoch, hash, totalWeight, quorumWeight, validators } = set;
+  return {
+    height,
+    epoch,
+    hash: toHex(hash),
+    totalWeight: String(totalWeight),
+    quorumWeight: String(quorumWeight),
+    validators: validators.map(renderValidator),
+  };
+}
+
+/** What is true of the node now, in JSON. `nowMs`: milliseconds since the Unix epoch. */
+export function renderStatus(status: StatusView, limits: GatewayLimits, version: string, nowMs: number): z.input<typeof statusSchema> {
+  const chainId = toHex(status.chainId);
+  return {
+    chainId,
+    genesisHash: chainId,
+    chainName: status.chainName,
+    network: networkIdOf(status.chainId),
+    id: status.nodeId,
+    role: status.role,
+    ...(status.validator ? { validator: toHex(status.validator) } : {}),
+    height: status.height,
+    blockHash: toHex(status.blockHash),
+    blockTime: renderTime(status.blockTimeMs),
+    epoch: status.epoch,
+    view: status.view,
+    peers: status.peers,
+    syncState: status.syncState,
+    ...(status.targetHeight === undefined ? {} : { targetHeight: status.targetHeight }),
+    version,
+    uptimeSeconds: Math.floor(status.uptimeMs / 1_000),
+    time: renderTime(nowMs),
+    minimumFee: String(status.minimumFee),
+    pending: { transactions: status.pendingTransactions, bytes: status.pendingBytes },
+    limits: {
+      transactionBytesMax: LIMITS.transactionBytesMax,
+      bodyBytesMax: limits.bodyBytesMax,
+      transactionsPerRequestMax: limits.transactionsPerRequestMax,
+      nonceGapMax: String(LIMITS.nonceGapMax),
+      maxValidity: String(status.maxValidity),
+      anchorBytesMax: LIMITS.anchorBytesMax,
+      streamBytesMax: LIMITS.streamBytesMax,
+      memoBytesMax: LIMITS.memoBytesMax,
+      waitMsMax: limits.waitMsMax,
+    },
+  };
+}
+
+/** A lane's place as one word. */
+export function renderCursor({ epoch, sequence }: EventCursor): string {
+  return `${epoch}.${sequence}`;
+}
+
+/** An event in JSON. */
+export function renderEvent(record: EventRecord): z.input<typeof eventSchema> {
+  const { lane, epoch, sequence, previousHash, time, type, payload, payloadHex, hash } = record;
+  const content = { ...(payload === undefined ? {} : { payload }), ...(payloadHex === undefined ? {} : { payloadHex }) };
+  return { lane, epoch, sequence, cursor: renderCursor(record), previousHash, time, type, ...content, hash };
+}
