@@ -5,37 +5,16 @@
  */
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
-import { join } from "node:path";
-import { endChildrenOnSignals, runChild, signalGroup } from "./child.mjs";
-import { stampOfBinary, stampOfTree } from "./stamp.mjs";
-import { ensureBun, ensurePackages, projectRoot, SetupError, toolEnvironment } from "./toolchain.mjs";
+import { ensureBinary } from "./binary.mjs";
+import { endChildrenOnSignals, signalGroup } from "./child.mjs";
+import { ensureBun, ensurePackages, projectRoot, SetupError } from "./toolchain.mjs";
 
-const BUILD_LIMIT_MS = 120_000;
 /** A terminal's Ctrl-C reaches npm and this script, and npm hands it on once more: one wish, not two. */
 const ECHO_MS = 500;
 /** How often to look whether npm is still there. */
 const PARENT_CHECK_MS = 1_000;
 /** How long the system may take to end in good order. */
 const STOP_LIMIT_MS = 30_000;
-
-/**
- * @param {string} bun
- * @param {string} binary
- * @throws {SetupError} when the code does not compile
- */
-async function ensureBinary(bun, binary) {
-  const wanted = stampOfTree();
-  const present = stampOfBinary(binary);
-  if (present !== undefined && present.inputs === wanted.inputs && present.commit === wanted.commit) return;
-  console.error("building dist/bizra");
-  const { ok, output } = await runChild(bun, [join(projectRoot, ".ci", "build.ts")], {
-    cwd: projectRoot,
-    env: toolEnvironment(bun),
-    limitMs: BUILD_LIMIT_MS,
-    echo: false,
-  });
-  if (!ok) throw new SetupError(`dist/bizra could not be built.\n${output.trim()}`);
-}
 
 /**
  * Runs the system until it ends, handing on the signals that ask it to.
@@ -88,8 +67,7 @@ endChildrenOnSignals();
 try {
   const bun = await ensureBun();
   await ensurePackages(bun);
-  const binary = join(projectRoot, "dist", "bizra");
-  await ensureBinary(bun, binary);
+  const binary = await ensureBinary(bun);
   const extra = process.argv.slice(2);
   const size = extra.some((arg) => arg === "--validators" || arg.startsWith("--validators=")) ? [] : ["--validators", "1"];
   process.exitCode = await runSystem(binary, ["up", ...size, ...extra]);

@@ -9,7 +9,6 @@ import type { TextFile } from "./sizes.ts";
 const PLACES: readonly { readonly pattern: RegExp; readonly message: string }[] = [
   { pattern: new RegExp(`(?<![\\w.-])/${"work"}/\\w`, "g"), message: "a folder of one machine; the project knows only paths of its own" },
   { pattern: new RegExp(`\\.\\./${"shared"}\\b`, "g"), message: "a neighbour of the repository; copy what is needed, with its source" },
-  { pattern: /\/(home|Users)\/[a-z][\w-]*\//g, message: "somebody's home folder" },
   {
     pattern: new RegExp(`\\b(${"regis"}try\\.[a-z][\\w-]*\\.[a-z]{2,}|npm${"js"}\\.(org|com)|yarn${"pkg"}\\.com)`, "g"),
     message: "a registry host; leave the choice to the user's npm",

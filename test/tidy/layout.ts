@@ -54,11 +54,12 @@ export const SIDEWAYS: readonly { readonly fromFloor: number; readonly to: strin
 
 /**
  * The files of an area that other areas may import; index.ts where none is named. crypto/portable.ts is the door for
- * code that must also run in a browser, node/ports.ts the one for commands that need a clock but no node.
+ * code that must also run in a browser, node/ports.ts and
+ * node/version.ts those for commands that need a clock or the version but no node.
  */
 export const FRONT_DOORS: Readonly<Record<string, readonly string[]>> = {
   "src/crypto": ["index.ts", "portable.ts"],
-  "src/node": ["index.ts", "ports.ts"],
+  "src/node": ["index.ts", "ports.ts", "version.ts"],
 };
 
 /** A capability that only some files may touch. */
