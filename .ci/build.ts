@@ -56,12 +56,16 @@ export async function buildBinary({ entryPoints, root, outfile, stamp, runtime }
         ...(runtime === undefined ? {} : { executablePath: runtime }),
       },
     });
-    if (!built.success) throw new SetupError(`The code does not compile:\n${built.logs.map(String).join("\n")}`);
+    if (!built.success) throw new SetupError(`The code does not compile:\n${built.logs.map(describe).join("\n")}`);
     renameSync(partial, outfile);
     writeFileSync(stampPath(outfile), `${JSON.stringify(stamp, null, 2)}\n`);
   } finally {
     rmSync(workDir, { recursive: true, force: true });
   }
+}
+
+function describe({ message, position }: BuildMessage | ResolveMessage): string {
+  return position === null ? message : `${position.file}:${position.line}: ${message}`;
 }
 
 /** The entry points of the product: its main file and every worker. */
