@@ -3,6 +3,7 @@ import { type Certificate, type Proposal, proposalIdOf, VOTE_KIND, type VoteStat
 import { keepProposal } from "./block-pool.ts";
 import { holdCertificate } from "./certificates.ts";
 import type { JournalRecord } from "./ports.ts";
+import { recoveryAllows } from "./recovery-gate.ts";
 import { type CoreState, certificateKey, emit, viewOf } from "./state.ts";
 import { idOf } from "./votes.ts";
 

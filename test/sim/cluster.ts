@@ -1,0 +1,169 @@
+import { LAN_TIMERS, type Message, type Notice, type PeerId, type TimerProfile } from "../../src/consensus/index.ts";
+import { sha256 } from "../../src/crypto/index.ts";
+import { Prng, u64be, utf8 } from "../../src/kernel/index.ts";
+import { ChainModel, type ChainRules } from "./chain-model.ts";
+import { StandInKeys, setOf } from "./keys.ts";
+import { Oracle } from "./oracle.ts";
+import { Schedule } from "./schedule.ts";
+import { SimNode, SimulatedCrash } from "./sim-node.ts";
+
+/** How a run is set up; everything random comes from `seed`. */
+export type ClusterOptions = {
+  readonly seed: number;
+  readonly weights: readonly bigint[];
+  readonly profile?: TimerProfile;
+  readonly epochBlocks?: number;
+  /** Milliseconds a message takes, at least and at most. */
+  readonly delayMs?: readonly [number, number];
+  /** Share of messages lost, 0..1. */
+  readonly loss?: number;
+};
+
+/** A link's fate, by the names of its ends. */
+export type LinkRule = (from: number, to: number, message: Message) => boolean;
+
+const GENESIS_TIME_MS = 1_700_000_000_000;
+
+/** A whole network of real consensus under a simulated clock, network and disk. One seed gives one run. */
+export class Cluster {
+  readonly schedule = new Schedule();
+  readonly oracle = new Oracle();
+  readonly nodes: SimNode[];
+  readonly prng: Prng;
+  readonly rules: ChainRules;
+  readonly keys = new StandInKeys();
+  /** Notices of all nodes, in order. */
+  readonly notices: { readonly node: number; readonly notice: Notice }[] = [];
+  /** Errors that stopped a node and were not planned. */
+  readonly failures: unknown[] = [];
+  /** Messages delivered, by kind. */
+  readonly delivered = new Map<Message["kind"], number>();
+  isLinkUp: LinkRule = () => true;
+  /** How long a crashed node stays down, given when a planned crash strikes. */
+  restartDelayMs: readonly [number, number] = [10, 500];
+  readonly #options: ClusterOptions;
+  readonly #indexOf = new Map<PeerId, number>();
+  #batchCount = 0;
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.prng = new Prng(options.seed);
+    const keys = options.weights.map((_, i) => this.keys.make(`validator ${i}`));
+    const set = setOf(keys, options.weights);
+    this.rules = {
+      chainId: sha256(utf8("simulated chain")),
+      genesisTimeMs: GENESIS_TIME_MS,
+      epochBlocks: options.epochBlocks ?? 1_000_000,
+      setOf: () => set,
+    };
+    this.nodes = keys.map((key, i) => {
+      const node = new SimNode(`node ${i}`, key, new ChainModel(this.rules), {
+        clock: this.schedule.clock(GENESIS_TIME_MS + 5),
+        timers: (isAlive) => this.schedule.timers(isAlive),
+        prng: new Prng(this.prng.uint32()),
+        suite: this.keys.suite,
+        profile: options.profile ?? LAN_TIMERS,
+        send: (from, to, message) => this.#send(from, to, message),
+        fetchBatches: (to, digests) => this.#serveBatches(to, digests),
+        onNotice: (from, notice) => this.notices.push({ node: this.nodes.indexOf(from), notice }),
+        onFatal: (at, error) => this.#onFatal(at, error),
+        peers: () => [...this.#indexOf.keys()],
+      });
+      this.#indexOf.set(node.id, i);
+      return node;
+    });
+  }
+
+  /** Starts every node and connects them. */
+  start(): void {
+    for (const node of this.nodes) this.startNode(node);
+  }
+
+  /** Starts one node; it and the others that are up meet. */
+  startNode(node: SimNode): void {
+    node.start();
+    for (const other of this.nodes) {
+      if (other === node || !other.isUp || !node.isUp) continue;
+      other.loop?.onPeerDown(node.id);
+      other.loop?.onPeerUp(node.id);
+      node.loop?.onPeerUp(other.id);
+    }
+  }
+
+  /** Stops a node as a power cut (or a kill) does and starts it again later. */
+  crashNode(node: SimNode, isPowerCut: boolean, downMs: number): void {
+    node.crash(isPowerCut);
+    for (const other of this.nodes) if (other !== node) other.loop?.onPeerDown(node.id);
+    if (Number.isFinite(downMs)) this.schedule.after(downMs, () => this.startNode(node));
+  }
+
+  /** Gives a new batch to these nodes (default one at random); the others fetch it when a block names it. */
+  submit(to: readonly number[] = [this.prng.below(this.nodes.length)]): Uint8Array {
+    const digest = sha256(utf8("batch"), u64be(this.#batchCount++));
+    for (const index of to) {
+      this.nodes[index]?.chain.hold(digest);
+      this.nodes[index]?.loop?.onWork();
+    }
+    return digest;
+  }
+
+  /** Gives a batch to every node after a while: announcements reach everyone in the end. */
+  spread(digest: Uint8Array, withinMs: number): void {
+    for (const node of this.nodes) {
+      this.schedule.after(this.prng.below(withinMs), () => {
+        node.chain.hold(digest);
+        node.loop?.onWork();
+        node.loop?.onBatchesHeld();
+      });
+    }
+  }
+
+  /** Runs for a simulated time or until a condition holds, the oracle watching. */
+  run(forMs: number, isDone: () => boolean = () => false): boolean {
+    const isOver = this.schedule.runUntil(this.schedule.nowMs + forMs, () => {
+      if (this.failures.length > 0) throw this.failures[0];
+      for (const node of this.nodes) this.oracle.observe(node);
+      return this.oracle.findings.length > 0 || isDone();
+    });
+    this.oracle.conclude(this.nodes);
+    return isOver && this.oracle.findings.length === 0;
+  }
+
+  /** Lowest committed height of the nodes that are up. */
+  get lowestHeight(): number {
+    return Math.min(...this.nodes.filter((node) => node.isUp).map((node) => node.chain.committed.length));
+  }
+
+  #send(from: SimNode, to: PeerId, message: Message): void {
+    const target = this.#indexOf.get(to);
+    const source = this.#indexOf.get(from.id);
+    if (target === undefined || source === undefined) return;
+    const [least, most] = this.#options.delayMs ?? [0.2, 2];
+    const delayMs = least + ((most - least) * this.prng.below(1_000_000)) / 1_000_000;
+    if (this.prng.chance(this.#options.loss ?? 0)) return;
+    this.schedule.after(delayMs, () => {
+      const node = this.nodes[target];
+      if (!node?.loop || !this.isLinkUp(source, target, message)) return;
+      this.delivered.set(message.kind, (this.delivered.get(message.kind) ?? 0) + 1);
+      node.loop.onMessage(from.id, message);
+    });
+  }
+
+  #serveBatches(to: SimNode, digests: readonly Uint8Array[]): void {
+    this.schedule.after(1 + this.prng.below(20), () => {
+      for (const digest of digests)
+        if (this.nodes.some((node) => node.isUp && node.chain.batches.has(digest.toHex()))) to.chain.hold(digest);
+      to.loop?.onBatchesHeld();
+    });
+  }
+
+  #onFatal(node: SimNode, error: unknown): void {
+    if (!(error instanceof SimulatedCrash)) {
+      this.failures.push(error);
+      return;
+    }
+    const [least, most] = this.restartDelayMs;
+    // The loop is on the stack: let it unwind before the node goes.
+    this.crashNode(node, this.prng.chance(0.5), least + this.prng.below(most - least));
+  }
+}

@@ -1,0 +1,96 @@
+import { bytesEqual, toHex } from "../../src/kernel/index.ts";
+import type { SimNode } from "./sim-node.ts";
+
+/**
+ * Judges a run from outside, by what left the boxes and what they committed, never by asking the code under test whether
+ * it is right. Each finding names the property of docs/consensus.md that broke.
+ */
+export class Oracle {
+  readonly findings: string[] = [];
+  readonly #blockAt = new Map<number, string>();
+  readonly #certified = new Map<string, string>();
+  readonly #floors = new Map<SimNode, { epoch: number; view: number; height: number }>();
+  readonly #checkedHeights = new Map<SimNode, number>();
+
+  /** Looks at one node after an event. */
+  observe(node: SimNode): void {
+    this.#checkChain(node);
+    this.#checkStatus(node);
+  }
+
+  /** Looks at all votes that left honest boxes; run at the end (votes only accumulate). */
+  conclude(nodes: readonly SimNode[]): void {
+    for (const node of nodes) this.#checkVotes(node);
+    for (const node of nodes) this.#checkAncestry(node);
+    const roots = new Map<number, string>();
+    for (const node of nodes) {
+      const height = node.chain.committed.length;
+      const root = toHex(node.chain.stateRoot);
+      const known = roots.get(height) ?? root;
+      if (known !== root) this.#find(node, `S8: another state root at height ${height}`);
+      roots.set(height, known);
+    }
+  }
+
+  /** S1: one block per height on all honest nodes, across restarts. */
+  #checkChain(node: SimNode): void {
+    const { committed } = node.chain;
+    for (let at = this.#checkedHeights.get(node) ?? 0; at < committed.length; at++) {
+      const hash = toHex(committed[at]?.hash ?? new Uint8Array());
+      const known = this.#blockAt.get(at + 1) ?? hash;
+      if (known !== hash) this.#find(node, `S1: another block at height ${at + 1}`);
+      this.#blockAt.set(at + 1, known);
+    }
+    this.#checkedHeights.set(node, committed.length);
+  }
+
+  /** S3, S4, S9 by what the node shows. */
+  #checkStatus(node: SimNode): void {
+    const status = node.status();
+    if (!status) return;
+    for (const certificate of status.certificates) {
+      const id = certificate.proposal ? `${toHex(certificate.proposal.blockHash)}:${certificate.proposal.parentView}` : "";
+      const key = `${certificate.kind}:${certificate.epoch}:${certificate.view}`;
+      const known = this.#certified.get(key) ?? id;
+      if (known !== id) this.#find(node, `S3: two certified proposals for ${key}`);
+      this.#certified.set(key, known);
+      const rival = certificate.kind === 2 ? 3 : certificate.kind === 3 ? 2 : 0;
+      if (rival && this.#certified.has(`${rival}:${certificate.epoch}:${certificate.view}`))
+        this.#find(node, `S4: view both nullified and finalized, ${key}`);
+    }
+    const before = this.#floors.get(node);
+    const now = { ...status.floor, height: status.height };
+    if (before && (now.epoch < before.epoch || (now.epoch === before.epoch && now.view < before.view)))
+      this.#find(node, "S9: the floor moved back");
+    if (before && now.height < before.height) this.#find(node, "S9: the height moved back");
+    this.#floors.set(node, now);
+  }
+
+  /** S2: no two conflicting votes of an honest box left it, in any life. */
+  #checkVotes(node: SimNode): void {
+    for (const [key, ids] of node.votesSent) {
+      if (ids.size > 1) this.#find(node, `S2: two different votes for ${key}`);
+      const [kind, epoch, view] = key.split(":");
+      if (kind !== "3") continue;
+      if (node.votesSent.has(`2:${epoch}:${view}`)) this.#find(node, `S2: NULLIFY and FINALIZE in ${epoch}:${view}`);
+      const notarized = node.votesSent.get(`1:${epoch}:${view}`);
+      if (notarized && [...notarized][0] !== [...ids][0]) this.#find(node, `S2: NOTARIZE and FINALIZE differ in ${epoch}:${view}`);
+    }
+  }
+
+  /** S6: each block extends the one before, and its parent certificate is for it. */
+  #checkAncestry(node: SimNode): void {
+    const { committed, rules } = node.chain;
+    let parent = rules.chainId;
+    for (const { block, hash } of committed) {
+      if (!bytesEqual(block.header.parentHash, parent)) this.#find(node, `S6: block ${block.header.height} does not extend its parent`);
+      const named = block.parentCertificate?.proposal?.blockHash;
+      if (named && !bytesEqual(named, parent)) this.#find(node, `S6: block ${block.header.height} carries another parent's certificate`);
+      parent = hash;
+    }
+  }
+
+  #find(node: SimNode, finding: string): void {
+    this.findings.push(`${node.name}: ${finding}`);
+  }
+}

@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import { Cluster } from "../../sim/cluster.ts";
+
+test("consensus: a single validator holding a batch, finalizes it with two journal syncs and one commit", () => {
+  const cluster = new Cluster({ seed: 1, weights: [1n] });
+  cluster.start();
+  const [node] = cluster.nodes;
+  const before = node?.disk.syncCount ?? 0;
+  const digest = cluster.submit([0]);
+  expect(node?.chain.committed.length).toBe(1);
+  expect(node?.chain.isExecuted(digest)).toBe(true);
+  expect((node?.disk.syncCount ?? 0) - before).toBe(2);
+});
+
+test("consensus: an idle single validator, casts no vote until the heartbeat", () => {
+  const cluster = new Cluster({ seed: 2, weights: [1n] });
+  cluster.start();
+  cluster.run(59_000);
+  expect(cluster.nodes[0]?.chain.committed.length).toBe(0);
+  cluster.run(2_000);
+  expect(cluster.nodes[0]?.chain.committed.length).toBe(1);
+});
+
+test("consensus: four validators under load, finalize the same blocks on all", () => {
+  const cluster = new Cluster({ seed: 3, weights: [1n, 1n, 1n, 1n] });
+  cluster.start();
+  for (let i = 0; i < 20; i++) {
+    cluster.schedule.after(i * 100, () => cluster.spread(cluster.submit(), 20));
+  }
+  const isDone = cluster.run(10_000, () => cluster.nodes.every((node) => !node.chain.hasWork() && node.chain.batches.size === 20));
+  expect(cluster.oracle.findings).toEqual([]);
+  expect(isDone).toBe(true);
+  console.log(
+    cluster.nodes.map((n) => n.chain.committed.length),
+    cluster.schedule.nowMs,
+    cluster.delivered,
+  );
+});
