@@ -1,0 +1,153 @@
+import { rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { inParallel } from "./audit.ts";
+import { bizra, lastJson } from "./bizra.ts";
+import type { Chance } from "./chance.ts";
+import { describeHarm, doHarm, filesOf, type Harm, names, sampleFlips } from "./home-files.ts";
+import { addressOf, type Keys } from "./independent-client.ts";
+import { NodeEnded, type NodeProcess } from "./node-process.ts";
+import type { Workplace } from "./workplace.ts";
+
+/** What a damage trial is told. */
+export type DamagePlan = {
+  /** A stopped home, left as it is. */
+  readonly home: string;
+  /** Accounts whose books must not change unnoticed. */
+  readonly accounts: readonly Keys[];
+  readonly flipsPerFile: number;
+  /** Of the harm that `doctor` names, the share that a node is started on as well. */
+  readonly startShare: number;
+  readonly chance: Chance;
+  /** Trials at a time. */
+  readonly width: number;
+};
+
+/** What one file's trials found. */
+export type FileDamageReport = {
+  readonly file: string;
+  readonly trials: number;
+  readonly byDoctor: number;
+  readonly startedOn: number;
+  readonly namedAtStart: number;
+};
+
+/** What a trial found; `faults` lists harm that was lived with silently. */
+export type DamageReport = { readonly files: readonly FileDamageReport[]; readonly faults: readonly string[] };
+
+/** What a home is worth: its accounts once all that is pending has ended. */
+type Truth = { readonly height: number; readonly books: string };
+
+/** How a node that was started on harm took it: refused naming the file, named it and went on, or said nothing. */
+type StartVerdict = { readonly kind: "refused" | "named" } | { readonly kind: "silent"; readonly detail: string };
+
+/**
+ * Does harm to each file of a home, one bit or one loss at a time and always on a copy, and requires that it is named:
+ * by `doctor`, or by a node that is started on it. Never silent, and never wrong books without a word.
+ */
+export async function runDamageTrial(place: Workplace, plan: DamagePlan): Promise<DamageReport> {
+  const truth = await truthOf(place, plan);
+  const faults = await findFalseAlarms(place, plan.home);
+  const files = filesOf(plan.home);
+  const tally = new Map(files.map((file) => [file, { file, trials: 0, byDoctor: 0, startedOn: 0, namedAtStart: 0 }]));
+  const trials = files.flatMap((file) =>
+    harmsOf(plan, file).map((harm) => ({ file, harm, alsoStarts: plan.chance.happens(plan.startShare) })),
+  );
+  await inParallel(
+    trials,
+    async ({ file, harm, alsoStarts }) => {
+      const counts = tally.get(file) ?? { file, trials: 0, byDoctor: 0, startedOn: 0, namedAtStart: 0 };
+      const copy = place.copyOf(plan.home);
+      try {
+        doHarm(copy, file, harm);
+        counts.trials++;
+        const doctor = await askDoctor(copy, file);
+        if (doctor.isNamed) counts.byDoctor++;
+        if (doctor.isNamed && !alsoStarts) return;
+        counts.startedOn++;
+        const start = await startOn(place, copy, file, plan.accounts, truth);
+        if (start.kind !== "silent") counts.namedAtStart++;
+        else if (!doctor.isNamed) faults.push(`${file}, ${describeHarm(harm)}: the node ${start.detail}; doctor: ${doctor.said}`);
+      } finally {
+        rmSync(copy, { recursive: true, force: true });
+      }
+    },
+    plan.width,
+  );
+  return { files: [...tally.values()], faults };
+}
+
+function harmsOf({ home, flipsPerFile, chance }: DamagePlan, file: string): Harm[] {
+  const size = statSync(join(home, file)).size;
+  if (size === 0) return [];
+  return [...sampleFlips(size, flipsPerFile, chance), { kind: "delete" }, { kind: "halve" }, { kind: "empty" }];
+}
+
+/** A home that nobody harmed has nothing wrong. */
+async function findFalseAlarms(place: Workplace, home: string): Promise<string[]> {
+  const copy = place.copyOf(home);
+  const { code, out, err } = await bizra("doctor", "--home", copy, "--json");
+  return code === 0 && lastJson(out)["ok"] === true ? [] : [`doctor finds fault with an unharmed home (exit ${code}): ${err}${out}`];
+}
+
+async function askDoctor(home: string, file: string): Promise<{ readonly isNamed: boolean; readonly said: string }> {
+  const { code, out, err } = await bizra("doctor", "--home", home, "--json");
+  const said = `exit ${code}: ${out.trim()} ${err.trim()}`.slice(0, 400);
+  if (code !== 1) return { isNamed: false, said };
+  return { isNamed: names(withoutHome(`${out}${err}`, home), file), said };
+}
+
+async function truthOf(place: Workplace, { home, accounts }: DamagePlan): Promise<Truth> {
+  const node = await place.start(place.copyOf(home));
+  const truth = await readTruth(node, accounts);
+  await node.kill();
+  return truth;
+}
+
+/** Height and books once nothing is pending. */
+async function readTruth(node: NodeProcess, accounts: readonly Keys[]): Promise<Truth> {
+  for (let waited = 0; waited < 5_000; waited += 20) {
+    const status = await node.get("/api/v2/status");
+    if ((status["pending"] as { transactions: number }).transactions === 0) break;
+    await Bun.sleep(20);
+  }
+  const books = await Promise.all(accounts.map((keys) => node.get(`/api/v2/accounts/${addressOf(keys.publicKey)}`)));
+  const height = Number((await node.get("/api/v2/status"))["height"]);
+  return { height, books: JSON.stringify(books.map(({ nonce, balance }) => [nonce, balance])) };
+}
+
+async function startOn(place: Workplace, home: string, file: string, accounts: readonly Keys[], truth: Truth): Promise<StartVerdict> {
+  const node = place.launch(home);
+  try {
+    await node.ready();
+  } catch (error) {
+    if (!(error instanceof NodeEnded)) throw error;
+    if (error.code !== 1) return { kind: "silent", detail: `ended with ${error.code}: ${error.output.slice(0, 300)}` };
+    if (!names(withoutHome(error.output, home), file))
+      return { kind: "silent", detail: `refused without naming it: ${error.output.slice(0, 300)}` };
+    return { kind: "refused" };
+  }
+  const found = await readTruth(node, accounts);
+  const events = JSON.stringify(await node.get("/api/v2/events?lane=crit&after=1.0&limit=1000"));
+  await node.kill();
+  if (names(withoutHome(node.output, home), file) || (events.includes("storage.damaged") && names(events, file))) return { kind: "named" };
+  const isRight = found.books === truth.books && found.height >= truth.height;
+  return {
+    kind: "silent",
+    detail: isRight ? "started without a word" : `started without a word and with OTHER BOOKS, height ${found.height} of ${truth.height}`,
+  };
+}
+
+/** The text without the home's own path, whose name must not pass for the file's. */
+function withoutHome(text: string, home: string): string {
+  return text.replaceAll(home, "HOME");
+}
+
+/** The report as lines for people. */
+export function describeDamageReport({ files, faults }: DamageReport): string {
+  const lines = files.map(
+    ({ file, trials, byDoctor, startedOn, namedAtStart }) =>
+      `  ${file.padEnd(28)} harmed ${String(trials).padStart(4)}, named by doctor ${String(byDoctor).padStart(4)}, started on ${String(startedOn).padStart(4)}, of which named or refused ${String(namedAtStart).padStart(4)}`,
+  );
+  const trials = files.reduce((sum, report) => sum + report.trials, 0);
+  return [`${trials} harms to ${files.length} files, ${faults.length} lived with silently`, ...lines].join("\n");
+}
