@@ -3,7 +3,7 @@ import { type FileSystem, isStorageError, type StorageError } from "../../storag
 import { mergeEntries } from "./merge-entries.ts";
 import { planCover, planMerge } from "./merge-plan.ts";
 import { PendingEntries } from "./pending-entries.ts";
-import { BLOCK_ITSELF, type ChainPosition, unpackPosition } from "./position.ts";
+import { BLOCK_ITSELF, type ChainPosition, FIRST_BATCH, unpackPosition } from "./position.ts";
 import { type RunEntry, RunFile } from "./run-file.ts";
 import { RunJob } from "./run-job.ts";
 
@@ -35,7 +35,7 @@ export type HashIndexParts = {
 };
 
 /**
- * Finds the height and index of a transaction, or the height of a block, by hash. A cache of the chain in files of its
+ * Finds the height and index of a transaction or a batch, or the height of a block, by hash. A cache of the chain in files of its
  * own: what is not yet in a sorted run is in memory and is read from the blocks again at a start; runs are written once,
  * merged by levels, and never changed. A damaged run is named and let go: until the next start, which rebuilds it, what
  * only it knew is not found.
@@ -73,10 +73,16 @@ export class HashIndex {
     return this.#runs.length;
   }
 
-  /** Adds the next block: its hash and the ids of its executed transactions in the order of their receipts. */
-  addBlock(height: number, blockHash: Uint8Array, executedIds: readonly Uint8Array[]): void {
+  /**
+   * Adds the next block.
+   *
+   * @param executedIds ids of its executed transactions in the order of their receipts
+   * @param batchDigests of its batches in order
+   */
+  addBlock(height: number, blockHash: Uint8Array, executedIds: readonly Uint8Array[], batchDigests: readonly Uint8Array[]): void {
     this.#pending.add(blockHash, { height, index: BLOCK_ITSELF });
     for (const [index, id] of executedIds.entries()) this.#pending.add(id, { height, index });
+    for (const [at, digest] of batchDigests.entries()) this.#pending.add(digest, { height, index: FIRST_BATCH + at });
     this.#pending.endBlock(height);
   }
 

@@ -3,4 +3,4 @@
  * is rebuilt when it is missing; it never answers for the chain, its candidates are compared with the block itself.
  */
 export * from "./hash-index.ts";
-export { BLOCK_ITSELF, type ChainPosition } from "./position.ts";
+export { BLOCK_ITSELF, type ChainPosition, FIRST_BATCH } from "./position.ts";

@@ -26,7 +26,7 @@ const transactionId = (height: number, index: number): Uint8Array => sha256(utf8
 function addBlocks(index: HashIndex, to: number, perBlock = 5): void {
   for (let height = index.indexedHeight + 1; height <= to; height++) {
     const ids = Array.from({ length: perBlock }, (_, at) => transactionId(height, at));
-    index.addBlock(height, blockHash(height), ids);
+    index.addBlock(height, blockHash(height), ids, []);
     index.maintain();
   }
 }
@@ -140,7 +140,7 @@ describe("hash index", () => {
       return hash;
     };
     for (let height = 0; height < 40; height++) {
-      index.addBlock(height, near(height * 2_000), [near(height * 2_000 + 1), near(height * 2_000 + 2)]);
+      index.addBlock(height, near(height * 2_000), [near(height * 2_000 + 1), near(height * 2_000 + 2)], []);
       await index.settle();
     }
     for (let height = 0; height < 40; height++) expect(index.candidates(near(height * 2_000 + 2))).toEqual([{ height, index: 1 }]);

@@ -1,0 +1,97 @@
+import { bytesEqual, toHex } from "../kernel/index.ts";
+import { type Receipt, receiptRootOf, type Transaction } from "../protocol/index.ts";
+import type { BatchSource, HeldBatch } from "./batch-source.ts";
+import { executedOf, rebuildReceipts } from "./execution-record.ts";
+import { ChainDamaged, type CommittedBatch, type CommittedBlock } from "./types.ts";
+
+/** A block's transactions as they were executed. `receipts` and `executed` run in parallel. */
+export type BlockContent = { readonly executed: readonly Transaction[]; readonly receipts: readonly Receipt[] };
+
+/** Transactions of recent or recently asked-for blocks that are kept in memory, about 1 KB each. */
+const KEPT_TRANSACTIONS_MAX = 8_192;
+
+/**
+ * What the batches of committed blocks hold, read back from the log and checked: a batch by its digest, receipts by the
+ * header's root. Keeps the last few blocks, whose receipts everybody asks for.
+ */
+export class BlockContents {
+  readonly #batches: Pick<BatchSource, "read">;
+  readonly #kept = new Map<number, BlockContent>();
+  #keptTransactions = 0;
+
+  constructor(batches: Pick<BatchSource, "read">) {
+    this.#batches = batches;
+  }
+
+  /** Keeps what the caller has at hand of a block that was just committed. */
+  keep(height: number, content: BlockContent): void {
+    this.#kept.set(height, content);
+    this.#keptTransactions += content.executed.length;
+    for (const [oldest, { executed }] of this.#kept) {
+      if (this.#keptTransactions <= KEPT_TRANSACTIONS_MAX || oldest === height) return;
+      this.#kept.delete(oldest);
+      this.#keptTransactions -= executed.length;
+    }
+  }
+
+  /**
+   * Executed transactions and receipts of a block; undefined when its batches were pruned.
+   *
+   * @throws ChainDamaged when they do not give the header's receipt root
+   */
+  load(block: CommittedBlock): BlockContent | undefined {
+    const { header } = block.block;
+    const kept = this.#kept.get(header.height);
+    if (kept) return kept;
+    const transactions = this.transactionsOf(block);
+    if (!transactions) return undefined;
+    const executed = executedOf(transactions, block.execution.skipped);
+    const receipts = rebuildReceipts(header.height, executed, block.execution);
+    if (!bytesEqual(receiptRootOf(receipts), header.receiptRoot)) {
+      throw new ChainDamaged("chain.db", header.height, "its receipts, rebuilt from its batches, do not give the root in its header");
+    }
+    const content = { executed, receipts };
+    this.keep(header.height, content);
+    return content;
+  }
+
+  /** All transactions of a block's batches in order; undefined when one was pruned. */
+  transactionsOf(block: CommittedBlock): Transaction[] | undefined {
+    const transactions: Transaction[] = [];
+    for (const batch of block.batches) {
+      const held = this.readBatch(block, batch);
+      if (!held) return undefined;
+      for (const transaction of held.transactions) transactions.push(transaction);
+    }
+    return transactions;
+  }
+
+  /** One batch of a block; undefined when it was pruned. */
+  readBatch(block: CommittedBlock, batch: CommittedBatch): HeldBatch | undefined {
+    const held = this.#batches.read(batch.digest, batch.location);
+    if (held && held.transactions.length !== batch.transactionCount) {
+      throw new ChainDamaged(
+        "chain.db",
+        block.block.header.height,
+        `its row says otherwise of batch ${toHex(batch.digest)} than the batch does`,
+      );
+    }
+    return held;
+  }
+
+  /**
+   * Id of the executed transaction with a receipt at this index, reading only the batch it is in. Undefined when there is
+   * no such index; `"pruned"` when the batch is gone.
+   */
+  executedIdAt(block: CommittedBlock, index: number): Uint8Array | "pruned" | undefined {
+    const kept = this.#kept.get(block.block.header.height);
+    if (kept) return kept.executed[index]?.id;
+    let position = index;
+    for (const skipped of block.execution.skipped) if (skipped <= position) position++;
+    for (const batch of block.batches) {
+      if (position < batch.transactionCount) return this.readBatch(block, batch)?.transactions[position]?.id ?? "pruned";
+      position -= batch.transactionCount;
+    }
+    return undefined;
+  }
+}

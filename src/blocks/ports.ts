@@ -1,0 +1,64 @@
+import type { EntryChange, LedgerView } from "../ledger/index.ts";
+import type { ValidatorSet } from "../protocol/index.ts";
+import type { LanePlace } from "./types.ts";
+
+/** The state after an unfinalized block, over the state below it. */
+export interface StateOverlay {
+  /** State root after the block, 32 bytes. */
+  readonly root: Uint8Array;
+}
+
+/**
+ * The state as blocks drive it: one finalized state, and overlays on it. Synchronous; a cache of the chain, so losing it
+ * costs a re-execution and nothing else.
+ */
+export interface StatePort<O extends StateOverlay = StateOverlay> {
+  /** Height that the finalized state is after; at start that of the checkpoint it was loaded from. */
+  readonly height: number;
+  /** Root of the finalized state. */
+  readonly root: Uint8Array;
+  /** What the ledger reads on an overlay, or on the finalized state when none is given. */
+  viewOn(overlay: O | undefined): LedgerView;
+  /** The state after a block's changes, over an overlay or the finalized state, which stay as they are. */
+  stack(below: O | undefined, changes: readonly EntryChange[]): O;
+  /** Makes an overlay that stands on the finalized state the finalized one; overlays on it stay usable, others do not. */
+  fold(overlay: O, height: number): void;
+}
+
+/** A record of the chain lane as it was sealed. */
+export type SealedRecord = { readonly epoch: number; readonly sequence: number; readonly body: Uint8Array; readonly hash: Uint8Array };
+
+/** What the chain lane says of a committed block. */
+export type CommittedFacts = {
+  readonly height: number;
+  readonly hash: Uint8Array;
+  readonly epoch: number;
+  readonly view: number;
+  readonly timeMs: number;
+  readonly executed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly fees: bigint;
+};
+
+/**
+ * The chain lane of the event log. Its records are sealed before the commit, stored in the row of their block, and told
+ * to the lane once they are durable: the lane is never ahead of the chain and never behind it.
+ */
+export interface ChainLane<R extends SealedRecord = SealedRecord> {
+  /** Records of genesis: the first of the lane. At least one. */
+  sealGenesis(timeMs: number, validatorSet: ValidatorSet): readonly R[];
+  /** Records of a block, following this place. At least one, all of one incarnation. */
+  sealBlock(after: LanePlace, facts: CommittedFacts): readonly R[];
+  /** The records that were just made durable, in order. */
+  onCommitted(records: readonly R[]): void;
+}
+
+/** Decides the validator set of the next epoch at the end of one. */
+export interface NextValidatorSet {
+  /** The set of the epoch after `epoch`, whose set is `current`, on the state that the epoch's last block leaves. */
+  after(epoch: number, current: ValidatorSet, view: LedgerView): ValidatorSet;
+}
+
+/** The rule while nothing on the chain changes the set: the next epoch has the same one. */
+export const unchangingValidatorSet: NextValidatorSet = { after: (_epoch, current) => current };

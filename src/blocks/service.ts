@@ -1,0 +1,247 @@
+import type { BlockPort, BlockVerdict, BuildRequest, BuiltBlock, ChainTip, EpochOpening, FinalizedBlock } from "../consensus/index.ts";
+import { assert, bytesEqual, type Log, present, toHex } from "../kernel/index.ts";
+import { type Block, blockHashOf, encodeValidatorSet, type Genesis, type ValidatorSet, type VerifySignature } from "../protocol/index.ts";
+import type { Database } from "../storage/index.ts";
+import { type AssemblyParts, assembleBlock } from "./assembly.ts";
+import type { BatchSource, BlockOutcome } from "./batch-source.ts";
+import { BlockContents } from "./block-contents.ts";
+import { BlockExecutor } from "./block-executor.ts";
+import { BlockQueries } from "./block-queries.ts";
+import { BlockTable } from "./block-table.ts";
+import { ChainLaneReader } from "./chain-lane-reader.ts";
+import { ChainReader } from "./chain-reader.ts";
+import { type PreparedCommit, prepareCommit } from "./commit.ts";
+import type { HashIndex } from "./hash-index/index.ts";
+import type { LiveBlock } from "./live-blocks.ts";
+import {
+  type ChainLane,
+  type NextValidatorSet,
+  type SealedRecord,
+  type StateOverlay,
+  type StatePort,
+  unchangingValidatorSet,
+} from "./ports.ts";
+import { type RecoveryReport, recoverChain } from "./recovery.ts";
+import { BlockStore } from "./store.ts";
+import { ChainDamaged, type LanePlace } from "./types.ts";
+import { verifyBlock } from "./verification.ts";
+
+/** Executed blocks held above the tip. Beyond 8 leaders propose empty ones, which weigh next to nothing. */
+export const LIVE_BLOCKS_MAX = 512;
+
+/** What blocks are made of. */
+export type BlockServiceParts<O extends StateOverlay, R extends SealedRecord> = {
+  /** chain.db, opened with CHAIN_APPLICATION_ID and CHAIN_MIGRATIONS. */
+  readonly database: Database;
+  readonly genesis: Genesis;
+  /** Set of epoch 0. */
+  readonly validatorSet: ValidatorSet;
+  readonly state: StatePort<O>;
+  readonly batches: BatchSource;
+  readonly lane: ChainLane<R>;
+  readonly index: HashIndex;
+  readonly verifySignature: VerifySignature;
+  readonly log: Log;
+  readonly nextSet?: NextValidatorSet;
+};
+
+/** A block that was just committed, for those who follow the chain. */
+export type CommittedListener = (outcome: BlockOutcome) => void;
+
+/**
+ * Blocks as consensus drives them, and everything that follows from a commit. One durable step a call: the rows of the
+ * final blocks with their certificates, batch locations, results, lane records and (in the header) the consensus floor;
+ * then the state is folded, the index grows, and the mempool, the lane and the listeners are told, in height order.
+ */
+export class BlockService<O extends StateOverlay, R extends SealedRecord> implements BlockPort {
+  readonly queries: BlockQueries;
+  readonly reader: ChainReader;
+  /** The chain lane as it lies in the rows. */
+  readonly laneReader: ChainLaneReader;
+  readonly #parts: BlockServiceParts<O, R>;
+  readonly #store: BlockStore;
+  readonly #contents: BlockContents;
+  readonly #executor: BlockExecutor<O>;
+  readonly #listeners = new Set<CommittedListener>();
+  #table: BlockTable<O> | undefined;
+  #lanePlace: LanePlace | undefined;
+
+  /**
+   * Opens the chain, making the row of genesis when it is empty.
+   *
+   * @throws ChainDamaged when the chain is of another genesis or the row of genesis is not what was written
+   */
+  constructor(parts: BlockServiceParts<O, R>) {
+    this.#parts = parts;
+    this.#store = new BlockStore(parts.database);
+    this.#contents = new BlockContents(parts.batches);
+    this.#executor = new BlockExecutor(parts.state, parts.genesis.hash, parts.genesis.parameters, parts.verifySignature);
+    this.reader = new ChainReader(this.#store);
+    this.queries = new BlockQueries(this.reader, parts.index, this.#contents);
+    this.laneReader = new ChainLaneReader(this.#store);
+    if (this.#store.tipHeight === undefined) this.#putGenesis();
+    else this.#requireSameGenesis();
+  }
+
+  /**
+   * Brings state, index and mempool up to the tip. Before it nothing is built, checked or committed.
+   *
+   * @param batchesHeight height that the mempool reflects already
+   * @throws ChainDamaged naming the first block that is not what was written, or that executes otherwise
+   */
+  recover(batchesHeight: number): RecoveryReport {
+    assert(this.#table === undefined, "recovery runs once");
+    const { genesis, state, index, batches, nextSet } = this.#parts;
+    const parts = { store: this.#store, reader: this.reader, state, executor: this.#executor, contents: this.#contents };
+    const report = recoverChain({ ...parts, index, batches, batchesHeight });
+    const tip = this.reader.find(report.tipHeight);
+    const tipBlock = tip
+      ? { height: report.tipHeight, hash: tip.hash, timeMs: tip.block.header.timeMs }
+      : { height: 0, hash: genesis.hash, timeMs: genesis.timeMs };
+    const tableParts = { parameters: genesis.parameters, nextSet: nextSet ?? unchangingValidatorSet, state };
+    this.#table = new BlockTable(this.reader, tipBlock, tableParts, LIVE_BLOCKS_MAX);
+    this.#lanePlace = present(this.laneReader.last(), "genesis has records in the chain lane");
+    return report;
+  }
+
+  tip(): ChainTip {
+    const block = this.reader.find(this.reader.tipHeight);
+    if (!block) return { height: 0, hash: this.#parts.genesis.hash, epoch: 0, view: 0, timeMs: this.#parts.genesis.timeMs };
+    const { height, epoch, view, timeMs } = block.block.header;
+    return { height, hash: block.hash, epoch, view, timeMs, finalization: this.reader.finalizationOf(block) };
+  }
+
+  findEpoch(epoch: number): EpochOpening | undefined {
+    return this.reader.findEpoch(epoch);
+  }
+
+  findFinalized(height: number): FinalizedBlock | undefined {
+    const block = this.reader.find(height);
+    return block && { block: block.block, hash: block.hash, finalization: this.reader.finalizationOf(block) };
+  }
+
+  hasWork(): boolean {
+    return this.#parts.batches.hasIncludable();
+  }
+
+  build(request: BuildRequest): BuiltBlock {
+    return assembleBlock(this.#assembly(), request);
+  }
+
+  check(block: Block, validatorSet: ValidatorSet): BlockVerdict {
+    const verdict = verifyBlock(this.#assembly(), block, validatorSet);
+    if (verdict.kind !== "invalid" || verdict.code !== "notOnTip") return verdict;
+    const hash = blockHashOf(block.header);
+    const committed = this.reader.find(block.header.height);
+    return committed && bytesEqual(committed.hash, hash) ? { kind: "valid", hash } : verdict;
+  }
+
+  find(hash: Uint8Array): Block | undefined {
+    return this.#table?.live.find(hash)?.block ?? this.queries.findByHash(hash)?.block;
+  }
+
+  /**
+   * @throws StorageError when the commit cannot be made durable: the process must stop
+   * @throws ChainDamaged when a final block does not execute here as its header says: this box diverged
+   */
+  commit(blocks: readonly FinalizedBlock[]): void {
+    const table = this.#openTable();
+    const place = present(this.#lanePlace, "recovery ran before the first commit");
+    const chain = blocks.map((finalized) => ({ live: this.#liveOf(finalized), finalized }));
+    for (const [at, { live }] of chain.entries()) {
+      const parent = at === 0 ? table.tip.hash : (chain[at - 1]?.live.hash ?? table.tip.hash);
+      assert(bytesEqual(live.block.header.parentHash, parent), "final blocks follow one another from the tip on");
+    }
+    const prepared = prepareCommit(this.#parts.lane, place, chain, this.#parts.batches.replayMark());
+    this.#store.append(prepared.map(({ row }) => row));
+    for (const commit of prepared) this.#settle(table, commit);
+    this.#parts.index.maintain();
+  }
+
+  discard(hash: Uint8Array): void {
+    this.#openTable().live.drop(hash);
+  }
+
+  /** Tells a listener of every block committed from now on, once it is durable. What it throws is logged and harms nothing. */
+  subscribe(listener: CommittedListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #settle(table: BlockTable<O>, { live, row, records }: PreparedCommit<O, R>): void {
+    const { batches, index, lane } = this.#parts;
+    const { header, batchDigests } = live.block;
+    const { executed, receipts } = live.execution;
+    table.advance(live);
+    const last = present(records.at(-1), "a block has records in the chain lane");
+    this.#lanePlace = { epoch: last.epoch, sequence: last.sequence, hash: last.hash };
+    this.#contents.keep(header.height, { executed, receipts });
+    index.addBlock(
+      header.height,
+      live.hash,
+      executed.map(({ id }) => id),
+      batchDigests,
+    );
+    const skipped = live.execution.skipped.map(({ transaction }) => transaction);
+    assert(skipped.length === row.execution.skipped.length, "a row says of every transaction whether it was skipped");
+    const outcome: BlockOutcome = { height: header.height, hash: live.hash, timeMs: header.timeMs, batchDigests, executed, skipped };
+    batches.onCommitted(outcome);
+    lane.onCommitted(records);
+    for (const listener of this.#listeners) this.#tell(listener, outcome);
+  }
+
+  /** A listener only follows the chain: nothing that it does may stop the next block. */
+  #tell(listener: CommittedListener, outcome: BlockOutcome): void {
+    try {
+      listener(outcome);
+    } catch (error) {
+      this.#parts.log.error("blocks.listenerFailed", { height: outcome.height, error: String(error) });
+    }
+  }
+
+  /** The block executed on its overlay; one that is not held (after a restart) is executed again. */
+  #liveOf({ block, hash }: FinalizedBlock): LiveBlock<O> {
+    const table = this.#openTable();
+    const held = table.live.find(hash);
+    if (held) return held;
+    const set = present(table.findParent(block.header.parentHash), "the parent of a final block is final or executed here").epoch
+      .validatorSet;
+    const verdict = this.check(block, set);
+    if (verdict.kind !== "valid") {
+      const reason = verdict.kind === "invalid" ? verdict.code : verdict.kind;
+      throw new ChainDamaged(this.#store.file, block.header.height, `final block ${toHex(hash)} cannot be executed here: ${reason}`);
+    }
+    return present(table.live.find(hash), "a valid block is held");
+  }
+
+  #assembly(): AssemblyParts<O> {
+    const { genesis, batches } = this.#parts;
+    return { chainId: genesis.hash, parameters: genesis.parameters, table: this.#openTable(), executor: this.#executor, batches };
+  }
+
+  #openTable(): BlockTable<O> {
+    return present(this.#table, "recovery ran before the first block");
+  }
+
+  #putGenesis(): void {
+    const { genesis, validatorSet, state, lane } = this.#parts;
+    assert(state.height === 0, "a chain begins with the state of genesis");
+    const records = lane.sealGenesis(genesis.timeMs, validatorSet);
+    const first = present(records[0], "genesis has records in the chain lane");
+    this.#store.putGenesis({
+      chainId: genesis.hash,
+      timeMs: genesis.timeMs,
+      stateRoot: state.root,
+      validatorSet: encodeValidatorSet(validatorSet),
+      lane: { epoch: first.epoch, firstSequence: first.sequence, records: records.map(({ body, hash }) => ({ body, hash })) },
+    });
+    lane.onCommitted(records);
+  }
+
+  #requireSameGenesis(): void {
+    const { chainId } = this.#store.genesis();
+    if (bytesEqual(chainId, this.#parts.genesis.hash)) return;
+    const detail = `the chain stands on genesis ${toHex(chainId)}, the genesis document has ${toHex(this.#parts.genesis.hash)}`;
+    throw new ChainDamaged(this.#store.file, 0, detail);
+  }
+}
