@@ -38,9 +38,9 @@ export function* findByteErrors(length: number, crcWritten: number, crcFound: nu
   }
 }
 
-/** Whether two byte strings of one length differ in exactly one byte. */
-export function differInOneByte(a: Uint8Array, b: Uint8Array): boolean {
-  let count = 0;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) count++;
-  return count === 1 && a.length === b.length;
+/** Positions at which two byte strings of one length differ. */
+export function differencesOf(a: Uint8Array, b: Uint8Array): readonly number[] {
+  const positions: number[] = [];
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) positions.push(i);
+  return positions;
 }

@@ -1,4 +1,4 @@
-import type { SQLQueryBindings, Database as Sqlite, Statement } from "bun:sqlite";
+import type { SQLQueryBindings, Database as Sqlite } from "bun:sqlite";
 import { assert } from "../kernel/index.ts";
 import { storageErrorOfSqlite } from "./sqlite-error.ts";
 import { StorageError } from "./storage-error.ts";

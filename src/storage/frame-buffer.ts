@@ -58,7 +58,7 @@ export class FrameBuffer {
     this.#end = HASH_BYTES;
   }
 
-  /** Forgets what waits and begins anew after this hash: in another segment, or after a write that found no room. */
+  /** Forgets what waits and begins anew after this hash, after a write that found no room. */
   restart(tailHash: Uint8Array): void {
     this.#bytes.set(tailHash);
     this.#end = HASH_BYTES;

@@ -1,5 +1,5 @@
 import { bytesEqual, concatBytes } from "../kernel/index.ts";
-import { differInOneByte, findByteErrors } from "./byte-error.ts";
+import { crc32, differencesOf, findByteErrors } from "./byte-error.ts";
 import { SECTOR_BYTES } from "./file-system.ts";
 import type { TornTail } from "./log-damage.ts";
 import {
@@ -81,14 +81,15 @@ export type TailVerdict =
 export function judgeTail(source: SegmentBytes, offset: number): TailVerdict {
   const { bytes } = source;
   if (offset === bytes.length) return { kind: "clean" };
-  if (bytes.subarray(offset).every((byte) => byte === 0)) return { kind: "unused", sizeBytes: bytes.length - offset };
+  if (isZero(bytes.subarray(offset))) return { kind: "unused", sizeBytes: bytes.length - offset };
   let wholeRecordCount = 0;
   for (const frame of findFramesAfter(source, offset)) {
     if (frame.durable > offset)
       return { kind: "damaged", detail: `a later record at offset ${frame.offset} was written after this point was durable` };
     if (frame.kind === "record") wholeRecordCount++;
   }
-  if (isOneByteOff(source, offset)) return { kind: "damaged", detail: "the record differs from what was written in a single byte" };
+  const byteOff = findOneByteOff(source, offset);
+  if (byteOff !== undefined) return { kind: "damaged", detail: `the byte at offset ${byteOff} is not the one that was written` };
   return { kind: "torn", tail: { offset, sizeBytes: bytes.length - offset, wholeRecordCount, shape: shapeOf(source, offset) } };
 }
 
@@ -112,49 +113,69 @@ function* findFramesAfter(source: SegmentBytes, wrongOffset: number): Generator<
   }
 }
 
-function isOneByteOff(source: SegmentBytes, offset: number): boolean {
+/** Bytes of a frame in one sector below which a single wrong one proves nothing: a garbled sector would look the same. */
+const PROVING_BYTES_MIN = 4;
+
+/**
+ * The place of the one byte whose change makes the frame right, if there is one. Not where the frame has too few bytes in
+ * that sector, and not in a sector that holds nothing but zeros from the frame on: it may never have been written.
+ */
+function findOneByteOff(source: SegmentBytes, offset: number): number | undefined {
+  const { bytes, logId, segment } = source;
+  const head = readFrameHead(bytes.subarray(offset), { logId, segment, offset });
+  const frameEnd = head === undefined ? bytes.length : offset + frameBytes(head.length);
+  for (const position of head === undefined ? headBytesOff(source, offset) : bytesOffAfterHead(bytes, offset, head)) {
+    const sector = position - (position % SECTOR_BYTES);
+    const shared = bytes.subarray(Math.max(offset, sector), sector + SECTOR_BYTES);
+    const own = Math.min(frameEnd, sector + SECTOR_BYTES) - Math.max(offset, sector);
+    if (own >= PROVING_BYTES_MIN && !isZero(shared)) return position;
+  }
+  return undefined;
+}
+
+function* headBytesOff(source: SegmentBytes, offset: number): Generator<number> {
   const { bytes, logId, segment } = source;
   const place = { logId, segment, offset };
-  const head = readFrameHead(bytes.subarray(offset), place);
-  if (head !== undefined) return hasOneByteOffAfterHead(bytes, offset, head);
   const patched = bytes.slice(offset, offset + FRAME_HEAD_BYTES);
-  if (patched.length < FRAME_HEAD_BYTES) return false;
+  if (patched.length < FRAME_HEAD_BYTES) return;
   for (let at = 0; at < FRAME_HEAD_BYTES; at++) {
     const found = patched[at] as number;
     for (let difference = 1; difference < 256; difference++) {
       patched[at] = found ^ difference;
       const candidate = readFrameHead(patched, place);
-      if (candidate !== undefined && isRightWithHead(bytes, offset, patched, candidate)) return true;
+      if (candidate !== undefined && isRightWithHead(bytes, offset, patched, candidate)) yield offset + at;
     }
     patched[at] = found;
   }
-  return false;
 }
 
 function isRightWithHead(bytes: Uint8Array, offset: number, headBytes: Uint8Array, head: FrameHead): boolean {
-  const bodyEnd = offset + FRAME_HEAD_BYTES + head.length;
-  if (bodyEnd + HASH_BYTES > bytes.length) return false;
-  const hash = frameHash(
-    concatBytes(bytes.subarray(offset - HASH_BYTES, offset), headBytes, bytes.subarray(offset + FRAME_HEAD_BYTES, bodyEnd)),
-  );
-  return bytesEqual(hash, bytes.subarray(bodyEnd, bodyEnd + HASH_BYTES));
-}
-
-function hasOneByteOffAfterHead(bytes: Uint8Array, offset: number, head: FrameHead): boolean {
   const bodyStart = offset + FRAME_HEAD_BYTES;
   const bodyEnd = bodyStart + head.length;
   if (bodyEnd + HASH_BYTES > bytes.length) return false;
+  const hash = frameHash(concatBytes(bytes.subarray(offset - HASH_BYTES, offset), headBytes, bytes.subarray(bodyStart, bodyEnd)));
+  return bytesEqual(hash, bytes.subarray(bodyEnd, bodyEnd + HASH_BYTES));
+}
+
+function* bytesOffAfterHead(bytes: Uint8Array, offset: number, head: FrameHead): Generator<number> {
+  const bodyStart = offset + FRAME_HEAD_BYTES;
+  const bodyEnd = bodyStart + head.length;
+  if (bodyEnd + HASH_BYTES > bytes.length) return;
   const hashed = bytes.slice(offset - HASH_BYTES, bodyEnd);
   const stored = bytes.subarray(bodyEnd, bodyEnd + HASH_BYTES);
-  if (differInOneByte(frameHash(hashed), stored)) return true;
+  const differing = differencesOf(frameHash(hashed), stored);
+  if (differing.length === 1) yield bodyEnd + (differing[0] as number);
   const bodyAt = HASH_BYTES + FRAME_HEAD_BYTES;
-  for (const { position, difference } of findByteErrors(head.length, head.bodyCrc, Bun.hash.crc32(hashed.subarray(bodyAt)))) {
+  for (const { position, difference } of findByteErrors(head.length, head.bodyCrc, crc32(hashed.subarray(bodyAt)))) {
     const at = bodyAt + position;
     hashed[at] = (hashed[at] as number) ^ difference;
-    if (bytesEqual(frameHash(hashed), stored)) return true;
+    if (bytesEqual(frameHash(hashed), stored)) yield bodyStart + position;
     hashed[at] = (hashed[at] as number) ^ difference;
   }
-  return false;
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
 }
 
 function shapeOf(source: SegmentBytes, offset: number): TornTail["shape"] {
@@ -164,7 +185,7 @@ function shapeOf(source: SegmentBytes, offset: number): TornTail["shape"] {
   if (end > bytes.length || bytes.length - offset < FRAME_OVERHEAD_BYTES) return "cut";
   for (let from = offset; from < end; ) {
     const to = Math.min(end, (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES);
-    if (bytes.subarray(from, to).every((byte) => byte === 0)) return "zeros";
+    if (isZero(bytes.subarray(from, to))) return "zeros";
     from = to;
   }
   return "garbled";

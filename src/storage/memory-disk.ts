@@ -44,8 +44,9 @@ class Extent {
 /**
  * Content of one simulated file: what the running process sees, what the disk holds, and the changes in between.
  *
- * Changes reach the disk in order at a sync. At a crash each un-synced one is kept, lost, lost but for the length it gave
- * the file (delayed allocation leaves zeros), or torn sector by sector, each independently of the others.
+ * Changes reach the disk in order at a sync. At a crash each sector they touch, and the length of the file, is found as it
+ * was after some number of them, each its own number: a cache writes whole sectors back, at moments and in an order of its
+ * choice. Room that a length gave without its content reads as zeros.
  */
 export class DiskFile {
   readonly #seen = new Extent();
@@ -88,17 +89,22 @@ export class DiskFile {
     this.#settled += count;
   }
 
-  /** A failed sync: each change up to the mark reached the disk or is forgotten, and no later sync brings it back. */
+  /**
+   * A failed sync: each write up to the mark reached the disk or is forgotten, and no later sync brings it back. Cuts are
+   * metadata: a journaling file system that cannot keep those stops writing altogether.
+   */
   settleFaultily(changeCount: number, prng: Prng): void {
     const count = changeCount - this.#settled;
     if (count <= 0) return;
-    for (const change of this.#changes.splice(0, count)) if (prng.chance(0.5)) apply(this.#onDisk, change);
+    for (const change of this.#changes.splice(0, count)) {
+      if (change.bytes === undefined || prng.chance(0.5)) apply(this.#onDisk, change);
+    }
     this.#settled += count;
   }
 
   /** Power is cut: what the process sees becomes what the disk happens to hold. */
   crash(prng: Prng, hasGarbledSectors: boolean): void {
-    for (const change of this.#changes) applyPartly(this.#onDisk, change, prng, hasGarbledSectors);
+    if (this.#changes.length > 0) this.#onDisk.copyFrom(afterCrash(this.#onDisk, this.#changes, prng, hasGarbledSectors));
     this.#settled += this.#changes.length;
     this.#changes = [];
     this.#seen.copyFrom(this.#onDisk);
@@ -119,23 +125,51 @@ function apply(extent: Extent, change: Change): void {
   else extent.write(change.position, change.bytes);
 }
 
-function applyPartly(extent: Extent, change: Change, prng: Prng, hasGarbledSectors: boolean): void {
-  const fate = prng.below(4);
-  if (fate === 0) return;
-  if (fate === 1 || change.bytes === undefined) {
-    apply(extent, change);
-    return;
+function afterCrash(before: Extent, changes: readonly Change[], prng: Prng, hasGarbledSectors: boolean): Extent {
+  const common = prng.below(changes.length + 1);
+  const pick = (): number => (prng.chance(0.5) ? common : prng.below(changes.length + 1));
+  const reached = new Map([...sectorsOf(before, changes)].map((sector) => [sector, pick()]));
+  const reachedByLength = pick();
+  const result = new Extent();
+  result.copyFrom(before);
+  const state = new Extent();
+  state.copyFrom(before);
+  let length = before.size;
+  for (let count = 0; count <= changes.length; count++) {
+    const change = changes[count - 1];
+    if (change !== undefined) apply(state, change);
+    if (count === reachedByLength) length = state.size;
+    for (const [sector, wanted] of reached) if (wanted === count) copySector(result, state, sector);
   }
-  const end = change.position + change.bytes.length;
-  if (fate === 2) {
-    if (end > extent.size) extent.resize(end);
-    return;
+  if (hasGarbledSectors) garbleSectors(result, changes, prng);
+  result.resize(length);
+  return result;
+}
+
+/** The sectors that changes touch, in order; cutting a file touches all that it cuts. */
+function sectorsOf(before: Extent, changes: readonly Change[]): readonly number[] {
+  const sectors = new Set<number>();
+  let size = before.size;
+  for (const { position, bytes } of changes) {
+    const end = bytes === undefined ? Math.max(size, position) : position + bytes.length;
+    for (let sector = Math.floor(position / SECTOR_BYTES); sector * SECTOR_BYTES < end; sector++) sectors.add(sector);
+    size = bytes === undefined ? position : Math.max(size, end);
   }
-  let from = change.position;
-  while (from < end) {
-    const to = Math.min(end, (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES);
-    if (prng.chance(0.5)) extent.write(from, change.bytes.subarray(from - change.position, to - change.position));
-    else if (hasGarbledSectors && prng.chance(0.25)) extent.write(from, prng.bytes(to - from));
-    from = to;
+  return [...sectors].sort((a, b) => a - b);
+}
+
+function copySector(target: Extent, source: Extent, sector: number): void {
+  const from = sector * SECTOR_BYTES;
+  const content = new Uint8Array(SECTOR_BYTES);
+  content.set(source.bytes.subarray(from, from + SECTOR_BYTES));
+  target.write(from, content);
+}
+
+function garbleSectors(target: Extent, changes: readonly Change[], prng: Prng): void {
+  for (const { position, bytes } of changes) {
+    const end = position + (bytes?.length ?? 0);
+    for (let from = Math.ceil(position / SECTOR_BYTES) * SECTOR_BYTES; from + SECTOR_BYTES <= end; from += SECTOR_BYTES) {
+      if (prng.chance(0.1)) target.write(from, prng.bytes(SECTOR_BYTES));
+    }
   }
 }

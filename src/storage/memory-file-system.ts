@@ -15,7 +15,10 @@ export interface MemoryDiskOptions {
   readonly prng?: Prng;
   /** Bytes of all files together above which writes answer `diskFull`; default unlimited. */
   readonly capacityBytes?: number;
-  /** Whether a sector that a crash tears may hold neither its old nor its new content; default false. */
+  /**
+   * Whether a sector written whole that a crash tears may hold neither its old nor its new content; default false. A disk
+   * that garbles sectors written in part harms durable neighbours, which no log survives: not modelled.
+   */
   readonly hasGarbledSectors?: boolean;
   /** Called before each effect. */
   readonly onEffect?: (effect: DiskEffect) => void;

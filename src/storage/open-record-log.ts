@@ -56,15 +56,13 @@ export function createRecordLog(
     previousTail: new Uint8Array(HASH_BYTES),
     name: options.name,
   });
-  const path = `${directory}/${segmentName(0)}`;
-  replaceFile(fs, path, header);
+  replaceFile(fs, `${directory}/${segmentName(0)}`, header);
   return new RecordLog({
     fs,
     directory,
     name: options.name,
     logId,
     segments: [{ number: 0, firstIndex: 0, sizeBytes: SEGMENT_HEADER_BYTES }],
-    file: fs.open(path, "readWrite"),
     fileBytes: SEGMENT_HEADER_BYTES,
     tailHash: header.subarray(SEGMENT_HEADER_BYTES - HASH_BYTES),
     nextIndex: 0,
@@ -134,11 +132,9 @@ function open(fs: FileSystem, directory: string, options: OpenLogOptions): Resul
       detail: "the loss of the un-synced tail was not accepted",
     });
   }
-  removeLeftovers(fs, directory, oldest);
-  const file = fs.open(`${directory}/${segmentName(last.header.number)}`, "readWrite");
-  if (tail.value.fileBytes < source.value.bytes.length) file.truncate(tail.value.fileBytes);
-  const wasClosed = end.lastKind === "seal" && tail.value.fileBytes === end.offset && tail.value.tornTail === undefined;
-  if (!wasClosed) file.sync(); // what a killed process left un-synced becomes durable before anyone relies on it
+  const wasClosed = end.lastKind === "seal" && source.value.bytes.length === end.offset;
+  if (!wasClosed) settle(fs, directory, last.header.number, tail.value.fileBytes);
+  removeLeftovers(fs, directory, oldest); // only now is it durable that they are not needed
   return ok(
     new RecordLog({
       fs,
@@ -146,7 +142,6 @@ function open(fs: FileSystem, directory: string, options: OpenLogOptions): Resul
       name: options.name,
       logId: last.header.logId,
       segments,
-      file,
       fileBytes: tail.value.fileBytes,
       tailHash: source.value.bytes.slice(end.offset - HASH_BYTES, end.offset),
       nextIndex: end.nextIndex,
@@ -272,6 +267,19 @@ function checkClosedSegments(
     if (!checked.ok) return checked;
   }
   return ok(undefined);
+}
+
+/** Drops the torn tail, and makes durable what a killed process left un-synced, names of files included, before anyone relies on it. */
+function settle(fs: FileSystem, directory: string, number: number, sizeBytes: number): void {
+  const file = fs.open(`${directory}/${segmentName(number)}`, "readWrite");
+  try {
+    if (file.size() > sizeBytes) file.truncate(sizeBytes);
+    file.sync();
+  } finally {
+    file.close();
+  }
+  fs.syncDirectory(directory);
+  fs.syncDirectory(parentOf(directory));
 }
 
 /** Finishes what a crash interrupted: the removal of pruned segments, and a segment that was never put in place. */

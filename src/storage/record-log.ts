@@ -1,11 +1,9 @@
 import { assert, bytesEqual, err, ok, present, type Result, u32be } from "../kernel/index.ts";
-import { type FileSystem, type OpenFile, replaceFile } from "./file-system.ts";
-import { FrameBuffer } from "./frame-buffer.ts";
+import { type FileSystem, replaceFile } from "./file-system.ts";
 import type { LogDamage, TornTail } from "./log-damage.ts";
 import {
   encodeSegmentHeader,
   FRAME_HEAD_BYTES,
-  type FrameKind,
   frameBytes,
   frameHash,
   HASH_BYTES,
@@ -17,6 +15,8 @@ import {
 } from "./log-format.ts";
 import type { Location, Segment } from "./log-location.ts";
 import { checkSegment } from "./log-segment.ts";
+import { SegmentReader } from "./segment-reader.ts";
+import { SegmentWriter } from "./segment-writer.ts";
 import { isStorageError, StorageError } from "./storage-error.ts";
 
 /** How a record log lays itself out; may differ from one opening to the next. */
@@ -38,15 +38,14 @@ export interface OpenReport {
   readonly wasClosed: boolean;
 }
 
-/** What a log starts from; made by `createRecordLog` and `openRecordLog`. */
+/** What a log starts from; made by `createRecordLog` and `openRecordLog`, which have checked it to its end. */
 export interface RecordLogStart {
   readonly fs: FileSystem;
   readonly directory: string;
   readonly name: string;
   readonly logId: Uint8Array;
-  /** Ascending and without gaps; the last is the one written to. */
-  readonly segments: Segment[];
-  readonly file: OpenFile;
+  /** Ascending and without gaps; the last is the one to write to, all of it durable. */
+  readonly segments: readonly Segment[];
   /** Length of the last segment's file; more than its size when laid out ahead. */
   readonly fileBytes: number;
   readonly tailHash: Uint8Array;
@@ -55,24 +54,16 @@ export interface RecordLogStart {
   readonly tuning: RecordLogTuning;
 }
 
-/** An end of the log in its last segment: all before it is made, written or durable. */
-interface LogEnd {
-  readonly offset: number;
-  /** Records before it. */
-  readonly index: number;
-  /** The 32 bytes before it. */
-  readonly tailHash: Uint8Array;
-}
-
 const SEGMENT_BYTES_DEFAULT = 4 * 1024 * 1024;
 const NOTHING = new Uint8Array(0);
 
 /**
  * Append-only log of records in numbered segments; each byte is written once and proved when read.
  *
- * Invariants: a record is durable only when the `sync` or `syncAsync` begun after its `append` succeeded; what was durable
- * is never dropped, except by `dropBefore`; after a failed sync the log refuses all further work, since nobody knows what
- * the disk holds. It never repairs damage and promises nothing across files. One process, one instance at a time.
+ * Invariants: a record is durable only when a `sync` or `syncAsync` begun after its `append` succeeded; what was durable
+ * is never dropped, except by `dropBefore`; after a failed write or sync the log refuses all further work, since nobody
+ * knows what the disk holds (a full disk is no such failure). It never repairs damage and promises nothing across files.
+ * One instance at a time.
  */
 export class RecordLog {
   /** What opening found. */
@@ -81,75 +72,61 @@ export class RecordLog {
   readonly #directory: string;
   readonly #name: string;
   readonly #logId: Uint8Array;
-  readonly #segments: Segment[];
   readonly #segmentBytesMax: number;
   readonly #preallocateBytes: number;
-  readonly #buffer: FrameBuffer;
-  #file: OpenFile;
-  #fileBytes: number;
-  #reader: { readonly segment: number; readonly file: OpenFile } | undefined;
-  /** End of the last frame made. */
-  #tail: number;
-  /** End of the last frame that a sync must reach: all but marks. */
-  #neededTo: number;
-  #nextIndex: number;
-  #written: LogEnd;
-  #durable: LogEnd;
-  /** What the running asynchronous sync will make durable, in the last segment. */
-  #flying: LogEnd | undefined;
-  /** Un-synced records were dropped for want of room, and the sync that their owner waits for has not said so yet. */
-  #unreportedLoss: StorageError | undefined;
+  readonly #reader: SegmentReader;
+  /** All segments but the last. */
+  readonly #closed: Segment[];
+  /** Index of the first record of the last segment. */
+  #lastFirstIndex: number;
+  #writer: SegmentWriter;
   #inFlight: Promise<void> | undefined;
   #nextGroup: Promise<void> | undefined;
+  /** Un-synced records were dropped for want of room, and the sync that their owner waits for has not said so yet. */
+  #unreportedLoss: StorageError | undefined;
   #poison: StorageError | undefined;
   #isClosed = false;
 
-  /** @param start a log that has been checked up to its end, all of it durable */
+  /** For `createRecordLog` and `openRecordLog`. */
   constructor(start: RecordLogStart) {
+    const last = present(start.segments.at(-1), "a log has a segment");
     this.report = start.report;
     this.#fs = start.fs;
     this.#directory = start.directory;
     this.#name = start.name;
     this.#logId = start.logId;
-    this.#segments = start.segments;
     this.#segmentBytesMax = start.tuning.segmentBytesMax ?? SEGMENT_BYTES_DEFAULT;
     this.#preallocateBytes = start.tuning.preallocateBytes ?? 0;
     assert(this.#segmentBytesMax >= 4096 && this.#segmentBytesMax < 2 ** 31, "a segment takes 4 KiB to 2 GiB");
-    this.#buffer = new FrameBuffer(start.tailHash);
-    this.#file = start.file;
-    this.#fileBytes = start.fileBytes;
-    this.#tail = this.#last.sizeBytes;
-    this.#neededTo = this.#tail;
-    this.#nextIndex = start.nextIndex;
-    this.#written = { offset: this.#tail, index: start.nextIndex, tailHash: start.tailHash };
-    this.#durable = this.#written;
+    this.#reader = new SegmentReader(start.fs, start.directory);
+    this.#closed = start.segments.slice(0, -1);
+    this.#lastFirstIndex = last.firstIndex;
+    this.#writer = this.#openWriter(last.number, start.fileBytes, last.sizeBytes, start.nextIndex, start.tailHash);
   }
 
   /** Index of the oldest record kept. */
   get firstIndex(): number {
-    return present(this.#segments[0], "a log has a segment").firstIndex;
+    return this.#closed[0]?.firstIndex ?? this.#lastFirstIndex;
   }
 
   /** Index that the next appended record gets. */
   get nextIndex(): number {
-    return this.#nextIndex;
+    return this.#writer.nextIndex;
   }
 
   /** Records below this index are durable. */
   get durableIndex(): number {
-    return this.#durable.index;
+    return this.#writer.durable.index;
   }
 
   /** Bytes of all segments, with what waits to be written. */
   get sizeBytes(): number {
-    let size = this.#tail - this.#last.sizeBytes;
-    for (const segment of this.#segments) size += segment.sizeBytes;
-    return size;
+    return this.#closed.reduce((size, segment) => size + segment.sizeBytes, this.#writer.nextOffset);
   }
 
   /** Segments on disk. */
   get segmentCount(): number {
-    return this.#segments.length;
+    return this.#closed.length + 1;
   }
 
   /** Why the log refuses further work; undefined while it does not. */
@@ -160,19 +137,19 @@ export class RecordLog {
   /**
    * Adds a record; it waits in memory until the next sync.
    *
-   * @param body at most 16 MiB - 1
+   * @param body at most 16 MiB - 1; copied
    * @returns where it will lie; void when the sync fails
    * @throws StorageError `diskFull`: there is no room for a new segment, or records before this one found none and the
-   *   sync that says so is still to come; `poisoned`; `ioFailed`
+   *   sync that says so is still to come; `ioFailed`; `poisoned`
    */
   append(body: Uint8Array): Location {
     this.#checkUsable();
     if (this.#unreportedLoss !== undefined) throw this.#unreportedLoss;
     assert(body.length <= RECORD_BYTES_MAX, "a record is shorter than 16 MiB");
-    if (this.#tail + frameBytes(body.length) > this.#segmentBytesMax && this.#nextIndex > this.#last.firstIndex) this.#beginSegment();
-    const location = { index: this.#nextIndex, segment: this.#last.number, offset: this.#tail, length: body.length };
-    this.#add("record", body);
-    this.#nextIndex++;
+    const isFull = this.#writer.nextOffset + frameBytes(body.length) > this.#segmentBytesMax;
+    if (isFull && this.#writer.nextIndex > this.#lastFirstIndex) this.#beginSegment();
+    const location = { index: this.nextIndex, segment: this.#writer.number, offset: this.#writer.nextOffset, length: body.length };
+    this.#writer.add("record", body);
     return location;
   }
 
@@ -184,16 +161,17 @@ export class RecordLog {
    */
   sync(): void {
     this.#checkUsable();
-    this.#flushForSync();
-    if (this.#durable.offset >= this.#neededTo) return;
-    this.#poisoningOnFailure(() => this.#file.sync());
-    this.#onDurable(this.#last, this.#written);
-    this.#mark();
+    this.#writeForSync();
+    if (!this.#writer.needsSync) return;
+    this.#poisoningOnFailure(() => {
+      this.#writer.sync();
+      this.#writer.mark();
+    });
   }
 
   /**
    * Makes every record appended before this call durable, off this thread; calls during a running sync share the next
-   * one (group commit). Rejects as `sync` throws; with `diskFull` every record of the group is gone.
+   * one (group commit). Rejects as `sync` throws.
    */
   syncAsync(): Promise<void> {
     if (this.#nextGroup !== undefined) return this.#nextGroup;
@@ -204,47 +182,41 @@ export class RecordLog {
 
   /** The body of a record, proved against its hash. */
   read(location: Location): Result<Uint8Array, LogDamage> {
-    const segment = this.#segments.find((candidate) => candidate.number === location.segment);
     const file = `${this.#directory}/${segmentName(location.segment)}`;
-    const damage = (detail: string): Result<never, LogDamage> => err({ kind: "badRecord", file, offset: location.offset, detail });
-    if (segment === undefined) return err({ kind: "missingSegment", file, offset: 0, detail: "the segment is not kept" });
-    if (segment === this.#last && location.offset >= segment.sizeBytes && this.#poison === undefined) this.#flush();
+    const damage = (kind: LogDamage["kind"], detail: string): Result<never, LogDamage> =>
+      err({ kind, file, offset: location.offset, detail });
+    const isLast = location.segment === this.#writer.number;
+    if (isLast && location.offset >= this.#writer.written.offset && this.#poison === undefined) this.#write();
     const bytes = new Uint8Array(HASH_BYTES + frameBytes(location.length));
     try {
-      const count = this.#readerOf(segment).read(location.offset - HASH_BYTES, bytes);
-      if (count < bytes.length) return damage("the file ends inside the record");
+      const source = isLast ? this.#writer : this.#reader.of(location.segment);
+      const count = source.read(location.offset - HASH_BYTES, bytes);
+      if (count < bytes.length) return damage("badRecord", "the file ends inside the record");
     } catch (error) {
-      if (!isStorageError(error)) throw error; // the disk refused to read
-      return err({ kind: "unreadable", file, offset: location.offset, detail: error.message });
+      if (!isStorageError(error)) throw error; // the disk refused to read, or the segment was dropped
+      return damage(error.code === "missing" ? "missingSegment" : "unreadable", error.message);
     }
-    const head = readFrameHead(bytes.subarray(HASH_BYTES), { logId: this.#logId, segment: segment.number, offset: location.offset });
-    if (head?.kind !== "record" || head.length !== location.length) return damage("no record of this length starts here");
+    const head = readFrameHead(bytes.subarray(HASH_BYTES), { logId: this.#logId, segment: location.segment, offset: location.offset });
+    if (head?.kind !== "record" || head.length !== location.length) return damage("badRecord", "no record of this length starts here");
     const hashAt = bytes.length - HASH_BYTES;
-    if (!bytesEqual(frameHash(bytes.subarray(0, hashAt)), bytes.subarray(hashAt))) return damage("the record does not match its hash");
-    return ok(bytes.subarray(HASH_BYTES + FRAME_HEAD_BYTES, hashAt));
+    const isRight = bytesEqual(frameHash(bytes.subarray(0, hashAt)), bytes.subarray(hashAt));
+    return isRight ? ok(bytes.subarray(HASH_BYTES + FRAME_HEAD_BYTES, hashAt)) : damage("badRecord", "the record does not match its hash");
   }
 
   /**
    * Visits every record from an index on, in order, each proved. What waits in memory is written first.
    *
-   * @returns the damage at which it stopped, if any
+   * @returns the damage at which it stopped, if any; records visited before it are good
    */
   forEach(fromIndex: number, visit: (body: Uint8Array, location: Location) => void): Result<void, LogDamage> {
-    if (this.#poison === undefined && !this.#isClosed) this.#flush();
-    for (let at = 0; at < this.#segments.length; at++) {
-      const segment = present(this.#segments[at], "the index lies in the list");
-      const next = this.#segments[at + 1];
-      if (next !== undefined && next.firstIndex <= fromIndex) continue;
-      const checked = checkSegment(
-        this.#fs,
-        this.#directory,
-        this.#logId,
-        segment,
-        next?.firstIndex ?? this.#written.index,
-        (body, location) => {
-          if (location.index >= fromIndex) visit(body, location);
-        },
-      );
+    if (this.#poison === undefined && !this.#isClosed) this.#write();
+    const segments = this.#segments();
+    for (const [at, segment] of segments.entries()) {
+      const endIndex = segments[at + 1]?.firstIndex ?? this.#writer.written.index;
+      if (endIndex <= fromIndex) continue;
+      const checked = checkSegment(this.#fs, this.#directory, this.#logId, segment, endIndex, (body, location) => {
+        if (location.index >= fromIndex) visit(body, location);
+      });
       if (!checked.ok) return checked;
     }
     return ok(undefined);
@@ -252,13 +224,14 @@ export class RecordLog {
 
   /** Proves everything on disk again, a segment a step, oldest first; ends early with the first damage. */
   *scrub(): Generator<void, Result<void, LogDamage>> {
-    let number = present(this.#segments[0], "a log has a segment").number;
+    let number = 0;
     for (;;) {
-      const at = this.#segments.findIndex((segment) => segment.number >= number);
-      const segment = this.#segments[at];
+      const segments = this.#segments();
+      const at = segments.findIndex((segment) => segment.number >= number);
+      const segment = segments[at];
       if (segment === undefined) return ok(undefined);
-      const end = this.#segments[at + 1]?.firstIndex ?? this.#written.index;
-      const checked = checkSegment(this.#fs, this.#directory, this.#logId, segment, end, () => {});
+      const endIndex = segments[at + 1]?.firstIndex ?? this.#writer.written.index;
+      const checked = checkSegment(this.#fs, this.#directory, this.#logId, segment, endIndex, () => {});
       if (!checked.ok) return checked;
       number = segment.number + 1;
       yield;
@@ -271,115 +244,70 @@ export class RecordLog {
    */
   dropBefore(index: number): void {
     this.#checkUsable();
-    assert(index <= this.#nextIndex, "only records that exist are dropped");
-    let count = 0;
-    while (count + 1 < this.#segments.length && (this.#segments[count + 1] as Segment).firstIndex <= index) count++;
+    assert(index <= this.nextIndex, "only records that exist are dropped");
+    const count = this.#closed.filter((_, at) => (this.#closed[at + 1]?.firstIndex ?? this.#lastFirstIndex) <= index).length;
     if (count === 0) return;
-    const oldest = present(this.#segments[count], "the last segment stays").number;
-    this.#add("prune", u32be(oldest));
+    this.#writer.add("prune", u32be(this.#closed[count]?.number ?? this.#writer.number));
     this.sync();
-    this.#closeReader();
+    this.#reader.close();
     this.#poisoningOnFailure(() => {
-      for (const dropped of this.#segments.splice(0, count)) this.#fs.remove(`${this.#directory}/${segmentName(dropped.number)}`);
+      for (const dropped of this.#closed.splice(0, count)) this.#fs.remove(`${this.#directory}/${segmentName(dropped.number)}`);
       this.#fs.syncDirectory(this.#directory);
     });
   }
 
-  /** Makes everything durable, notes that the stop was clean, and lets go. A poisoned log only lets go. */
+  /** Makes everything durable, notes that the stop was clean, and lets go, also when it throws as `sync` does. */
   close(): void {
     if (this.#isClosed) return;
-    if (this.#poison === undefined) {
-      this.sync();
-      this.#add("seal", NOTHING);
-      this.#flush();
-      this.#poisoningOnFailure(() => {
-        if (this.#fileBytes > this.#tail) this.#file.truncate(this.#tail);
-        this.#file.sync();
-      });
-    }
-    this.#isClosed = true;
-    this.#closeReader();
-    if (this.#inFlight === undefined) this.#file.close();
-  }
-
-  get #last(): Segment {
-    return present(this.#segments.at(-1), "a log has a segment");
-  }
-
-  #add(kind: FrameKind, body: Uint8Array): void {
-    this.#buffer.add(kind, body, this.#durable.offset, { logId: this.#logId, segment: this.#last.number, offset: this.#tail });
-    this.#tail += frameBytes(body.length);
-    if (kind !== "mark") this.#neededTo = this.#tail;
-    assert(this.#tail - this.#buffer.pendingBytes === this.#last.sizeBytes, "what is written and what waits make up the log");
-  }
-
-  #flush(): void {
-    if (this.#buffer.pendingBytes === 0) return;
-    const last = this.#last;
     try {
-      this.#file.write(last.sizeBytes, this.#buffer.pending);
+      if (this.#poison === undefined) this.#seal();
+    } finally {
+      this.#isClosed = true;
+      this.#reader.close();
+      this.#writer.close(this.#inFlight);
+    }
+  }
+
+  #seal(): void {
+    this.sync();
+    this.#writer.add("seal", NOTHING);
+    try {
+      this.#writer.write();
+      this.#writer.finish();
     } catch (error) {
-      this.#undoWrite(error);
+      if (!isStorageError(error, "diskFull")) throw error; // without room there is no seal, and nothing else is lost
+    }
+  }
+
+  #segments(): readonly Segment[] {
+    return [...this.#closed, { number: this.#writer.number, firstIndex: this.#lastFirstIndex, sizeBytes: this.#writer.written.offset }];
+  }
+
+  #openWriter(number: number, fileBytes: number, offset: number, index: number, tailHash: Uint8Array): SegmentWriter {
+    const file = this.#fs.open(`${this.#directory}/${segmentName(number)}`, "readWrite");
+    const end = { offset, index, tailHash };
+    const tuning = { preallocateBytes: this.#preallocateBytes, sizeBytesMax: this.#segmentBytesMax };
+    return new SegmentWriter({ file, fileBytes, logId: this.#logId, number, end, ...tuning });
+  }
+
+  /** Writes what waits; without room the un-synced records are gone, which the next sync will say. */
+  #write(): void {
+    try {
+      this.#writer.write();
+    } catch (error) {
+      if (isStorageError(error, "diskFull")) this.#unreportedLoss = error;
+      else this.#poisonBy(error);
       throw error;
     }
-    last.sizeBytes = this.#tail;
-    this.#buffer.markWritten();
-    this.#written = { offset: this.#tail, index: this.#nextIndex, tailHash: this.#buffer.tailHash };
-    this.#fileBytes = Math.max(this.#fileBytes, this.#tail);
-    this.#layOutAhead();
   }
 
   /** Writes what waits, for a sync; or reports that it is gone. */
-  #flushForSync(): void {
+  #writeForSync(): void {
     try {
       if (this.#unreportedLoss !== undefined) throw this.#unreportedLoss;
-      this.#flush();
+      this.#write();
     } finally {
       if (this.#nextGroup === undefined) this.#unreportedLoss = undefined; // else the waiters of that group are told as well
-    }
-  }
-
-  /** After a write that found no room, the log ends again where a sync has reached or is about to, and goes on from there. */
-  #undoWrite(error: unknown): void {
-    if (!isStorageError(error, "diskFull")) {
-      this.#poisonBy(error);
-      return;
-    }
-    const kept = this.#flying !== undefined && this.#flying.offset > this.#durable.offset ? this.#flying : this.#durable;
-    this.#poisoningOnFailure(() => this.#file.truncate(kept.offset));
-    this.#fileBytes = kept.offset;
-    this.#last.sizeBytes = kept.offset;
-    this.#tail = kept.offset;
-    this.#neededTo = kept.offset;
-    this.#nextIndex = kept.index;
-    this.#written = kept;
-    this.#buffer.restart(kept.tailHash);
-    this.#unreportedLoss = error;
-  }
-
-  #layOutAhead(): void {
-    if (this.#preallocateBytes === 0 || this.#fileBytes > this.#tail) return;
-    const end = Math.min(this.#tail + this.#preallocateBytes, Math.max(this.#segmentBytesMax, this.#tail));
-    if (end === this.#tail) return;
-    try {
-      this.#file.write(this.#tail, new Uint8Array(end - this.#tail));
-      this.#fileBytes = end;
-    } catch (error) {
-      if (isStorageError(error, "diskFull"))
-        this.#poisoningOnFailure(() => this.#file.truncate(this.#tail)); // no failure: there is no room to lay out ahead
-      else this.#poisonBy(error);
-    }
-  }
-
-  /** Notes behind what was just synced that it was, without a sync: damage there can then no longer pass for a torn write. */
-  #mark(): void {
-    if (this.#buffer.pendingBytes > 0) return;
-    this.#add("mark", NOTHING);
-    try {
-      this.#flush();
-    } catch (error) {
-      if (!isStorageError(error, "diskFull")) throw error;
-      this.#unreportedLoss = undefined; // without room there is no mark, and nothing but the mark is lost
     }
   }
 
@@ -387,24 +315,20 @@ export class RecordLog {
     this.#nextGroup = undefined;
     try {
       this.#checkUsable();
-      this.#flushForSync();
+      this.#writeForSync();
     } catch (error) {
       return Promise.reject(error); // every failure belongs to the waiters
     }
-    if (this.#durable.offset >= this.#neededTo) return Promise.resolve();
-    const file = this.#file;
-    const segment = this.#last;
-    const end = this.#written;
-    this.#flying = end;
-    this.#inFlight = file.syncAsync().then(
+    if (!this.#writer.needsSync) return Promise.resolve();
+    const writer = this.#writer;
+    this.#inFlight = writer.syncAsync().then(
       () => {
-        this.#endGroup(file);
-        this.#onDurable(segment, end);
-        const isIdle = this.#nextGroup === undefined && this.#durable.offset === this.#tail;
-        if (isIdle && !this.#isClosed && this.#poison === undefined) this.#mark();
+        this.#inFlight = undefined;
+        if (this.#isClosed || this.#poison !== undefined || this.#nextGroup !== undefined || writer !== this.#writer) return;
+        this.#poisoningOnFailure(() => writer.mark());
       },
       (error: unknown) => {
-        this.#endGroup(file);
+        this.#inFlight = undefined;
         this.#poisonBy(error);
         throw error;
       },
@@ -412,70 +336,35 @@ export class RecordLog {
     return this.#inFlight;
   }
 
-  #endGroup(file: OpenFile): void {
-    this.#inFlight = undefined;
-    if (file === this.#file) this.#flying = undefined;
-    if (file !== this.#file || this.#isClosed) file.close();
-  }
-
-  #onDurable(segment: Segment, end: LogEnd): void {
-    assert(end.index <= this.#written.index, "only what was written becomes durable");
-    if (segment === this.#last && end.offset > this.#durable.offset) this.#durable = end;
-  }
-
   /** Ends the last segment, durably, and begins the next one, which states how it ended. */
   #beginSegment(): void {
-    this.#flush();
-    this.#poisoningOnFailure(() => {
-      if (this.#fileBytes > this.#tail) this.#file.truncate(this.#tail);
-      this.#fileBytes = this.#tail;
-      this.#file.sync();
-    });
-    this.#onDurable(this.#last, this.#written);
-    const number = this.#last.number + 1;
+    this.#write();
+    this.#poisoningOnFailure(() => this.#writer.finish());
+    const ended = this.#writer;
+    const number = ended.number + 1;
     const header = encodeSegmentHeader({
       version: LOG_FORMAT_VERSION,
       number,
-      firstIndex: this.#nextIndex,
+      firstIndex: ended.written.index,
       logId: this.#logId,
-      previousSizeBytes: this.#tail,
-      oldest: present(this.#segments[0], "a log has a segment").number,
-      previousTail: this.#buffer.tailHash,
+      previousSizeBytes: ended.written.offset,
+      oldest: this.#closed[0]?.number ?? ended.number,
+      previousTail: ended.written.tailHash,
       name: this.#name,
     });
-    const path = `${this.#directory}/${segmentName(number)}`;
     try {
-      replaceFile(this.#fs, path, header);
+      replaceFile(this.#fs, `${this.#directory}/${segmentName(number)}`, header);
     } catch (error) {
       if (!isStorageError(error, "diskFull")) this.#poisonBy(error);
       throw error;
     }
-    const file = this.#poisoningOnFailure(() => this.#fs.open(path, "readWrite"));
-    if (this.#inFlight === undefined) this.#file.close();
-    this.#file = file;
-    this.#fileBytes = SEGMENT_HEADER_BYTES;
-    this.#segments.push({ number, firstIndex: this.#nextIndex, sizeBytes: SEGMENT_HEADER_BYTES });
-    this.#tail = SEGMENT_HEADER_BYTES;
-    this.#neededTo = SEGMENT_HEADER_BYTES;
-    const tailHash = header.slice(SEGMENT_HEADER_BYTES - HASH_BYTES);
-    this.#written = { offset: SEGMENT_HEADER_BYTES, index: this.#nextIndex, tailHash };
-    this.#durable = this.#written;
-    this.#flying = undefined;
-    this.#buffer.restart(tailHash);
-  }
-
-  #readerOf(segment: Segment): OpenFile {
-    if (segment === this.#last) return this.#file;
-    if (this.#reader?.segment !== segment.number) {
-      this.#closeReader();
-      this.#reader = { segment: segment.number, file: this.#fs.open(`${this.#directory}/${segmentName(segment.number)}`, "read") };
-    }
-    return this.#reader.file;
-  }
-
-  #closeReader(): void {
-    this.#reader?.file.close();
-    this.#reader = undefined;
+    const tailHash = header.subarray(SEGMENT_HEADER_BYTES - HASH_BYTES);
+    this.#writer = this.#poisoningOnFailure(() =>
+      this.#openWriter(number, SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES, ended.written.index, tailHash),
+    );
+    this.#closed.push({ number: ended.number, firstIndex: this.#lastFirstIndex, sizeBytes: ended.written.offset });
+    this.#lastFirstIndex = ended.written.index;
+    ended.close(this.#inFlight);
   }
 
   #checkUsable(): void {
