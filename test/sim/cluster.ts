@@ -1,6 +1,6 @@
 import { LAN_TIMERS, type Message, type Notice, type PeerId, type TimerProfile } from "../../src/consensus/index.ts";
 import { sha256 } from "../../src/crypto/index.ts";
-import { Prng, u64be, utf8 } from "../../src/kernel/index.ts";
+import { Prng, toHex, u64be, utf8 } from "../../src/kernel/index.ts";
 import { ChainModel, type ChainRules } from "./chain-model.ts";
 import { StandInKeys, setOf } from "./keys.ts";
 import { Oracle } from "./oracle.ts";
@@ -152,7 +152,7 @@ export class Cluster {
   #serveBatches(to: SimNode, digests: readonly Uint8Array[]): void {
     this.schedule.after(1 + this.prng.below(20), () => {
       for (const digest of digests)
-        if (this.nodes.some((node) => node.isUp && node.chain.batches.has(digest.toHex()))) to.chain.hold(digest);
+        if (this.nodes.some((node) => node.isUp && node.chain.batches.has(toHex(digest)))) to.chain.hold(digest);
       to.loop?.onBatchesHeld();
     });
   }

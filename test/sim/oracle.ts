@@ -1,5 +1,8 @@
+import { type CoreStatus, compareRounds, type Round } from "../../src/consensus/index.ts";
 import { bytesEqual, toHex } from "../../src/kernel/index.ts";
 import type { SimNode } from "./sim-node.ts";
+
+type Progress = { readonly life: number; readonly floor: Round; readonly view: Round; readonly height: number };
 
 /**
  * Judges a run from outside, by what left the boxes and what they committed, never by asking the code under test whether
@@ -9,7 +12,7 @@ export class Oracle {
   readonly findings: string[] = [];
   readonly #blockAt = new Map<number, string>();
   readonly #certified = new Map<string, string>();
-  readonly #floors = new Map<SimNode, { epoch: number; view: number; height: number }>();
+  readonly #progress = new Map<SimNode, Progress>();
   readonly #checkedHeights = new Map<SimNode, number>();
 
   /** Looks at one node after an event. */
@@ -58,12 +61,27 @@ export class Oracle {
       if (rival && this.#certified.has(`${rival}:${certificate.epoch}:${certificate.view}`))
         this.#find(node, `S4: view both nullified and finalized, ${key}`);
     }
-    const before = this.#floors.get(node);
-    const now = { ...status.floor, height: status.height };
-    if (before && (now.epoch < before.epoch || (now.epoch === before.epoch && now.view < before.view)))
-      this.#find(node, "S9: the floor moved back");
-    if (before && now.height < before.height) this.#find(node, "S9: the height moved back");
-    this.#floors.set(node, now);
+    this.#checkProgress(node, status);
+  }
+
+  /**
+   * S9: floor and view never move back in one life; over a restart nothing moves back that left a trace: the committed
+   * height, and the view after the highest one voted in.
+   */
+  #checkProgress(node: SimNode, status: CoreStatus): void {
+    const now: Progress = {
+      life: node.startCount,
+      floor: status.floor,
+      view: { epoch: status.epoch, view: status.view },
+      height: status.height,
+    };
+    const before = this.#progress.get(node);
+    this.#progress.set(node, now);
+    if (!before) return;
+    if (now.height < before.height) this.#find(node, "S9: the height moved back");
+    if (now.life === before.life && compareRounds(now.floor, before.floor) < 0) this.#find(node, "S9: the floor moved back");
+    if (now.life === before.life && compareRounds(now.view, before.view) < 0) this.#find(node, "S9: the view moved back");
+    if (now.life !== before.life && compareRounds(now.view, node.highestVoted) < 0) this.#find(node, "S9: the view is below one voted in");
   }
 
   /** S2: no two conflicting votes of an honest box left it, in any life. */

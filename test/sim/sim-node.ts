@@ -3,14 +3,17 @@ import {
   type ConsensusPorts,
   type CoreStatus,
   type JournalPort,
+  laterRound,
   type Message,
   type Notice,
   type PeerId,
+  type Round,
   type TimerProfile,
   type VoteSigner,
 } from "../../src/consensus/index.ts";
 import type { CryptoSuite } from "../../src/crypto/index.ts";
 import { type Clock, Prng, type Timers, toHex } from "../../src/kernel/index.ts";
+import { VOTE_KIND } from "../../src/protocol/index.ts";
 import { MemoryFileSystem } from "../../src/storage/index.ts";
 import { createJournal, openJournal, VoteGuard, type VoteKey } from "../../src/validator/index.ts";
 import type { ChainModel } from "./chain-model.ts";
@@ -53,7 +56,9 @@ export class SimNode {
   crashAfterEffects = -1;
   /** Encoded votes that left this box in any life, as `kind:epoch:view` -> proposal id hex, for the oracle. */
   readonly votesSent = new Map<string, Set<string>>();
-  /** Votes that left, in order, of the current life. */
+  /** Highest round of a vote that left in any life, but for FINALIZE, which may be for a view already left. */
+  highestVoted: Round = { epoch: 0, view: 0 };
+  /** Lives begun. */
   startCount = 0;
 
   constructor(name: string, key: VoteKey, chain: ChainModel, around: NodeSurroundings) {
@@ -142,6 +147,7 @@ export class SimNode {
   }
 
   #noteVote({ vote }: Extract<Message, { kind: "vote" }>): void {
+    if (vote.kind !== VOTE_KIND.finalize) this.highestVoted = laterRound(this.highestVoted, { epoch: vote.epoch, view: vote.view });
     const key = `${vote.kind}:${vote.epoch}:${vote.view}`;
     const ids = this.votesSent.get(key) ?? new Set();
     this.votesSent.set(key, ids.add(vote.proposalId ? toHex(vote.proposalId) : ""));
