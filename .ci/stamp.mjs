@@ -28,7 +28,7 @@ const INPUTS = [
 /** @returns {Stamp} of the working tree as it is now */
 export function stampOfTree() {
   const { version } = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8"));
-  return { version, commit: commitOfTree(), inputs: hashOfInputs() };
+  return { version, commit: commitOfTree(), inputs: hashOfFiles(projectRoot, INPUTS) };
 }
 
 /**
@@ -46,12 +46,16 @@ export function stampPath(binary) {
   return `${binary}.stamp.json`;
 }
 
-/** @returns {string} */
-function hashOfInputs() {
+/**
+ * @param {string} root
+ * @param {readonly string[]} paths files and folders below the root; absent ones count as empty
+ * @returns {string} SHA-256 over the paths and bytes of all files, hex
+ */
+export function hashOfFiles(root, paths) {
   const hash = createHash("sha256");
   /** @param {string} path */
   const add = (path) => {
-    const full = join(projectRoot, path);
+    const full = join(root, path);
     if (!existsSync(full)) return;
     if (statSync(full).isDirectory()) {
       for (const entry of readdirSync(full).sort()) add(`${path}/${entry}`);
@@ -60,7 +64,7 @@ function hashOfInputs() {
     const bytes = readFileSync(full);
     hash.update(`${path}\0${bytes.length}\0`).update(bytes);
   };
-  for (const path of INPUTS) add(path);
+  for (const path of paths) add(path);
   return hash.digest("hex");
 }
 
