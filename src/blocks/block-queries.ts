@@ -1,6 +1,6 @@
 import { inclusionPath, leafHash } from "../crypto/index.ts";
 import { bytesEqual } from "../kernel/index.ts";
-import { type BlockHeader, type Certificate, encodeReceipt, type Receipt } from "../protocol/index.ts";
+import { type Certificate, encodeReceipt, type FinalHeaders, PROOF_LIMITS, type Receipt } from "../protocol/index.ts";
 import type { BatchLocation } from "./batch-source.ts";
 import type { BlockContent, BlockContents } from "./block-contents.ts";
 import type { ChainReader } from "./chain-reader.ts";
@@ -93,18 +93,20 @@ export class BlockQueries {
 
   /**
    * Headers from the one that a finalization names down to this height: what makes the block at this height final for
-   * somebody who has neither.
+   * somebody who has neither. Undefined beyond the tip, and when the block that was named lies too far above.
    */
-  finalHeaders(height: number): { readonly headers: readonly BlockHeader[]; readonly finalization: Certificate } | undefined {
+  finalHeaders(height: number): FinalHeaders | undefined {
     const block = this.#reader.find(height);
     if (!block) return undefined;
+    const finalization = this.#reader.finalizationOf(block);
+    const named = finalization.proposal?.blockHash ?? block.hash;
     const headers = [block.block.header];
-    const top = "height" in block.finalization ? block.finalization.height : height;
-    for (let above = height + 1; above <= top; above++) {
-      const header = this.#reader.find(above)?.block.header;
-      if (header) headers.unshift(header);
+    let at: CommittedBlock | undefined = block;
+    while (at && !bytesEqual(at.hash, named) && headers.length < PROOF_LIMITS.ancestryMax) {
+      at = this.#reader.find(at.block.header.height + 1);
+      if (at) headers.unshift(at.block.header);
     }
-    return { headers, finalization: this.#reader.finalizationOf(block) };
+    return at && bytesEqual(at.hash, named) ? { headers, finalization } : undefined;
   }
 
   #contentAt(height: number): BlockContent | undefined {

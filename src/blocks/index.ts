@@ -13,6 +13,7 @@ export type { BlockContent } from "./block-contents.ts";
 export { BlockQueries } from "./block-queries.ts";
 export { ChainLaneReader, type LaneEntry, type LanePage } from "./chain-lane-reader.ts";
 export { ChainReader, type EpochStart } from "./chain-reader.ts";
+export { isChainDamaged, type ScrubDepth, type ScrubProgress, scrubChain } from "./chain-scrub.ts";
 export * from "./hash-index/index.ts";
 export * from "./ports.ts";
 export { buildProofBundle, buildReceiptProof } from "./receipt-proof.ts";

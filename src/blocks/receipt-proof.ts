@@ -1,4 +1,4 @@
-import { type EpochHop, PROOF_LIMITS, type ProofBundle, type ProofContent } from "../protocol/index.ts";
+import type { EpochHop, ProofBundle, ProofContent } from "../protocol/index.ts";
 import type { BlockQueries } from "./block-queries.ts";
 import type { ChainReader } from "./chain-reader.ts";
 
@@ -18,7 +18,7 @@ export function buildProofBundle(
 ): ProofBundle | undefined {
   const final = queries.finalHeaders(height);
   const epoch = final?.headers.at(-1)?.epoch;
-  if (!final || epoch === undefined || epoch < trustedEpoch || final.headers.length > PROOF_LIMITS.ancestryMax) return undefined;
+  if (!final || epoch === undefined || epoch < trustedEpoch) return undefined;
   const hops: EpochHop[] = [];
   for (let from = trustedEpoch; from < epoch; from++) {
     const start = reader.findEpoch(from + 1);

@@ -1,6 +1,15 @@
 import type { BlockPort, BlockVerdict, BuildRequest, BuiltBlock, ChainTip, EpochOpening, FinalizedBlock } from "../consensus/index.ts";
 import { assert, bytesEqual, type Log, present, toHex } from "../kernel/index.ts";
-import { type Block, blockHashOf, encodeValidatorSet, type Genesis, type ValidatorSet, type VerifySignature } from "../protocol/index.ts";
+import {
+  type Block,
+  blockHashOf,
+  encodeValidatorSet,
+  type Genesis,
+  type ProofBundle,
+  type StateProof,
+  type ValidatorSet,
+  type VerifySignature,
+} from "../protocol/index.ts";
 import type { Database } from "../storage/index.ts";
 import { type AssemblyParts, assembleBlock } from "./assembly.ts";
 import type { BatchSource, BlockOutcome } from "./batch-source.ts";
@@ -10,6 +19,7 @@ import { BlockQueries } from "./block-queries.ts";
 import { BlockTable } from "./block-table.ts";
 import { ChainLaneReader } from "./chain-lane-reader.ts";
 import { ChainReader } from "./chain-reader.ts";
+import { type ScrubProgress, scrubChain } from "./chain-scrub.ts";
 import { type PreparedCommit, prepareCommit } from "./commit.ts";
 import type { HashIndex } from "./hash-index/index.ts";
 import type { LiveBlock } from "./live-blocks.ts";
@@ -21,6 +31,7 @@ import {
   type StatePort,
   unchangingValidatorSet,
 } from "./ports.ts";
+import { buildProofBundle, buildReceiptProof } from "./receipt-proof.ts";
 import { type RecoveryReport, recoverChain } from "./recovery.ts";
 import { BlockStore } from "./store.ts";
 import { ChainDamaged, type LanePlace } from "./types.ts";
@@ -160,6 +171,32 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
 
   discard(hash: Uint8Array): void {
     this.#openTable().live.drop(hash);
+  }
+
+  /** The proof of a receipt for somebody who trusts the set of an epoch (0: genesis); undefined when there is none. */
+  buildReceiptProof(transactionId: Uint8Array, trustedEpoch = 0): ProofBundle | undefined {
+    return buildReceiptProof(this.reader, this.queries, transactionId, trustedEpoch);
+  }
+
+  /** The proof of a block's state entry, likewise; the caller has the entry's own proof against that block's stateRoot. */
+  buildStateProof(height: number, proof: StateProof, trustedEpoch = 0): ProofBundle | undefined {
+    return buildProofBundle(this.reader, this.queries, height, { kind: "state", proof }, trustedEpoch);
+  }
+
+  /**
+   * Proves the rows of a span of heights, one a step; ends at the tip.
+   *
+   * @param depth whether signatures are verified and batches read back too
+   */
+  scrub(
+    from = 1,
+    to?: number,
+    depth: { readonly hasSignatures?: boolean; readonly hasContents?: boolean } = {},
+  ): Generator<ScrubProgress, void, undefined> {
+    return scrubChain(this.#store, this.reader, from, to, {
+      ...(depth.hasSignatures === true && { verifySignature: this.#parts.verifySignature }),
+      ...(depth.hasContents === true && { contents: this.#contents }),
+    });
   }
 
   /** Tells a listener of every block committed from now on, once it is durable. What it throws is logged and harms nothing. */
