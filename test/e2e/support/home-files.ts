@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import type { Chance } from "./chance.ts";
 
 /** What a running node leaves and nobody relies on, and the operator's own text, in which any letter may be meant. */
-const NOT_RELIED_ON: ReadonlySet<string> = new Set(["run.json", "node.log", "node.toml"]);
+const NOT_RELIED_ON: ReadonlySet<string> = new Set(["run.json", "node.log", "node.toml", "lock"]);
 
 /** Paths of all files of a home that it relies on, relative to it, in order. */
 export function filesOf(home: string): string[] {
