@@ -33,9 +33,10 @@ export function makeApplication(context: RouteContext): Application {
   mount(app, "/api/v1", reads);
   mount(app, "/api/v3", everything);
   mount(app, "", operationEndpoints(context));
-  const document = JSON.stringify(renderOpenApi(app, context.build));
+  let document: string | undefined; // made when first asked for, so that no start waits for it
   app.get("/openapi.json", ({ env: { call } }) => {
     call.route = "/openapi.json";
+    document ??= JSON.stringify(renderOpenApi(app, context.build));
     return new Response(document, { headers: { "content-type": "application/json", "cache-control": "no-store" } });
   });
   app.all("/openapi.json", ({ env: { call } }) => methodNotAllowed(call, ["get"]));

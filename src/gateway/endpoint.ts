@@ -22,6 +22,8 @@ export type EndpointSpec<P extends ParameterSchema, Q extends ParameterSchema> =
   readonly body?: DocumentedContent;
   /** Success status and its content; every endpoint may answer with the problems below, too. */
   readonly success: { readonly status: number; readonly description: string; readonly content: DocumentedContent };
+  /** Whether a request that knows the answer's entity tag gets 304. */
+  readonly isTagged?: true;
   readonly problems: readonly ProblemCode[];
   readonly answer: (input: { readonly params: z.output<P>; readonly query: z.output<Q>; readonly call: Call }) => Eventually<Response>;
 };

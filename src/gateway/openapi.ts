@@ -10,10 +10,11 @@ const COMMON_PROBLEMS: readonly ProblemCode[] = ["uriTooLong", "rateLimited", "i
 
 /** Registers an endpoint's documentation: made of the schemas that validate its parameters and, in tests, its answers. */
 export function documentEndpoint<E extends Env>(app: OpenAPIHono<E>, base: string, endpoint: Endpoint): void {
-  const { method, path, name, summary, params, query, body, success, problems } = endpoint;
+  const { method, path, name, summary, params, query, body, success, isTagged, problems } = endpoint;
   const version = base.split("/").at(-1) ?? "";
   const responses: RouteConfig["responses"] = {
     [success.status]: { description: success.description, ...contentOf(success.content) },
+    ...(isTagged ? { 304: { description: "The answer is the one whose entity tag the request names" } } : {}),
     ...problemResponses([...problems, ...COMMON_PROBLEMS]),
   };
   app.openAPIRegistry.registerPath({

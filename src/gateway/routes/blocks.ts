@@ -30,6 +30,7 @@ function blockEndpoint({ ports: { blocks } }: RouteContext): Endpoint {
         .openapi({ description: "A height, or latest", example: "latest" }),
     }),
     success: { status: 200, description: "Header, batches and finalization", content: { "application/json": blockSchema } },
+    isTagged: true,
     problems: ["malformed", "notFound"],
     answer: async ({ params, call }) => {
       const height = params.height === "latest" ? await blocks.latestHeight() : Number(params.height);

@@ -26,13 +26,10 @@ export function submissionEndpoint(context: RouteContext): Endpoint {
     name: "submitTransactions",
     summary: "Submit one signed transaction, or a CBOR sequence of them",
     query: z.object({
-      ack: z
-        .enum(["local", "replicated"])
-        .optional()
-        .openapi({
-          description:
-            "Answer when durable on this box, or when more validators than may be faulty hold it; the node's own default when absent",
-        }),
+      ack: z.enum(["local", "replicated"]).optional().openapi({
+        description:
+          "Answer when durable on this box, or when more validators than may be faulty hold it; the node's own default when absent",
+      }),
     }),
     body: {
       [COSE]: z.any().openapi({ type: "string", format: "binary", description: "One COSE_Sign1" }),

@@ -14,7 +14,7 @@ export const transactionSchema = z
   })
   .openapi("Transaction");
 
-/** What became of each submitted transaction, in the order submitted. */
+/** What became of each submitted transaction, in the order submitted; a `duplicate` tells where the executed one stands. */
 export const outcomesSchema = z
   .array(
     z.union([
@@ -24,7 +24,7 @@ export const outcomesSchema = z
         status: z.literal("rejected"),
         code: z.enum(REJECTION_CODES),
         detail: z.string(),
-        transaction: transactionSchema.optional().openapi({ description: "With `duplicate`: where the executed one stands" }),
+        transaction: transactionSchema.optional(),
       }),
     ]),
   )

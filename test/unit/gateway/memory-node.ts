@@ -55,6 +55,8 @@ export class MemoryNode {
   nextRefusal: (protocol.Rejection & { readonly retryAfterMs?: number }) | undefined;
   /** Thrown by the next status query. */
   nextFailure: Error | undefined;
+  /** Thrown by the next reading of events. */
+  nextReadFailure: Error | undefined;
   /** Holds submissions back until it resolves. */
   gate: Promise<void> | undefined;
   health: Record<"live" | "ready" | "startup", string | undefined> = { live: undefined, ready: undefined, startup: undefined };
@@ -322,6 +324,9 @@ export class MemoryNode {
   }
 
   #readEvents(lane: ports.EventLane, after: ports.EventCursor, limit: number): ports.EventPage {
+    const failure = this.nextReadFailure;
+    this.nextReadFailure = undefined;
+    if (failure) throw failure;
     const following = this.#events[lane].filter(
       ({ epoch, sequence }) => epoch > after.epoch || (epoch === after.epoch && sequence > after.sequence),
     );
