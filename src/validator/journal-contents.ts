@@ -47,13 +47,14 @@ export function readContents(records: readonly FoundRecord[], publicKey: Uint8Ar
     if (record.kind === "identity") {
       if (!bytesEqual(record.publicKey, publicKey)) return damaged(place.index, "the journal belongs to another validator key");
       hasIdentity = true;
-    } else if (!hasIdentity) return damaged(place.index, "the journal does not begin with its key");
-    else if (record.kind === "floor") floor = laterRound(floor, record.round);
+    } else if (record.kind === "floor") floor = laterRound(floor, record.round);
     else if (record.kind === "recovery") recovery = record.status;
     else if (round) placed.push({ record, place, round });
     if (record.kind !== "vote") continue;
     if (book.check(record.statement)) return damaged(place.index, `${describeVote(record.statement)} contradicts an earlier record`);
     book.enter(record.statement, true);
   }
+  // Pruning writes the key anew before the first one goes, so it need not come first.
+  if (!hasIdentity) return err({ loss: "damaged", detail: "no record says which key it belongs to" });
   return ok({ floor, recovery, live: placed.filter(({ round }) => compareRounds(round, floor) > 0) });
 }

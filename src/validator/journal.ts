@@ -117,13 +117,19 @@ export class ConsensusJournal implements JournalPort {
     this.#failing(() => this.#append(record));
   }
 
-  sync(): void | Promise<void> {
+  /** Makes every appended record durable before it returns. */
+  syncNow(): void {
     const pending = this.#book.takePending();
+    this.#failing(() => this.#log().sync());
+    this.#book.markDurable(pending);
+  }
+
+  sync(): void | Promise<void> {
     if (this.#options.isBlocking) {
-      this.#failing(() => this.#log().sync());
-      this.#book.markDurable(pending);
+      this.syncNow();
       return undefined;
     }
+    const pending = this.#book.takePending();
     return this.#failing(() => this.#log().syncAsync()).then(
       () => this.#book.markDurable(pending),
       (cause: unknown) => {
