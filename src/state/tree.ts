@@ -1,0 +1,115 @@
+import { assert } from "../kernel/index.ts";
+import type { EntryChange } from "../ledger/index.ts";
+import { STATE_BUCKETS } from "../protocol/index.ts";
+import { type ChangesByBucket, groupByBucket } from "./changes.ts";
+import { bucketHash } from "./hasher.ts";
+import { FlatNodes, leafNode, type SparseNodes } from "./nodes.ts";
+import { countOf, mergeBucket, type PackedBucket } from "./packed-bucket.ts";
+
+/**
+ * The state after the last finalized block, whole: 2^16 buckets of entries in key order under one binary tree. Its size
+ * depends on what the state holds, not on how long the chain is.
+ *
+ * @see ledger: State commitment and proofs
+ */
+export class StateTree {
+  readonly #buckets: (PackedBucket | undefined)[] = new Array(STATE_BUCKETS).fill(undefined);
+  readonly #nodes = new FlatNodes();
+  /** One mark a node; only leaves are marked between calls. */
+  readonly #isStale = new Uint8Array(2 * STATE_BUCKETS);
+  #staleCount = 0;
+  #entryCount = 0;
+
+  /** Entries held. */
+  get entryCount(): number {
+    return this.#entryCount;
+  }
+
+  /** Bytes of all packed entries. */
+  get sizeBytes(): number {
+    let size = 0;
+    for (const bucket of this.#buckets) size += bucket === undefined ? 0 : bucket.length;
+    return size;
+  }
+
+  /** Whether entries changed that the hashes do not tell of yet. */
+  get isStale(): boolean {
+    return this.#staleCount > 0;
+  }
+
+  /** A bucket's entries, or undefined when it has none. */
+  findBucket(bucket: number): PackedBucket | undefined {
+    return this.#buckets[bucket];
+  }
+
+  /** Copies a node's hash to a place in another array. */
+  copyNode(node: number, into: Uint8Array, at: number): void {
+    assert(this.#staleCount === 0, "hashes are read from a tree that is rehashed");
+    this.#nodes.copy(node, into, at);
+  }
+
+  /** A node's hash by its number: 1 is the root. */
+  nodeHash(node: number): Uint8Array {
+    this.rehash();
+    return this.#nodes.get(node);
+  }
+
+  /** The state root, 32 bytes. */
+  root(): Uint8Array {
+    return this.nodeHash(1);
+  }
+
+  /** Replaces a bucket; its hash is computed by the next `rehash`. */
+  replaceBucket(bucket: number, entries: PackedBucket | undefined): void {
+    this.#put(bucket, entries);
+    const node = leafNode(bucket);
+    if (this.#isStale[node] === 1) return;
+    this.#isStale[node] = 1;
+    this.#staleCount += 1;
+  }
+
+  /** Applies changes without hashing, so that many blocks can be applied for one `rehash`. Gives the changed buckets. */
+  applyUnhashed(changes: ChangesByBucket): Iterable<number> {
+    for (const [bucket, group] of changes) this.replaceBucket(bucket, mergeBucket(this.#buckets[bucket], group));
+    return changes.keys();
+  }
+
+  /** Hashes what is stale; each changed bucket and each node above it once. */
+  rehash(): void {
+    if (this.#staleCount === 0) return;
+    for (let bucket = 0; bucket < STATE_BUCKETS; bucket++) {
+      if (this.#isStale[leafNode(bucket)] === 1) this.#nodes.set(leafNode(bucket), bucketHash(this.#buckets[bucket]), 0);
+    }
+    this.#nodes.rehashAbove(this.#isStale);
+    this.#staleCount = 0;
+  }
+
+  /** Takes over what a block that stands directly on this tree changed; its hashes are there already. */
+  takeOver(buckets: ReadonlyMap<number, PackedBucket | undefined>, nodes: SparseNodes): void {
+    assert(this.#staleCount === 0, "hashed changes are taken over by a tree that is rehashed");
+    for (const [bucket, entries] of buckets) this.#put(bucket, entries);
+    nodes.moveInto(this.#nodes);
+  }
+
+  /** Every bucket that has entries, in ascending order. */
+  *occupied(): Generator<readonly [number, PackedBucket]> {
+    for (let bucket = 0; bucket < STATE_BUCKETS; bucket++) {
+      const entries = this.#buckets[bucket];
+      if (entries !== undefined) yield [bucket, entries];
+    }
+  }
+
+  #put(bucket: number, entries: PackedBucket | undefined): void {
+    const before = this.#buckets[bucket];
+    this.#entryCount += (entries === undefined ? 0 : countOf(entries)) - (before === undefined ? 0 : countOf(before));
+    this.#buckets[bucket] = entries;
+  }
+}
+
+/** The tree of these entries, hashed. Faster than applying them as changes: each bucket is packed once. */
+export function buildTree(entries: readonly EntryChange[]): StateTree {
+  const tree = new StateTree();
+  for (const [bucket, group] of groupByBucket(entries)) tree.replaceBucket(bucket, mergeBucket(undefined, group));
+  tree.rehash();
+  return tree;
+}
