@@ -5,6 +5,7 @@ export { nextDeadlineMs } from "./deadlines.ts";
 export * from "./inspection.ts";
 export { type LeaderSchedule, rotatingLeader } from "./leaders.ts";
 export * from "./loop.ts";
+export { decodeMessage, encodeMessage, MESSAGE_BYTES_MAX } from "./message-codec.ts";
 export * from "./messages.ts";
 export * from "./ports.ts";
 export { gateOf, recoveryAllows } from "./recovery-gate.ts";

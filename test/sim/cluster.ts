@@ -1,4 +1,12 @@
-import { LAN_TIMERS, type Message, type Notice, type PeerId, type TimerProfile } from "../../src/consensus/index.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  LAN_TIMERS,
+  type Message,
+  type Notice,
+  type PeerId,
+  type TimerProfile,
+} from "../../src/consensus/index.ts";
 import { sha256 } from "../../src/crypto/index.ts";
 import { Prng, toHex, u64be, utf8 } from "../../src/kernel/index.ts";
 import { ChainModel, type ChainRules } from "./chain-model.ts";
@@ -145,7 +153,7 @@ export class Cluster {
       const node = this.nodes[target];
       if (!node?.loop || !this.isLinkUp(source, target, message)) return;
       this.delivered.set(message.kind, (this.delivered.get(message.kind) ?? 0) + 1);
-      node.loop.onMessage(from.id, message);
+      node.loop.onMessage(from.id, wired(message));
     });
   }
 
@@ -166,4 +174,11 @@ export class Cluster {
     // The loop is on the stack: let it unwind before the node goes.
     this.crashNode(node, this.prng.chance(0.5), least + this.prng.below(most - least));
   }
+}
+
+/** A message as it comes out of the other end of a wire. */
+function wired(message: Message): Message {
+  const decoded = decodeMessage(encodeMessage(message));
+  if (!decoded.ok) throw new Error(`a ${message.kind} message does not survive its encoding`);
+  return decoded.value;
 }
