@@ -32,7 +32,7 @@ import {
   unchangingValidatorSet,
 } from "./ports.ts";
 import { buildProofBundle, buildReceiptProof } from "./receipt-proof.ts";
-import { type RecoveryReport, recoverChain } from "./recovery.ts";
+import { type RecoveryReport, recoverChain, replayChain } from "./recovery.ts";
 import { BlockStore } from "./store.ts";
 import { ChainDamaged, type LanePlace } from "./types.ts";
 import { verifyBlock } from "./verification.ts";
@@ -181,6 +181,17 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
   /** The proof of a block's state entry, likewise; the caller has the entry's own proof against that block's stateRoot. */
   buildStateProof(height: number, proof: StateProof, trustedEpoch = 0): ProofBundle | undefined {
     return buildProofBundle(this.reader, this.queries, height, { kind: "state", proof }, trustedEpoch);
+  }
+
+  /**
+   * Executes the chain on another state, which is at genesis or at an earlier block, up to the tip, one block a step.
+   *
+   * @throws ChainDamaged at the first block that does not give its roots, or whose batches were pruned
+   */
+  replay(state: StatePort<O>): Generator<number, void, undefined> {
+    const { genesis, verifySignature } = this.#parts;
+    const executor = new BlockExecutor(state, genesis.hash, genesis.parameters, verifySignature);
+    return replayChain({ store: this.#store, reader: this.reader, state, executor, contents: this.#contents });
   }
 
   /**

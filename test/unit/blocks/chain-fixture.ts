@@ -241,12 +241,16 @@ export class TestChain {
     this.service.recover(0);
   }
 
-  /** Starts again on the same database and index files, with the state of genesis. */
-  restart(batchesHeight = this.service.reader.tipHeight): ReturnType<BlockService<PlainOverlay, LaneRecord>["recover"]> {
+  /** Starts again on the same database and index files, with the state of genesis unless another is given. */
+  restart(
+    batchesHeight = this.service.reader.tipHeight,
+    state = new PlainState(this.genesis),
+    genesis = this.genesis,
+  ): ReturnType<BlockService<PlainOverlay, LaneRecord>["recover"]> {
     this.index.close();
-    this.state = new PlainState(this.genesis);
+    this.state = state;
     this.index = this.#openIndex();
-    this.service = this.#openService();
+    this.service = this.#openService(genesis);
     return this.service.recover(batchesHeight);
   }
 
@@ -342,13 +346,13 @@ export class TestChain {
     return new HashIndex(parts, this.#options.tuning ?? HASH_INDEX_TUNING);
   }
 
-  #openService(): BlockService<PlainOverlay, LaneRecord> {
+  #openService(genesis = this.genesis): BlockService<PlainOverlay, LaneRecord> {
     const lane: ChainLane<LaneRecord> = {
       sealGenesis: sealGenesisRecords,
       sealBlock: sealBlockRecords,
       onCommitted: (records) => this.laneRecords.push(...records),
     };
-    const { genesis, validatorSet, state, batches, index, database } = this;
+    const { validatorSet, state, batches, index, database } = this;
     return new BlockService({
       database,
       genesis,
