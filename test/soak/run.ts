@@ -1,0 +1,39 @@
+/**
+ * Long trials: `npm run soak -- NAME [--seed N] [...]` runs one against dist/bizra and ends with exit code 0 only when it
+ * found nothing. Without a name it lists them.
+ */
+import { parseArgs } from "node:util";
+import { Workplace } from "../e2e/support/workplace.ts";
+import { damageSoak } from "./damage.ts";
+import { idleSoak } from "./idle.ts";
+import { killSoak } from "./kill.ts";
+import type { Soak } from "./soak.ts";
+
+const SOAKS: readonly Soak[] = [killSoak, damageSoak, idleSoak];
+
+async function main(words: readonly string[]): Promise<number> {
+  const soak = SOAKS.find(({ name }) => name === words[0]);
+  if (soak === undefined) {
+    for (const { name, summary } of SOAKS) console.log(`npm run soak -- ${name.padEnd(8)} ${summary}`);
+    return words.length === 0 ? 0 : 2;
+  }
+  const { values } = parseArgs({ args: words.slice(1), options: soak.options, strict: true });
+  const numbers = Object.fromEntries(Object.entries(values).map(([name, text]) => [name, Number(text)]));
+  const wrong = Object.entries(numbers).find(([, value]) => !Number.isSafeInteger(value) || value < 0);
+  if (wrong !== undefined) {
+    console.error(`expected --${wrong[0]} as a whole number`);
+    return 2;
+  }
+  const place = new Workplace();
+  try {
+    const faults = await soak.run(place, numbers);
+    for (const fault of faults.slice(0, 50)) console.error(`FAULT ${fault}`);
+    console.log(`${soak.name}: ${faults.length} faults`);
+    return faults.length === 0 ? 0 : 1;
+  } finally {
+    await place.end();
+  }
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
+process.exitCode = await main(process.argv.slice(2));
