@@ -73,10 +73,10 @@ export function findChainFaults(events: readonly Event[]): string[] {
 /** A stream of events that is read as it comes. */
 export type EventStream = Endable & { readonly events: readonly Event[]; readonly isClosed: boolean; readonly closeReason: string };
 
-/** Opens a lane as server-sent events after a cursor, given in the query or as Last-Event-ID. */
-export async function openServerSent(http: string, lane: string, after: string, how: "query" | "header" = "query"): Promise<EventStream> {
+/** Opens a lane as server-sent events after a cursor, given in the query or as Last-Event-ID; without one, from now on. */
+export async function openServerSent(http: string, lane: string, after?: string, how: "query" | "header" = "query"): Promise<EventStream> {
   const abort = new AbortController();
-  const query = how === "query" ? `&after=${after}` : "";
+  const query = how === "query" && after !== undefined ? `&after=${after}` : "";
   const headers: Record<string, string> = how === "header" ? { "last-event-id": `${lane}.${after}` } : {};
   const response = await fetch(`${http}/api/v2/events/stream?lane=${lane}${query}`, { headers, signal: abort.signal });
   if (!response.ok || response.body === null) throw new Error(`the stream answers ${response.status}`);
