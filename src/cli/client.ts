@@ -1,6 +1,6 @@
 import { toHex } from "../kernel/index.ts";
+import { findRunningNode } from "../node/index.ts";
 import { CommandFailure, type CommandInput, type FlagSpec } from "./command.ts";
-import { findRunningNode } from "./home.ts";
 
 /** Flags that say which node to ask. */
 export const NODE_FLAGS: Readonly<Record<string, FlagSpec>> = {

@@ -4,6 +4,7 @@ import { renderNodeToml } from "../config/index.ts";
 import { encodePkcs8Pem, localSigner, type Signer } from "../crypto/index.ts";
 import { makeKeyFile } from "../identity/index.ts";
 import { type Entropy, toHex } from "../kernel/index.ts";
+import { HOME } from "../node/index.ts";
 import {
   formatAddress,
   formatGenesis,
@@ -12,8 +13,7 @@ import {
   genesisSignBytes,
   proofOfPossessionBytes,
 } from "../protocol/index.ts";
-import { HOME, writeNew } from "./home.ts";
-import { createHomeJournal } from "./journal.ts";
+import { createHomeJournal, writeNew } from "./home.ts";
 
 /** Base units of every demo account. */
 const DEMO_BALANCE = 10n ** 15n;

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { verifyEd25519 } from "../../crypto/index.ts";
 import { parseHex, toHex } from "../../kernel/index.ts";
-import { systemClock } from "../../node/ports.ts";
+import { systemClock } from "../../node/index.ts";
 import {
   formatGenesis,
   type Genesis,

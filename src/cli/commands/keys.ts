@@ -2,12 +2,11 @@ import { join } from "node:path";
 import { SCRYPT_COST_DEFAULT } from "../../crypto/index.ts";
 import { type KeyPurpose, makeKeyFile, parseKeyFile, unlockKeyFile } from "../../identity/index.ts";
 import { toHex } from "../../kernel/index.ts";
-import { systemEntropy } from "../../node/ports.ts";
+import { HOME, systemEntropy } from "../../node/index.ts";
 import { formatAddress, proofOfPossessionBytes } from "../../protocol/index.ts";
 import { type Command, CommandFailure, required, UsageError } from "../command.ts";
 import { readText } from "../files.ts";
-import { HOME, writeNew } from "../home.ts";
-import { createHomeJournal } from "../journal.ts";
+import { createHomeJournal, writeNew } from "../home.ts";
 import { obtainNewPassphrase, obtainPassphrase, PASSPHRASE_FLAG } from "../signer.ts";
 
 const PURPOSES: readonly KeyPurpose[] = ["account", "validator", "identity"];

@@ -1,5 +1,5 @@
 import { toHex } from "../../kernel/index.ts";
-import { systemClock, systemEntropy } from "../../node/ports.ts";
+import { systemClock, systemEntropy } from "../../node/index.ts";
 import { LIMITS } from "../../protocol/index.ts";
 import { type Command, parseCount, required } from "../command.ts";
 import { createNetwork } from "../network-files.ts";

@@ -2,12 +2,12 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { localSigner, parsePkcs8Pem } from "../../crypto/index.ts";
 import { toHex } from "../../kernel/index.ts";
-import { systemClock, systemEntropy, systemTimers } from "../../node/ports.ts";
+import { HOME, systemClock, systemEntropy, systemTimers } from "../../node/index.ts";
 import { formatAddress, LIMITS, networkIdOf } from "../../protocol/index.ts";
 import { NodeClient, textOf } from "../client.ts";
 import { type Command, CommandFailure, parseCount } from "../command.ts";
-import { HOME } from "../home.ts";
 import { createNetwork, type NetworkFiles, TRAFFIC_ACCOUNT } from "../network-files.ts";
+import { untilSignal } from "../signals.ts";
 import type { Terminal } from "../terminal.ts";
 import { ChildNode, type ReadyNode } from "../up/child-node.ts";
 import { runDemoTraffic } from "../up/demo-traffic.ts";
@@ -122,12 +122,4 @@ async function announce(files: NetworkFiles, ready: ReadonlyMap<string, ReadyNod
       "Ctrl-C stops it.",
     ].join("\n"),
   );
-}
-
-/** Resolves at the first SIGINT or SIGTERM. */
-function untilSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once("SIGINT", () => resolve());
-    process.once("SIGTERM", () => resolve());
-  });
 }

@@ -1,4 +1,4 @@
-import { VERSION } from "../../node/version.ts";
+import { VERSION } from "../../node/index.ts";
 import type { Command } from "../command.ts";
 
 /** `bizra version`: what this binary is. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { CancelTimer, Timers } from "../../kernel/index.ts";
-import { findRunningNode } from "../home.ts";
+import { findRunningNode } from "../../node/index.ts";
 
 /** How long a child may take to answer before it is taken for hung and ended. */
 const READY_LIMIT_MS = 60_000;

@@ -1,0 +1,66 @@
+import { NAMED_SETTINGS } from "../../config/index.ts";
+import { createLog } from "../../monitoring/index.ts";
+import { openSetup, type RunningNode, StartRefused, startNode, systemClock } from "../../node/index.ts";
+import { type Command, CommandFailure, type CommandInput, type FlagSpec } from "../command.ts";
+import { untilSignal } from "../signals.ts";
+import type { Terminal } from "../terminal.ts";
+
+const SETTING_FLAGS: Readonly<Record<string, FlagSpec>> = Object.fromEntries(
+  NAMED_SETTINGS.map(({ flag, setting }) => [
+    flag,
+    { kind: "text", doc: `${setting.doc} Expected: ${setting.expected}.` } satisfies FlagSpec,
+  ]),
+);
+
+/** `bizra node`: one validator, until a signal. */
+export const node: Command = {
+  name: "node",
+  summary: "Runs one validator on a home until SIGINT or SIGTERM. Every setting of node.toml can be given as a flag.",
+  flags: {
+    home: { kind: "text", value: "DIR", doc: "Home of the node." },
+    "exit-with-parent": { kind: "presence", doc: "Also stops when standard input closes, which it does when a supervisor dies." },
+    ...SETTING_FLAGS,
+  },
+  async run(input, terminal) {
+    const home = input.flag("home");
+    if (home === undefined) throw new CommandFailure("expected --home DIR");
+    try {
+      return await runNode(home, input, terminal);
+    } catch (error) {
+      if (!(error instanceof StartRefused)) throw error;
+      throw new CommandFailure(error.message);
+    }
+  },
+};
+
+async function runNode(home: string, input: CommandInput, terminal: Terminal): Promise<number> {
+  const flags = Object.fromEntries(
+    NAMED_SETTINGS.flatMap(({ flag }) => (input.flag(flag) === undefined ? [] : [[flag, input.flag(flag) ?? ""]])),
+  );
+  const setup = await openSetup(home, flags, () => terminal.askSecret("Passphrase of the node's keys: "));
+  const log = createLog({
+    level: setup.configuration.log.level,
+    clock: systemClock,
+    destination: process.stdout,
+    fields: { node: setup.nodeId },
+  });
+  const running = await startNode(setup, log);
+  const stopped = untilSignal(input.has("exit-with-parent")).then((reason) => ({ reason }));
+  const ended = await Promise.race([stopped, running.failed.then((error) => ({ error }))]);
+  if ("error" in ended) return endAtOnce(ended.error, terminal);
+  log.info("node.stopping", { reason: ended.reason });
+  return await stopInOrder(running, terminal);
+}
+
+/** A failure of durable storage or of an invariant: nothing more is signed, answered or written. */
+function endAtOnce(error: unknown, terminal: Terminal): never {
+  terminal.note(
+    `bizra node: stopped at once, because it can no longer keep its promises: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  );
+  process.exit(1);
+}
+
+async function stopInOrder(running: RunningNode, terminal: Terminal): Promise<number> {
+  const ended = await Promise.race([running.stop().then(() => undefined), running.failed.then((error) => ({ error }))]);
+  return ended ? endAtOnce(ended.error, terminal) : 0;
+}

@@ -1,0 +1,146 @@
+import { statfsSync } from "node:fs";
+import { join } from "node:path";
+import { type BatchSource, type BlockQueries, BlockService, HashIndex } from "../blocks/index.ts";
+import { ConsensusLoop, LAN_TIMERS, type NetworkPort, WAN_TIMERS } from "../consensus/index.ts";
+import { nativeSuite, verifyEd25519, verifyEd25519Many } from "../crypto/index.ts";
+import { LaneLog, type LaneRecord, sealBlockRecords, sealGenesisRecords } from "../events/index.ts";
+import type { Log } from "../kernel/index.ts";
+import { type CommittedBatch, Mempool } from "../mempool/index.ts";
+import type { Overlay } from "../state/overlay.ts";
+import { nodeFileSystem } from "../storage/index.ts";
+import { VoteGuard } from "../validator/index.ts";
+import type { NodeFiles } from "./files.ts";
+import { HOME } from "./home.ts";
+import { InterimState } from "./interim-state.ts";
+import { systemClock, systemEntropy, systemTimers } from "./ports.ts";
+import { Settlements } from "./settlements.ts";
+import type { NodeSetup } from "./setup.ts";
+
+/** The contexts of a running node. */
+export type Contexts = {
+  readonly state: InterimState;
+  readonly index: HashIndex;
+  readonly blocks: BlockService<Overlay, LaneRecord>;
+  readonly mempool: Mempool;
+  readonly loop: ConsensusLoop;
+  readonly chainLane: () => LaneLog;
+  readonly settlements: Settlements;
+  readonly onLaneGrown: Set<(lane: "chain") => void>;
+};
+
+/** A single validator has no peers: what it says to others, it says to nobody. */
+const noNetwork: NetworkPort = { broadcast() {}, send() {}, fetchBatches() {} };
+
+/**
+ * Constructs the contexts in floor order and brings each up to the chain's tip: state by executing again what follows its
+ * checkpoint, the index, then the mempool from its log. Nothing votes or admits yet.
+ *
+ * @param fail called once when a durable write failed or an invariant broke: the process must end
+ */
+export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail: (error: unknown) => void): Contexts {
+  const { genesis, validatorSet, configuration, home } = setup;
+  const state = new InterimState(genesis);
+  const index = new HashIndex({
+    fs: nodeFileSystem,
+    directory: join(home, HOME.index),
+    chainId: genesis.hash,
+    log,
+    onDamage: (error) => log.error("storage.damaged", { file: error.path, detail: error.message }),
+  });
+  let lane: LaneLog | undefined;
+  const onLaneGrown = new Set<(lane: "chain") => void>();
+  const batches: BatchSource = {
+    select: (limits, isExcluded) => mempool.select(limits, isExcluded),
+    hasIncludable: () => mempool.hasIncludable(),
+    find: (digest) => mempool.find(digest),
+    read: (digest, location) => mempool.read(digest, location),
+    replayMark: () => mempool.replayMark(),
+    onCommitted: (outcome) => mempool.onCommitted(outcome),
+  };
+  const blocks = new BlockService({
+    database: files.chain,
+    genesis,
+    validatorSet,
+    state,
+    batches,
+    index,
+    lane: {
+      sealGenesis: sealGenesisRecords,
+      sealBlock: sealBlockRecords,
+      onCommitted(records) {
+        lane?.accept(records);
+        for (const listener of onLaneGrown) listener("chain");
+      },
+    },
+    verifySignature: verifyEd25519,
+    log,
+  });
+  const tip = blocks.tip();
+  const mempool = new Mempool({
+    chainId: genesis.hash,
+    signer: setup.validator,
+    log: files.batches,
+    chain: {
+      findExecuted: (id) => blocks.queries.findExecuted(id),
+      findBatch: (digest) => findCommittedBatch(blocks.queries, digest),
+    },
+    finalizedView: () => state.viewOn(undefined),
+    tip: { height: tip.height, timeMs: tip.timeMs },
+    parameters: genesis.parameters,
+    verifyMany: verifyEd25519Many,
+    clock: systemClock,
+    timers: systemTimers,
+    journal: log,
+    bounds: {
+      poolCountMax: configuration.mempool.transactionsMax,
+      poolSizeBytesMax: configuration.mempool.bytesMax,
+      accountCountMax: configuration.mempool.accountTransactionsMax,
+      accountSizeBytesMax: configuration.mempool.accountBytesMax,
+      freeSpaceBytesMin: configuration.storage.freeBytesMin,
+    },
+    freeSpaceBytes: () => freeBytesOf(home),
+    onWork: () => loop.onWork(),
+    onFatal: fail,
+  });
+  blocks.recover(tip.height);
+  lane = new LaneLog("chain", blocks.laneReader, undefined);
+  const openLane = lane;
+  mempool.start(blocks.reader.find(tip.height)?.replayMark ?? 0);
+  const settlements = new Settlements();
+  const loop = new ConsensusLoop(
+    {
+      blocks,
+      journal: files.journal,
+      signer: new VoteGuard(files.journal, setup.validator, genesis.hash),
+      network: noNetwork,
+      clock: systemClock,
+      timers: systemTimers,
+      onNotice: (notice) => log.debug("consensus.notice", { kind: notice.kind }),
+      onFatal: fail,
+    },
+    {
+      chainId: genesis.hash,
+      suite: nativeSuite,
+      profile: configuration.consensus.profile === "wan" ? WAN_TIMERS : LAN_TIMERS,
+      seed: new DataView(systemEntropy.bytes(4).buffer).getUint32(0),
+    },
+  );
+  return { state, index, blocks, mempool, loop, chainLane: () => openLane, settlements, onLaneGrown };
+}
+
+/** A batch that a committed block names, with the places in it of the transactions that the block skipped. */
+function findCommittedBatch(queries: BlockQueries, digest: Uint8Array): CommittedBatch | undefined {
+  const found = queries.findBatch(digest);
+  const block = found && queries.findByHeight(found.height);
+  if (!found || !block) return undefined;
+  const first = block.batches.slice(0, found.index).reduce((sum, batch) => sum + batch.transactionCount, 0);
+  const end = first + found.batch.transactionCount;
+  const skipped = block.execution.skipped.filter((position) => position >= first && position < end).map((position) => position - first);
+  return { location: found.location, skipped };
+}
+
+/** Bytes that this user may still write on the disk of a folder. */
+export function freeBytesOf(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}

@@ -1,0 +1,141 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { BlockStore, CHAIN_APPLICATION_ID, CHAIN_MIGRATIONS } from "../blocks/index.ts";
+import { compareRounds, type Round } from "../consensus/index.ts";
+import type { Log } from "../kernel/index.ts";
+import {
+  createRecordLog,
+  type Database,
+  isStorageError,
+  nodeFileSystem,
+  openDatabase,
+  openRecordLog,
+  type RecordLog,
+} from "../storage/index.ts";
+import { type ConsensusJournal, openJournal } from "../validator/index.ts";
+import { HOME } from "./home.ts";
+import { systemEntropy } from "./ports.ts";
+import type { NodeSetup } from "./setup.ts";
+import { StartRefused } from "./start-refused.ts";
+
+/** The durable files that hold what this node promised. The state and the indexes are caches and are opened elsewhere. */
+export type NodeFiles = {
+  readonly journal: ConsensusJournal;
+  readonly chain: Database;
+  readonly batches: RecordLog;
+  /** Whether this start made them: the first of this home. */
+  readonly isFirstStart: boolean;
+};
+
+const BATCH_LOG = { name: "batches", segmentBytesMax: 32 * 1024 * 1024 } as const;
+
+/**
+ * Opens a home's files, each checking itself. The first start makes them; later ones never do, so a lost file is noticed.
+ *
+ * @throws StartRefused naming the file that is damaged, missing, of a later release or in use, and what to do
+ */
+export function openFiles(setup: NodeSetup, log: Log): NodeFiles {
+  const { home } = setup;
+  const path = (name: string): string => join(home, name);
+  const hasChain = existsSync(path(HOME.chain));
+  if (hasChain) requirePresent(home, [HOME.batches]);
+  const openChain = (): Database =>
+    openDatabase({
+      path: path(HOME.chain),
+      applicationId: CHAIN_APPLICATION_ID,
+      migrations: CHAIN_MIGRATIONS,
+      durability: "full",
+      create: !hasChain,
+    });
+  // The chain is made after the batch log, so a first start that was cut short is known by an empty log without a chain.
+  const early = hasChain ? undefined : named(home, () => openBatchLog(home, log));
+  if (early && early.nextIndex > 0) requirePresent(home, [HOME.chain]);
+  const chain = named(home, openChain);
+  try {
+    const journal = named(home, () => openHomeJournal(setup));
+    requireChainReachesJournal(
+      home,
+      journal,
+      named(home, () => tipRoundOf(chain)),
+    );
+    const batches = early ?? named(home, () => openBatchLog(home, log));
+    return { journal, chain, batches, isFirstStart: !hasChain };
+  } catch (error) {
+    chain.close();
+    throw error;
+  }
+}
+
+/** The journal of the home's validator key, sound or lost. */
+export function openHomeJournal({ home, validator }: Pick<NodeSetup, "home" | "validator">): ConsensusJournal {
+  const files = { fs: nodeFileSystem, directory: join(home, HOME.journal), entropy: systemEntropy };
+  return openJournal(files, { publicKey: validator.publicKey, isBlocking: true });
+}
+
+/** Translates a storage failure into a sentence; other errors pass. */
+export function named<T>(home: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!isStorageError(error)) throw error;
+    throw new StartRefused(`${error.message}. ${remedyOf(error.code, home)}`, { cause: error });
+  }
+}
+
+function remedyOf(code: string, home: string): string {
+  switch (code) {
+    case "busy":
+      return `Another process uses ${home}; stop it first (\`bizra status --home ${home}\` shows it)`;
+    case "tooNew":
+      return "Start the release that wrote it, or a later one";
+    case "diskFull":
+      return "Free some space on this disk and start again";
+    case "denied":
+      return "Start as the user that owns the home";
+    default:
+      return `\`bizra doctor --home ${home}\` shows what else is touched; put the whole home back from a copy made while the node was stopped, and keep this one for examination`;
+  }
+}
+
+function requirePresent(home: string, names: readonly string[]): void {
+  const missing = names.filter((name) => !existsSync(join(home, name)));
+  if (missing.length === 0) return;
+  throw new StartRefused(
+    `${missing.map((name) => join(home, name)).join(", ")}: missing, while other files of this home are there, so it was deleted or lost. ` +
+      "Nothing was made in its place; put it back, or the whole home from a copy made while the node was stopped",
+  );
+}
+
+/** Round of the chain's last block; view 0 at genesis. */
+function tipRoundOf(chain: Database): Round {
+  const store = new BlockStore(chain);
+  if (!store.tipHeight) return { epoch: 0, view: 0 };
+  const { epoch, view } = store.read(store.tipHeight).block.header;
+  return { epoch, view };
+}
+
+/**
+ * The journal's floor is raised only after the chain holds what lies below it (J5), so a chain that ends before it has
+ * lost blocks: SQLite drops commits behind a damaged frame without a word, and this is what notices.
+ */
+function requireChainReachesJournal(home: string, journal: ConsensusJournal, tip: Round): void {
+  const replay = journal.replay();
+  if (replay.kind === "lost" || compareRounds(replay.floor, tip) <= 0) return;
+  throw new StartRefused(
+    `${join(home, HOME.chain)}: ends at view ${tip.view} of epoch ${tip.epoch}, but ${join(home, HOME.journal)} shows that blocks up to view ` +
+      `${replay.floor.view} of epoch ${replay.floor.epoch} were stored in it: its last blocks are lost or damaged. ${remedyOf("damaged", home)}`,
+  );
+}
+
+function openBatchLog(home: string, log: Log): RecordLog {
+  const directory = join(home, HOME.batches);
+  if (!existsSync(directory)) return createRecordLog(nodeFileSystem, directory, { ...BATCH_LOG, entropy: systemEntropy });
+  const opened = openRecordLog(nodeFileSystem, directory, BATCH_LOG);
+  if (!opened.ok) {
+    const { kind, file, offset, detail } = opened.error;
+    throw new StartRefused(`${file}: damaged at byte ${offset}: ${detail} (${kind}). ${remedyOf("damaged", home)}`);
+  }
+  const { tornTail } = opened.value.report;
+  if (tornTail) log.warn("batches.tornTail", { file: tornTail.file, offset: tornTail.offset });
+  return opened.value;
+}

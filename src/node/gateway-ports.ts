@@ -1,0 +1,95 @@
+import { recordToJson } from "../events/index.ts";
+import type { GatewayPorts, StatusView } from "../gateway/index.ts";
+import { utf8 } from "../kernel/index.ts";
+import { HealthModel } from "../monitoring/index.ts";
+import type { Contexts } from "./contexts.ts";
+import { systemClock } from "./ports.ts";
+import { accountQueries, blockQueries, type QueryParts, submissionPort, transactionQueries, validatorQueries } from "./queries.ts";
+import type { NodeSetup } from "./setup.ts";
+
+/** Everything the gateway knows, from the contexts. */
+export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: number): GatewayPorts {
+  const { blocks, mempool, state, loop, settlements } = contexts;
+  const parts: QueryParts = {
+    genesis: setup.genesis,
+    mempool,
+    queries: blocks.queries,
+    reader: blocks.reader,
+    view: () => state.viewOn(undefined),
+    prove: (key) => state.prove(key),
+    leader: () => loop.status().leader,
+    subscribeSettled: (listener) => settlements.subscribe(listener),
+  };
+  return {
+    submission: submissionPort(mempool),
+    transactions: transactionQueries(parts),
+    accounts: accountQueries(parts),
+    blocks: blockQueries(parts),
+    validators: validatorQueries(parts),
+    node: { status: () => statusOf(setup, contexts, startedAtMs) },
+    events: {
+      read(laneName, after, limit) {
+        const lane = contexts.chainLane();
+        if (laneName !== "chain") return { records: [], head: { epoch: 1, sequence: 0 } };
+        const read = lane.read(after, limit);
+        if (!read.ok) throw new Error(read.error.detail);
+        return { records: read.value.map(recordToJson), head: lane.tip };
+      },
+      head: (laneName) => (laneName === "chain" ? contexts.chainLane().tip : { epoch: 1, sequence: 0 }),
+      subscribe(listener) {
+        contexts.onLaneGrown.add(listener);
+        return () => void contexts.onLaneGrown.delete(listener);
+      },
+    },
+    genesis: { document: () => utf8(setup.genesisText) },
+    health: healthOf(contexts),
+  };
+}
+
+function statusOf(setup: NodeSetup, { blocks, loop, mempool }: Contexts, startedAtMs: number): StatusView {
+  const { epoch, view, voting, peerCount } = loop.status();
+  const tip = blocks.tip();
+  const { gauges } = mempool.stats();
+  return {
+    chainId: setup.genesis.hash,
+    chainName: setup.genesis.chainName,
+    nodeId: setup.nodeId,
+    role: "validator",
+    validator: setup.validator.publicKey,
+    height: tip.height,
+    blockHash: tip.hash,
+    blockTimeMs: tip.timeMs,
+    epoch,
+    view,
+    peers: peerCount,
+    syncState: voting === "voting" ? "synced" : "recovering",
+    uptimeMs: systemClock.monotonicMs() - startedAtMs,
+    minimumFee: setup.genesis.parameters.minimumFee,
+    maxValidity: setup.genesis.parameters.maxValidity,
+    pendingTransactions: gauges.pendingCount,
+    pendingBytes: gauges.pendingSizeBytes,
+  };
+}
+
+/** The node's own health: cheap questions of fields. */
+function healthOf({ loop, mempool }: Contexts): HealthModel {
+  const health = new HealthModel();
+  health.add({
+    name: "consensus",
+    gates: ["ready"],
+    check: () => {
+      const { voting } = loop.status();
+      return voting === "voting" ? { isOk: true } : { isOk: false, reason: `this validator does not vote: ${voting}` };
+    },
+  });
+  health.add({
+    name: "admission",
+    gates: ["ready"],
+    check: () => {
+      const { closedBecause } = mempool.stats().gauges;
+      return closedBecause === undefined ? { isOk: true } : { isOk: false, reason: closedBecause };
+    },
+  });
+  health.add({ name: "process", gates: ["live", "startup"], check: () => ({ isOk: true }) });
+  return health;
+}

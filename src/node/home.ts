@@ -1,0 +1,60 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+/** Files and folders of a node's home. */
+export const HOME = {
+  configuration: "node.toml",
+  genesis: "genesis.json",
+  validatorKey: "keys/validator.json",
+  identityKey: "keys/identity.json",
+  passphrase: "keys/passphrase",
+  lock: "lock",
+  journal: "journal",
+  batches: "batches",
+  chain: "chain.db",
+  node: "node.db",
+  ops: "ops.db",
+  state: "state.db",
+  index: "index",
+  /** Where a running node answers; removed when it stops. */
+  run: "run.json",
+} as const;
+
+/** Where a running node answers. */
+export type NodeAddress = { readonly pid: number; readonly http: string };
+
+/** Writes a file for its owner's eyes alone, making its folder; false, and nothing changed, when there is one already. */
+export function writeNewFile(path: string, content: string | Uint8Array): boolean {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  try {
+    writeFileSync(path, content, { flag: "wx", mode: 0o600 });
+    return true;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    return false;
+  }
+}
+
+/** Leaves word of where this process answers. */
+export function announceRunningNode(home: string, running: NodeAddress): void {
+  writeFileSync(join(home, HOME.run), `${JSON.stringify(running)}\n`, { mode: 0o600 });
+}
+
+/** Takes the word back. */
+export function withdrawRunningNode(home: string): void {
+  rmSync(join(home, HOME.run), { force: true });
+}
+
+/** The running node of a home, or undefined when none left its address there. */
+export function findRunningNode(home: string): NodeAddress | undefined {
+  const path = join(home, HOME.run);
+  if (!existsSync(path)) return undefined;
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+    if (typeof value !== "object" || value === null || !("pid" in value) || !("http" in value)) return undefined;
+    return typeof value.pid === "number" && typeof value.http === "string" ? { pid: value.pid, http: value.http } : undefined;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error; // a half-written file is as good as none
+    return undefined;
+  }
+}

@@ -1,0 +1,10 @@
+/**
+ * Floor 6. The composition root: constructs the contexts in floor order from a home, starts and stops them. No logic of
+ * its own beyond who is connected to whom, and the only place of the real clock, timers and randomness (ports.ts).
+ */
+export * from "./home.ts";
+export * from "./node.ts";
+export * from "./ports.ts";
+export * from "./setup.ts";
+export * from "./start-refused.ts";
+export * from "./version.ts";
