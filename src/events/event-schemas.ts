@@ -54,6 +54,8 @@ export const EVENT_SCHEMAS = {
   "alert.cleared": { lane: "crit", fields: { alert: "text", detail: "text?" } },
   /** First record of an incarnation after the first: what it continues and why (`restore`, `clone`, `tamper`, `lostTail`). */
   "log.opened": { lane: "any", fields: { reason: "text", previousEpoch: "uint", previousSequence: "uint", previousHash: "bytes" } },
+  /** `count` events never became records, because the disk did not take them. */
+  "log.dropped": { lane: "any", fields: { count: "uint", reason: "text" } },
   /** Records `from`..`to` were let go because the lane is over its quota; `tipHash` is the hash of the last of them. */
   "log.gap": { lane: "any", fields: { epoch: "uint", from: "uint", to: "uint", tipHash: "bytes" } },
 } as const satisfies Readonly<Record<string, EventSchema>>;

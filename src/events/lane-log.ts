@@ -1,8 +1,8 @@
 import { MerkleAccumulator } from "../crypto/index.ts";
-import { assert, bytesEqual, ok, type Result } from "../kernel/index.ts";
+import { assert, bytesEqual, err, ok, type Result } from "../kernel/index.ts";
 import { type Checkpoint, growTree } from "./checkpoint.ts";
 import type { LaneReader } from "./ports.ts";
-import { openRecords } from "./record-chain.ts";
+import { openRecords, tipOf } from "./record-chain.ts";
 import { compareCursors, EMPTY_LANE, type Lane, type LaneCursor, type LaneFault, type LaneRecord, type LaneTip } from "./types.ts";
 
 /** Records checked at start, counted back from the tip; the scrub checks all. */
@@ -31,29 +31,30 @@ export class LaneLog {
   #tree: MerkleAccumulator;
   #treeEpoch: number;
 
-  /**
-   * Opens a lane, checking its last records.
-   *
-   * @param checkpoint the lane's last one; its tree is carried on
-   * @throws LaneDamaged when the tail is damaged or ends before what the checkpoint covers
-   */
+  /** @param checkpoint the lane's last one; its tree is carried on */
   constructor(lane: Lane, reader: LaneReader, checkpoint: Checkpoint | undefined) {
     this.lane = lane;
     this.#reader = reader;
     const last = reader.last();
-    this.#tip = last ?? EMPTY_LANE;
-    const isCurrent = checkpoint?.epoch === this.#tip.epoch;
-    this.#tree = isCurrent ? new MerkleAccumulator(checkpoint.size, checkpoint.peaks) : new MerkleAccumulator();
+    this.#tip = last ? tipOf(last) : EMPTY_LANE;
+    const isCarriedOn = checkpoint?.epoch === this.#tip.epoch && checkpoint.size <= this.#tip.sequence;
+    this.#tree = isCarriedOn ? new MerkleAccumulator(checkpoint.size, checkpoint.peaks) : new MerkleAccumulator();
     this.#treeEpoch = this.#tip.epoch;
+  }
+
+  /**
+   * Checks what a start checks: the last records, and that the lane does not end before what a checkpoint covers.
+   *
+   * @returns undefined when all is well
+   */
+  findTailFault(checkpoint: Checkpoint | undefined): LaneFault | undefined {
+    const { epoch, sequence } = this.#tip;
     if (checkpoint && compareCursors(this.#tip, { epoch: checkpoint.epoch, sequence: checkpoint.size }) < 0) {
-      throw new LaneDamaged({
-        lane,
-        epoch: checkpoint.epoch,
-        sequence: checkpoint.size,
-        detail: `is missing: a checkpoint covers it, the lane ends at ${this.#tip.epoch}/${this.#tip.sequence}`,
-      });
+      const detail = `is missing: a checkpoint covers it, the lane ends at ${epoch}/${sequence}`;
+      return { lane: this.lane, epoch: checkpoint.epoch, sequence: checkpoint.size, kind: "missing", detail };
     }
-    this.#verifyTail();
+    const verdict = this.verify({ epoch, sequence: Math.max(0, sequence - VERIFIED_TAIL) });
+    return verdict.ok ? undefined : verdict.error;
   }
 
   /** The last record. */
@@ -108,7 +109,7 @@ export class LaneLog {
       if (!opened.ok) return opened;
       checked += within.length;
       const last = within.at(-1);
-      if (!last) break;
+      if (!last) return err({ lane: this.lane, epoch: at.epoch, sequence: at.sequence + 1, kind: "missing", detail: "is missing" });
       at = last;
     }
     return ok(checked);
@@ -134,11 +135,5 @@ export class LaneLog {
   #restartTree(epoch: number): void {
     this.#tree = new MerkleAccumulator();
     this.#treeEpoch = epoch;
-  }
-
-  #verifyTail(): void {
-    const { epoch, sequence } = this.#tip;
-    const verdict = this.verify({ epoch, sequence: Math.max(0, sequence - VERIFIED_TAIL) });
-    if (!verdict.ok) throw new LaneDamaged(verdict.error);
   }
 }

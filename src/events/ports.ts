@@ -22,8 +22,8 @@ export interface LaneReader {
 export interface LaneStore extends LaneReader {
   /** Adds records that follow the last one, in one commit. */
   append(records: readonly StoredRecord[]): void;
-  /** Lets the oldest records go, through this place, remembering the hash of the last of them. */
-  release(through: LaneTip): void;
+  /** Lets the oldest records go, through this place, remembering the hash of the last of them, and adds the record that says so. */
+  release(through: LaneTip, announcement: StoredRecord): void;
   /** The first record that is still there. */
   first(): StoredRecord | undefined;
   /** Bytes of pages in use. */

@@ -49,9 +49,12 @@ export function openRecords(lane: Lane, previous: LaneTip, stored: Iterable<Stor
 /** Checks one stored record against the tip before it. */
 export function openRecord(lane: Lane, tip: LaneTip, stored: StoredRecord): Result<LaneRecord, LaneFault> {
   const { epoch, sequence, body, hash } = stored;
-  const fault = (detail: string) => err({ lane, epoch, sequence, detail });
+  const fault = (detail: string) => err({ lane, epoch, sequence, kind: "changed" as const, detail });
   const isNext = epoch === tip.epoch ? sequence === tip.sequence + 1 : epoch === tip.epoch + 1 && sequence === 1;
-  if (!isNext) return fault(`expected the record after ${tip.epoch}/${tip.sequence}, found ${epoch}/${sequence}`);
+  if (!isNext) {
+    const detail = `is missing: ${tip.epoch}/${tip.sequence} is followed by ${epoch}/${sequence}`;
+    return err({ lane, epoch: tip.epoch, sequence: tip.sequence + 1, kind: "missing", detail });
+  }
   if (!bytesEqual(recordHashOf(lane, epoch, sequence, tip.hash, body), hash)) {
     return fault("its hash does not follow from its content and the record before it");
   }

@@ -42,8 +42,8 @@ export type LaneRecord = LaneCursor & {
 /** A record as a store keeps it: what cannot be derived from its neighbours. */
 export type StoredRecord = LaneCursor & { readonly body: Uint8Array; readonly hash: Uint8Array };
 
-/** Where a lane is not what was written, in words for people. */
-export type LaneFault = LaneCursor & { readonly lane: Lane; readonly detail: string };
+/** Where a lane is not what was written: a record is gone, or does not follow from the one before; with words for people. */
+export type LaneFault = LaneCursor & { readonly lane: Lane; readonly kind: "missing" | "changed"; readonly detail: string };
 
 /** Orders places by incarnation, then position: negative, zero or positive. */
 export function compareCursors(a: LaneCursor, b: LaneCursor): number {
