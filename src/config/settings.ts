@@ -67,7 +67,7 @@ export const SETTINGS = {
     rateLoopbackPerSecond: integerSetting({
       min: 0,
       max: 1_000_000,
-      fallback: 20_000,
+      fallback: 100_000,
       doc: "Requests a second from this machine itself; 0: no limit.",
     }),
     shutdownDeadlineMs: integerSetting({

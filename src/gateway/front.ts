@@ -85,19 +85,19 @@ export class Front {
     return { code: "rateLimited", detail: `expected at most ${perSecond} requests a second from one address`, retryAfterMs: waitMs };
   }
 
-  /** The routes' answer, or a problem when the time is up first or the routes failed. */
+  /** The routes' answer, or a problem when the time is up first. */
   async #race(call: Call): Promise<Response> {
-    try {
-      const answer = await Promise.race([this.#application(call), call.deadline.expired]);
-      return answer === "expired" ? problemResponse(lateness(call), call.path) : answer;
-    } catch (error) {
-      this.#context.log.error("http.failed", {
-        route: call.route,
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      });
-      this.#context.onDefect(error);
-      return problemResponse({ code: "internal", detail: "the node failed to answer; its log says why" }, call.path);
-    }
+    const answer = this.#application(call).catch((error: unknown) => this.#onFailure(call, error));
+    const first = await Promise.race([answer, call.deadline.expired]);
+    return first === "expired" ? problemResponse(lateness(call), call.path) : first;
+  }
+
+  /** Reports what no route expected, also when its request has been answered as late. */
+  #onFailure({ route, path }: Call, error: unknown): Response {
+    const { log, onDefect } = this.#context;
+    log.error("http.failed", { route, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    onDefect(error);
+    return problemResponse({ code: "internal", detail: "the node failed to answer; its log says why" }, path);
   }
 
   #account({ route, request: { method }, source, isUpgraded }: Call, answered: number, elapsedMs: number): void {

@@ -4,8 +4,9 @@ import type { MetricRegistry } from "../monitoring/index.ts";
 import { makeApplication } from "./application.ts";
 import { Front } from "./front.ts";
 import { GatewayMetrics } from "./gateway-metrics.ts";
-import type { GatewayLimits } from "./limits.ts";
+import { FULL_BODIES_MAX, type GatewayLimits } from "./limits.ts";
 import type { GatewayPorts } from "./ports.ts";
+import { BodyBudget } from "./request-body.ts";
 import type { Build, RouteContext } from "./routes/context.ts";
 import { SettlementWaits } from "./settlement-waits.ts";
 import { EventFeeds } from "./streams/event-feeds.ts";
@@ -82,14 +83,15 @@ export class Gateway {
   }
 }
 
-/** Begins to listen. A address that cannot be had is a verdict, not a crash: `up` moves to another port. */
+/** Begins to listen. An address that cannot be had is a verdict, not a crash: `up` moves to another port. */
 export function startGateway(options: GatewayOptions): Result<Gateway, ListenFault> {
   const { ports, limits, listen, build, clock, timers, log, registry, onDefect } = options;
+  const bodies = new BodyBudget(FULL_BODIES_MAX * limits.bodyBytesMax);
   const waits = new SettlementWaits(ports.transactions, timers, limits.waitsMax);
   const feeds = new EventFeeds(ports.events);
   const streams = new OpenStreams(limits.streamsMax);
   const metrics = new GatewayMetrics(registry, () => ({ inFlight: front.inFlight, waits: waits.count, streams: streams.count }));
-  const context: RouteContext = { ports, limits, build, clock, timers, log, waits, feeds, streams, registry, metrics, onDefect };
+  const context: RouteContext = { ports, limits, build, clock, timers, log, bodies, waits, feeds, streams, registry, metrics, onDefect };
   const front = new Front(makeApplication(context), context);
   const server = serve(listen, front, context);
   if (!server.ok) {

@@ -23,6 +23,8 @@ export type GatewayLimits = {
   readonly shutdownDeadlineMs: number;
 };
 
+/** Bodies of the longest kind that all requests together may hold in memory. */
+export const FULL_BODIES_MAX = 16;
 /** Characters of a request's path and query. */
 export const URL_LENGTH_MAX = 4_096;
 /** Blocks in one page. */

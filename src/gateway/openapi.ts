@@ -6,7 +6,7 @@ import type { Build } from "./routes/context.ts";
 import { problemSchema } from "./schemas/problem.ts";
 
 /** Problems that any route may answer with. */
-const COMMON_PROBLEMS: readonly ProblemCode[] = ["uriTooLong", "rateLimited", "internal", "overloaded"];
+const UBIQUITOUS_PROBLEMS: readonly ProblemCode[] = ["uriTooLong", "rateLimited", "internal", "overloaded"];
 
 /** Registers an endpoint's documentation: made of the schemas that validate its parameters and, in tests, its answers. */
 export function documentEndpoint<E extends Env>(app: OpenAPIHono<E>, base: string, endpoint: Endpoint): void {
@@ -15,7 +15,7 @@ export function documentEndpoint<E extends Env>(app: OpenAPIHono<E>, base: strin
   const responses: RouteConfig["responses"] = {
     [success.status]: { description: success.description, ...contentOf(success.content) },
     ...(isTagged ? { 304: { description: "The answer is the one whose entity tag the request names" } } : {}),
-    ...problemResponses([...problems, ...COMMON_PROBLEMS]),
+    ...problemResponses([...problems, ...UBIQUITOUS_PROBLEMS]),
   };
   app.openAPIRegistry.registerPath({
     method,

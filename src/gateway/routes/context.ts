@@ -3,6 +3,7 @@ import type { MetricRegistry } from "../../monitoring/index.ts";
 import type { GatewayMetrics } from "../gateway-metrics.ts";
 import type { GatewayLimits } from "../limits.ts";
 import type { GatewayPorts } from "../ports.ts";
+import type { BodyBudget } from "../request-body.ts";
 import type { SettlementWaits } from "../settlement-waits.ts";
 import type { EventFeeds } from "../streams/event-feeds.ts";
 import type { OpenStreams } from "../streams/open-streams.ts";
@@ -18,6 +19,7 @@ export type RouteContext = {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Log;
+  readonly bodies: BodyBudget;
   readonly waits: SettlementWaits;
   readonly feeds: EventFeeds;
   readonly streams: OpenStreams;

@@ -81,14 +81,25 @@ function webSocketEndpoint(context: RouteContext): Endpoint {
     summary: "Events of a lane over WebSocket: replay after the cursor, then live; each message is an Event",
     query: STREAM_QUERY,
     success: { status: 101, description: "The connection is a WebSocket", content: {} },
-    problems: ["malformed", "upgradeRequired"],
+    problems: ["malformed", "notAuthorized", "upgradeRequired"],
     answer: async ({ query, call }) => {
       if (call.request.headers.get("upgrade")?.toLowerCase() !== "websocket") throw new ProblemError(UPGRADE_REQUIRED);
+      if (isForeignPage(call.request))
+        throw new ProblemError({ code: "notAuthorized", detail: "a page of another origin may not open a socket here" });
       const { lane = "chain" } = query;
       const after = query.after ?? (await context.feeds.of(lane).head());
       return openWebSocket(lane, after, call, context);
     },
   });
+}
+
+/**
+ * Whether a browser says that a page of another origin asks. Browsers let any page open a socket to any address, this
+ * machine's own included, and leave the judgement to the server (RFC 6455 section 10.2); other programs send no Origin.
+ */
+function isForeignPage(request: Request): boolean {
+  const origin = request.headers.get("origin");
+  return origin !== null && origin !== `http://${request.headers.get("host")}` && origin !== `https://${request.headers.get("host")}`;
 }
 
 const UPGRADE_REQUIRED = {

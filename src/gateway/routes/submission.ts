@@ -1,11 +1,11 @@
 import { z } from "@hono/zod-openapi";
-import { assert, present, toHex } from "../../kernel/index.ts";
+import { assert, present, toHex, unreachable } from "../../kernel/index.ts";
 import type { Call } from "../call.ts";
 import { splitCborSequence } from "../cbor-sequence.ts";
 import { defineEndpoint, type Endpoint, jsonResponse } from "../endpoint.ts";
-import type { Submission, SubmissionOutcome } from "../ports.ts";
+import type { Acknowledgement, Submission, SubmissionOutcome } from "../ports.ts";
 import { type Problem, ProblemError } from "../problem.ts";
-import { mediaTypeOf, readBody } from "../request-body.ts";
+import { type BodyFault, type BodyShare, mediaTypeOf, readBody } from "../request-body.ts";
 import { type outcomesSchema, submissionSchema } from "../schemas/resources.ts";
 import { renderTransaction } from "../views/resources.ts";
 import type { RouteContext } from "./context.ts";
@@ -51,22 +51,30 @@ export function submissionEndpoint(context: RouteContext): Endpoint {
       "quotaExceeded",
     ],
     answer: async ({ query, call }) => {
-      const { items, damageAt } = await readItems(call, context);
-      const request = { source: call.source, ...(query.ack === undefined ? {} : { acknowledgement: query.ack }) };
-      const submission = items.length > 0 ? await context.ports.submission.submit(items, request) : NOTHING;
-      assert(submission.outcomes.length === items.length, "each submitted item has an outcome");
-      const outcomes = damageAt === undefined ? submission.outcomes : [...submission.outcomes, damaged(damageAt)];
-      for (const outcome of outcomes) context.metrics.onSubmitted(outcome.status === "accepted" ? "accepted" : outcome.code);
-      const transactions = await Promise.all(outcomes.map((outcome) => renderOutcome(outcome, context)));
-      if (outcomes.some(({ status }) => status === "accepted")) return jsonResponse({ transactions, ack: submission.acknowledgement }, 202);
-      throw new ProblemError(refusalOf(outcomes, transactions));
+      const share = context.bodies.share();
+      try {
+        return await submit(await readItems(call, share, context), query.ack, call, context);
+      } finally {
+        share.release();
+      }
     },
   });
 }
 
+async function submit({ items, damageAt }: Items, ack: Acknowledgement | undefined, call: Call, context: RouteContext): Promise<Response> {
+  const request = { source: call.source, ...(ack === undefined ? {} : { acknowledgement: ack }) };
+  const submission = items.length > 0 ? await context.ports.submission.submit(items, request) : NOTHING;
+  assert(submission.outcomes.length === items.length, "each submitted item has an outcome");
+  const outcomes = damageAt === undefined ? submission.outcomes : [...submission.outcomes, damaged(damageAt)];
+  for (const outcome of outcomes) context.metrics.onSubmitted(outcome.status === "accepted" ? "accepted" : outcome.code);
+  const transactions = await Promise.all(outcomes.map((outcome) => renderOutcome(outcome, context)));
+  if (outcomes.some(({ status }) => status === "accepted")) return jsonResponse({ transactions, ack: submission.acknowledgement }, 202);
+  throw new ProblemError(refusalOf(outcomes, transactions));
+}
+
 const NOTHING: Submission = { acknowledgement: "local", outcomes: [] };
 
-async function readItems(call: Call, { limits }: RouteContext): Promise<Items> {
+async function readItems(call: Call, share: BodyShare, { limits }: RouteContext): Promise<Items> {
   const { request } = call;
   const mediaType = mediaTypeOf(request.headers.get("content-type"));
   const encoding = request.headers.get("content-encoding") ?? "identity";
@@ -79,21 +87,27 @@ async function readItems(call: Call, { limits }: RouteContext): Promise<Items> {
     });
   }
   call.isReadingBody = true;
-  const body = await readBody(request, limits.bodyBytesMax);
+  const body = await readBody(request, limits.bodyBytesMax, share);
   call.isReadingBody = false;
-  if (!body.ok) {
-    const detail =
-      body.error === "tooLarge"
-        ? `expected a body of at most ${limits.bodyBytesMax} bytes`
-        : "the connection was closed before the body was complete";
-    const code = body.error === "tooLarge" ? "tooLarge" : "malformed";
-    throw new ProblemError({ code, detail, headers: { connection: "close" } });
-  }
+  if (!body.ok) throw new ProblemError({ ...bodyProblem(body.error, limits.bodyBytesMax), headers: { connection: "close" } });
   if (body.value.length === 0) throw new ProblemError({ code: "malformed", detail: "expected a transaction, got an empty body" });
   if (mediaType === COSE) return { items: [body.value] };
   const split = splitCborSequence(body.value, limits.transactionsPerRequestMax);
   if (!split.isTooLong) return split;
   throw new ProblemError({ code: "tooLarge", detail: `expected at most ${limits.transactionsPerRequestMax} transactions in one request` });
+}
+
+function bodyProblem(fault: BodyFault, bytesMax: number): Problem {
+  switch (fault) {
+    case "tooLarge":
+      return { code: "tooLarge", detail: `expected a body of at most ${bytesMax} bytes` };
+    case "noRoom":
+      return { code: "overloaded", detail: "the bodies being received fill the memory set aside for them" };
+    case "aborted":
+      return { code: "malformed", detail: "the connection was closed before the body was complete" };
+    default:
+      return unreachable(fault);
+  }
 }
 
 /** The one outcome for a sequence's rest that cannot be told apart into items. */

@@ -104,6 +104,21 @@ test("front: a body that stops arriving, 408 when the time is up", async () => {
   expect(await answer).toContain('"code":"requestTimeout"');
 });
 
+test("front: bodies that fill the memory set aside, the next one 503 and room again when they are done", async () => {
+  const gateway = start({ requestsInFlightMax: 100 });
+  const gate = Promise.withResolvers<void>();
+  gateway.node.gate = gate.promise;
+  const full = new Uint8Array(64 * 1024);
+  const held = Array.from({ length: 16 }, () => gateway.post(full, COSE));
+  while (gateway.node.submitted.length < 16) await gateway.get("/livez");
+  const refused = await gateway.post(gateway.node.transfer(0n), COSE);
+  expect([refused.status, (await refused.json()).code]).toEqual([503, "overloaded"]);
+  gate.resolve();
+  for (const answer of held) expect((await answer).status).toBe(413);
+  gateway.node.gate = undefined;
+  expect((await gateway.post(gateway.node.transfer(0n), COSE)).status).toBe(202);
+});
+
 test("front: an answer that takes too long, 503 that does not deny what may have happened", async () => {
   const gateway = start();
   const gate = Promise.withResolvers<void>();
@@ -158,6 +173,19 @@ test("front: a port that fails, 500 that tells the log and the node but not the 
   expect(gateway.defects.splice(0)).toMatchObject([{ message: "secret path /var/x" }]);
   expect(gateway.lines.find(({ level }) => level === "error")).toMatchObject({ event: "http.failed", fields: { route: "/api/v2/status" } });
   expect((await gateway.get("/api/v2/status")).status).toBe(200);
+});
+
+test("front: a route that fails after its request was answered as late, reported all the same", async () => {
+  const gateway = start();
+  const gate = Promise.withResolvers<void>();
+  gateway.node.gate = gate.promise;
+  const late = gateway.post(gateway.node.transfer(0n), COSE);
+  while (gateway.node.submitted.length === 0) await gateway.get("/livez");
+  gateway.time.advance(10_000);
+  expect((await late).status).toBe(503);
+  gate.reject(new Error("the disk went away"));
+  while (gateway.defects.length === 0) await gateway.get("/livez");
+  expect(gateway.defects.splice(0)).toMatchObject([{ message: "the disk went away" }]);
 });
 
 test("front: the access log, one line a request with the route's template and never a body", async () => {

@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 import { EventSourceReader } from "./event-source.ts";
 import { startTestGateway, stopTestGateway, type TestGateway } from "./test-gateway.ts";
 
+const HANDSHAKE = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"];
 let gateway: TestGateway;
 beforeEach(() => {
   gateway = startTestGateway();
@@ -261,6 +262,12 @@ test("socket: a request that is no handshake, 426 that says how", async () => {
   await untilStreams(0);
 });
 
+test("socket: a page of another origin, refused; one of this origin, let in", async () => {
+  expect(await shakeHands("v2", ["Origin: https://evil.example"])).toStartWith("HTTP/1.1 403");
+  expect(await shakeHands("v2", ["Origin: http://x"])).toStartWith("HTTP/1.1 101");
+  await untilStreams(0);
+});
+
 test("socket: more than may be open, the handshake is refused", async () => {
   const open = await Promise.all(Array.from({ length: 4 }, () => openSocket("")));
   expect(await openSocket("").catch((error: Error) => error.message)).toBe("the socket did not open");
@@ -271,13 +278,7 @@ test("socket: more than may be open, the handshake is refused", async () => {
 test("socket: a client that takes nothing, cut off as slow", async () => {
   const text = "x".repeat(64 * 1024);
   for (let i = 0; i < 300; i++) gateway.node.append("ops", "big", { text });
-  const handshake = [
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Version: 13",
-  ];
-  const stalled = await openStalled(`GET /api/v1/stream?lane=ops&after=1.0 HTTP/1.1\r\nHost: x\r\n${handshake.join("\r\n")}\r\n\r\n`);
+  const stalled = await openStalled(`GET /api/v1/stream?lane=ops&after=1.0 HTTP/1.1\r\nHost: x\r\n${HANDSHAKE.join("\r\n")}\r\n\r\n`);
   for (let i = 0; i < 100 && endsOf().length === 0; i++) {
     await gateway.get("/livez");
     gateway.time.advance(1_000);
@@ -289,22 +290,20 @@ test("socket: a client that takes nothing, cut off as slow", async () => {
 });
 
 test("socket: v1, the upgrade carries the version's marks", async () => {
-  const handshake = [
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Version: 13",
-  ];
-  const head = await new Promise<string>((resolve) => {
-    const socket = connect(gateway.gateway.port, "127.0.0.1", () =>
-      socket.write(`GET /api/v1/stream HTTP/1.1\r\nHost: x\r\n${handshake.join("\r\n")}\r\n\r\n`),
-    );
+  const head = await shakeHands("v1", []);
+  expect(head).toStartWith("HTTP/1.1 101");
+  expect(head.toLowerCase()).toContain("\r\nsunset: ");
+  await untilStreams(0);
+});
+
+/** What a bare handshake is answered with. */
+function shakeHands(version: string, headers: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    const lines = [`GET /api/${version}/stream HTTP/1.1`, "Host: x", ...HANDSHAKE, ...headers];
+    const socket = connect(gateway.gateway.port, "127.0.0.1", () => socket.write(`${lines.join("\r\n")}\r\n\r\n`));
     socket.once("data", (data) => {
       socket.destroy();
       resolve(data.toString());
     });
   });
-  expect(head).toStartWith("HTTP/1.1 101");
-  expect(head.toLowerCase()).toContain("\r\nsunset: ");
-  await untilStreams(0);
-});
+}
