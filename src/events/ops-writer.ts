@@ -112,7 +112,7 @@ export class OpsWriter {
     const first = store.first();
     if (!first || store.usedBytes() <= this.#tuning.quotaBytes) return;
     const { epoch, sequence } = first;
-    const through = store.read({ epoch, sequence: sequence + RELEASED_MAX - 1 }, 1).records[0];
+    const through = store.read({ epoch, sequence: sequence + RELEASED_MAX - 2 }, 1).records[0];
     // What the hash tree does not cover yet, and the newest record, stay.
     if (!through || (through.epoch === log.tip.epoch && through.sequence > Math.min(log.treeSize, log.tip.sequence - 1))) return;
     const payload = { epoch: through.epoch, from: sequence, to: through.sequence, tipHash: through.hash };
