@@ -144,8 +144,10 @@ export class Batcher {
     if (durable.length < steps.length) {
       state.counters.diskFull++;
       this.#pausedUntilMs = clock.monotonicMs() + PAUSE_MS;
+      for (const step of steps.slice(durable.length)) step.onVoid();
+      this.#parts.onDiskFull(this.#open.splice(0)); // what arrived meanwhile need not wait to hear the same
+      this.#openSizeBytes = 0;
     }
-    for (const step of steps.slice(durable.length)) step.onVoid();
     assert(state.replayMark() <= log.nextRecord, "replay starts inside the log");
     if (state.counters.batches > batches) this.#parts.onBatch();
   }

@@ -56,8 +56,8 @@ export class HeldBatches {
     const digestHex = toHex(digest);
     const pending = this.#state.pending.get(digestHex) ?? this.#state.fading.get(digestHex)?.batch;
     if (pending !== undefined) return this.of(pending);
-    const location = this.#chain.findBatch(digestHex);
-    return location === undefined ? undefined : this.read(digest, location);
+    const committed = this.#chain.findBatch(digest);
+    return committed === undefined ? undefined : this.read(digest, committed.location);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { assert, toHex } from "../kernel/index.ts";
+import { assert, present, toHex } from "../kernel/index.ts";
 import { decodeTransaction, type Transaction } from "../protocol/index.ts";
 import { StorageError } from "../storage/index.ts";
 import { admittedOf, type FinalizedTip } from "./admission.ts";
@@ -56,8 +56,10 @@ function replayBatch(parts: ReplayParts, rebuilt: Rebuilt, record: Extract<LogRe
   const { state, chain } = parts;
   const { batch, sizeBytes } = record;
   const digestHex = toHex(batch.digest);
-  if (chain.isCommitted(digestHex)) {
-    replayKept(parts, rebuilt, batch.transactions, location); // what the block skipped
+  const committed = chain.findBatch(batch.digest);
+  if (committed !== undefined) {
+    const skipped = committed.skipped.map((position) => present(batch.transactions[position], "a block skips what its batches hold"));
+    replayKept(parts, rebuilt, skipped, location);
     return;
   }
   const known = state.pending.get(digestHex);

@@ -258,7 +258,7 @@ export class Mempool {
 
   #onDiskFull(entries: readonly PoolEntry[]): void {
     this.#space.onDiskFull();
-    this.#parts.journal.warn("mempool.diskFull", { refused: entries.length });
+    if (entries.length > 0) this.#parts.journal.warn("mempool.diskFull", { refused: entries.length });
     const refusal = diskFull("disk full: there was no space to make it durable");
     for (const entry of entries) {
       if (entry.place !== "gone") this.#state.onRefused(entry);

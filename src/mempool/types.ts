@@ -41,14 +41,19 @@ export type HeldBatch = {
   readonly location: BatchLocation;
 };
 
-/** What the mempool asks of the finalized chain's index. */
+/** A batch that a committed block names. */
+export type CommittedBatch = {
+  readonly location: BatchLocation;
+  /** Positions in the batch of the transactions that the block skipped. */
+  readonly skipped: readonly number[];
+};
+
+/** What the mempool asks of the committed chain. */
 export interface ChainIndex {
   /** Where the transaction with this id executed; undefined when it did not. */
   findExecuted(id: Uint8Array): ExecutedAt | undefined;
-  /** Whether a committed block names the batch. */
-  isCommitted(digestHex: string): boolean;
-  /** Where a committed batch stands in the log; undefined when no committed block names it. */
-  findBatch(digestHex: string): BatchLocation | undefined;
+  /** The batch with this digest as a committed block has it; undefined when none names it. */
+  findBatch(digest: Uint8Array): CommittedBatch | undefined;
 }
 
 /** Thrown at submitters whose transactions were neither accepted nor refused because the mempool failed: their fate is open until the node is back. */
