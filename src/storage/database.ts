@@ -1,34 +1,70 @@
 import type { SQLQueryBindings, Database as Sqlite } from "bun:sqlite";
+import { renameSync } from "node:fs";
 import { assert } from "../kernel/index.ts";
-import { storageErrorOfSqlite } from "./sqlite-error.ts";
-import { StorageError } from "./storage-error.ts";
+import type { DatabaseFiles } from "./database-files.ts";
+import type { DatabaseGuard, DatabaseReport } from "./database-guard.ts";
+import { forgetOpenDatabase, rememberOpenDatabase } from "./open-databases.ts";
+import { askOnce, storageErrorOfSqlite } from "./sqlite.ts";
+import { isStorageError, StorageError, translatingErrno } from "./storage-error.ts";
 
 /** Moves a database forward by one format version; runs inside one atomic step with the raise of the version. */
 export type Migration = (database: Database) => void;
+
+/** What a database on disk stands on beside its connection. */
+export interface DatabaseBacking {
+  readonly guard: DatabaseGuard;
+  readonly files: DatabaseFiles;
+  /** Called when everything is closed. */
+  readonly onClosed: () => void;
+}
+
+const REPORT_IN_MEMORY: DatabaseReport = { commitCount: 0, droppedBytes: 0, isMarkUnreadable: false, provedPages: 0, unprovedPages: 0 };
 
 /**
  * One SQLite database, opened by `openDatabase`: the only way to it while it is open.
  *
  * Integers come back as bigint, a missing parameter is an error, foreign keys hold. After a failure of the disk, or signs
- * of damage, it refuses all further work: what the disk holds is then for the next opening to judge.
+ * of damage, it refuses all further work: what the disk holds is then for the next opening to judge. It never moves a
+ * page to the main file but in `checkpoint`, not even when the process ends.
  */
 export class Database {
   /** The file; `:memory:` when there is none. */
   readonly path: string;
   readonly #sqlite: Sqlite;
+  readonly #backing: DatabaseBacking | undefined;
   readonly #statements: { finalize(): void }[] = [];
+  #logState: { values(): unknown[][] } | undefined;
   #poison: StorageError | undefined;
   #isClosed = false;
 
-  /** For `openDatabase`. */
-  constructor(path: string, sqlite: Sqlite) {
+  /** For `openDatabase` and `openMemoryDatabase`. */
+  constructor(path: string, sqlite: Sqlite, backing: DatabaseBacking | undefined) {
     this.path = path;
     this.#sqlite = sqlite;
+    this.#backing = backing;
+    if (backing !== undefined) rememberOpenDatabase(this);
+  }
+
+  /** What opening found. */
+  get report(): DatabaseReport {
+    return this.#backing?.guard.report ?? REPORT_IN_MEMORY;
   }
 
   /** Why the database refuses further work; undefined while it does not. */
   get poison(): StorageError | undefined {
     return this.#poison;
+  }
+
+  /** Commits since the database was made; never falls, unless commits are lost. Counted by what is on disk; 0 in memory. */
+  get commitCount(): number {
+    if (this.#backing === undefined) return 0;
+    this.#noteCommits(this.#backing);
+    return this.#backing.guard.commitCount;
+  }
+
+  /** Frames in the write-ahead log, of about a page each: what a checkpoint would move. 0 in memory. */
+  get logFrameCount(): number {
+    return this.#backing === undefined ? 0 : this.attempt(() => this.#readFrameCount());
   }
 
   /**
@@ -40,6 +76,11 @@ export class Database {
     const statement = this.attempt(() => this.#sqlite.prepare<Row, Parameters>(sql));
     this.#statements.push(statement);
     return statement;
+  }
+
+  /** The first number of a query that is needed once, e.g. a PRAGMA. */
+  askNumber(sql: string): number {
+    return this.attempt(() => Number(askOnce(this.#sqlite, sql)));
   }
 
   /** Runs statements that take no parameters and give no rows, e.g. a migration's. */
@@ -57,14 +98,16 @@ export class Database {
     return this.attempt(() => {
       assert(!this.#sqlite.inTransaction, "atomic steps are not nested");
       this.#sqlite.run("BEGIN IMMEDIATE");
+      let value: T;
       try {
-        const value = action();
-        assert(!(value instanceof Promise), "an atomic step ends before it returns: it gives no promise");
+        value = action();
+        assert(!isPromiseLike(value), "an atomic step ends before it returns: it gives no promise");
         this.#sqlite.run("COMMIT");
-        return value;
       } finally {
         if (this.#sqlite.inTransaction) this.#sqlite.run("ROLLBACK");
       }
+      if (this.#backing !== undefined) this.#noteCommits(this.#backing);
+      return value;
     });
   }
 
@@ -74,25 +117,93 @@ export class Database {
     try {
       return action();
     } catch (error) {
-      const failure = storageErrorOfSqlite(this.path, error);
+      const failure = isStorageError(error) ? error : storageErrorOfSqlite(this.path, error);
       if (failure === undefined) throw error;
       if (failure.code === "ioFailed" || failure.code === "damaged") this.#poison ??= failure;
       throw failure;
     }
   }
 
-  /** Moves what was committed from the write-ahead log into the main file and empties the log. */
+  /**
+   * Moves what was committed from the write-ahead log into the main file and empties the log. Takes time with the size
+   * of the log; the owner chooses the moment. A full disk is no harm: the log keeps everything.
+   *
+   * @throws StorageError `diskFull`, `ioFailed`, `damaged` (the log is not what was committed: nothing was moved)
+   */
   checkpoint(): void {
-    this.attempt(() => this.#sqlite.run("PRAGMA wal_checkpoint(TRUNCATE)"));
+    this.attempt(() => {
+      assert(!this.#sqlite.inTransaction, "a checkpoint stands outside atomic steps");
+      if (this.#backing === undefined) return;
+      const { guard, files } = this.#backing;
+      if (!guard.beforeCheckpoint(this.#readFrameCount())) return;
+      if (askOnce(this.#sqlite, "PRAGMA wal_checkpoint(TRUNCATE)") !== 0n)
+        throw new StorageError("busy", files.wal, "a statement still reads: the checkpoint did not end");
+      guard.afterCheckpoint();
+    });
   }
 
-  /** Checkpoints and lets go. */
+  /**
+   * Proves the main file against its sums, a megabyte a step, for the background; may run beside everything else.
+   *
+   * @throws StorageError `damaged`; the database refuses work from then on
+   */
+  *scrub(): Generator<void, void> {
+    if (this.#backing === undefined) return;
+    const steps = this.#backing.guard.scrub();
+    while (this.attempt(() => steps.next().done) !== true) yield;
+  }
+
+  /** Checkpoints and lets go; a database that refuses work only lets go, and so does one whose checkpoint fails. */
   close(): void {
     if (this.#isClosed) return;
-    if (this.#poison === undefined) this.checkpoint();
+    try {
+      if (this.#poison === undefined) this.checkpoint();
+    } catch (error) {
+      this.abandon();
+      throw error;
+    }
+    if (this.#poison !== undefined) {
+      this.abandon();
+      return;
+    }
+    this.#closeConnection();
+    this.#backing?.onClosed();
+  }
+
+  /**
+   * Lets go at once, leaving the write-ahead log for the next opening. SQLite would checkpoint on its own when a connection
+   * closes, without sums; it does not when the file is not where it was opened, so the file steps aside meanwhile.
+   */
+  abandon(): void {
+    if (this.#isClosed) return;
+    const files = this.#backing?.files;
+    if (files !== undefined) translatingErrno("rename", files.main, () => renameSync(files.main, files.aside));
+    try {
+      this.#closeConnection();
+    } finally {
+      if (files !== undefined) translatingErrno("rename", files.aside, () => renameSync(files.aside, files.main));
+    }
+    this.#backing?.onClosed();
+  }
+
+  #closeConnection(): void {
     this.#isClosed = true;
+    if (this.#sqlite.inTransaction) this.#sqlite.run("ROLLBACK");
     for (const statement of this.#statements) statement.finalize(); // SQLite keeps file and lock while one is alive
-    this.#sqlite.close();
+    this.#sqlite.close(true);
+    forgetOpenDatabase(this);
+    this.#backing?.guard.close();
+  }
+
+  #noteCommits({ guard }: DatabaseBacking): void {
+    this.attempt(() => guard.onCommitted(this.#readFrameCount()));
+  }
+
+  #readFrameCount(): number {
+    this.#logState ??= this.prepare("PRAGMA wal_checkpoint(NOOP)");
+    const count = this.#logState.values()[0]?.[1];
+    assert(typeof count === "bigint", "SQLite counts the frames of its log");
+    return Math.max(0, Number(count)); // -1 before the log was first used
   }
 
   #checkUsable(): void {
@@ -101,4 +212,8 @@ export class Database {
       throw new StorageError("poisoned", this.path, `the database refuses work after: ${this.#poison.message}`, { cause: this.#poison });
     }
   }
+}
+
+function isPromiseLike(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

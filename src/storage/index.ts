@@ -7,7 +7,11 @@
  * atomic lives in one file. Knows nothing of what it stores.
  */
 export { Database, type Migration } from "./database.ts";
+export type { DatabaseReport } from "./database-guard.ts";
+export * from "./disk-space.ts";
+export { acquireFileLock, type FileLock } from "./file-lock.ts";
 export * from "./file-system.ts";
+export * from "./home-lock.ts";
 export * from "./log-damage.ts";
 export type { Location } from "./log-location.ts";
 export * from "./memory-file-system.ts";
@@ -16,3 +20,5 @@ export * from "./open-database.ts";
 export * from "./open-record-log.ts";
 export { type OpenReport, RecordLog, type RecordLogTuning } from "./record-log.ts";
 export * from "./storage-error.ts";
+export * from "./wal-inspection.ts";
+export * from "./write-counter.ts";

@@ -1,7 +1,13 @@
 import { Database as Sqlite } from "bun:sqlite";
 import { assert } from "../kernel/index.ts";
-import { Database, type Migration } from "./database.ts";
-import { storageErrorOfSqlite } from "./sqlite-error.ts";
+import { ensureDatabaseExists } from "./create-database.ts";
+import { Database, type DatabaseBacking, type Migration } from "./database.ts";
+import { databaseFiles } from "./database-files.ts";
+import { DatabaseGuard } from "./database-guard.ts";
+import { acquireFileLock } from "./file-lock.ts";
+import type { FileSystem } from "./file-system.ts";
+import { nodeFileSystem } from "./node-file-system.ts";
+import { askOnce, storageErrorOfSqlite } from "./sqlite.ts";
 import { StorageError } from "./storage-error.ts";
 
 /** How a database is opened. */
@@ -17,60 +23,105 @@ export interface DatabaseOptions {
   readonly create: boolean;
   /** Memory for cached pages, in bytes; default 4 MiB. */
   readonly cacheBytesMax?: number;
+  /** Bytes of the main file that are proved before it is used, at most; the rest is for `scrub`. Default 256 MiB. */
+  readonly verifyBytesMax?: number;
+  /** Commits that another file remembers: fewer are damage. Default 0. */
+  readonly expectCommitsAtLeast?: number;
+  /** Size of a page, when the database is made; a power of two from 512 to 65536. Default 4096. */
+  readonly pageBytes?: number;
+  /** What reads and writes the files beside SQLite's own work; default this machine's disk. For tests of its failures. */
+  readonly fs?: FileSystem;
 }
 
 const CACHE_BYTES_DEFAULT = 4 * 1024 * 1024;
+const VERIFY_BYTES_DEFAULT = 256 * 1024 * 1024;
+const PAGE_BYTES_DEFAULT = 4096;
 
 /**
- * Opens a database, alone: a second opener is refused.
+ * Opens a database, alone: a second opener is refused. Its files are proved first, see `DatabaseGuard`.
  *
- * @throws StorageError `missing`, `damaged`, `busy`, `tooNew`, `denied`, `diskFull`, `ioFailed`
+ * @throws StorageError `missing`, `damaged` (naming the file), `busy`, `tooNew`, `denied`, `diskFull`, `ioFailed`
  */
 export function openDatabase(options: DatabaseOptions): Database {
-  const sqlite = translating(options.path, () => {
-    const opened = new Sqlite(options.path, { create: options.create, readwrite: true, strict: true, safeIntegers: true });
-    opened.run("PRAGMA locking_mode = EXCLUSIVE");
-    opened.run("PRAGMA busy_timeout = 0");
-    opened.run("PRAGMA journal_mode = WAL");
-    opened.run(`PRAGMA synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"}`);
-    opened.run("PRAGMA wal_autocheckpoint = 0");
-    return opened;
-  });
-  return prepareForUse(options.path, sqlite, options);
+  const fs = options.fs ?? nodeFileSystem;
+  const files = databaseFiles(options.path);
+  const lock = acquireFileLock(files.lock);
+  try {
+    ensureDatabaseExists(fs, options.path, options.create, options.pageBytes ?? PAGE_BYTES_DEFAULT);
+    const guard = DatabaseGuard.open(fs, files, {
+      syncsEachCommit: options.durability === "full",
+      verifyBytesMax: options.verifyBytesMax ?? VERIFY_BYTES_DEFAULT,
+    });
+    return connect(options, { guard, files, onClosed: () => lock.release() });
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
 }
 
 /** A database in memory with the same rules, for tests and simulation: what is committed is kept until it is closed. */
 export function openMemoryDatabase(options: Pick<DatabaseOptions, "applicationId" | "migrations">): Database {
-  return prepareForUse(":memory:", new Sqlite(":memory:", { strict: true, safeIntegers: true }), options);
+  const sqlite = new Sqlite(":memory:", { strict: true, safeIntegers: true });
+  const database = new Database(":memory:", sqlite, undefined);
+  prepareForUse(database, options);
+  return database;
 }
 
-function prepareForUse(
-  path: string,
-  sqlite: Sqlite,
-  options: Pick<DatabaseOptions, "applicationId" | "migrations" | "cacheBytesMax">,
-): Database {
-  translating(path, () => {
-    sqlite.run("PRAGMA foreign_keys = ON");
-    sqlite.run("PRAGMA trusted_schema = OFF");
-    sqlite.run("PRAGMA cell_size_check = ON");
-    sqlite.run("PRAGMA temp_store = MEMORY");
-    sqlite.run(`PRAGMA cache_size = -${Math.ceil((options.cacheBytesMax ?? CACHE_BYTES_DEFAULT) / 1024)}`);
-  });
-  const database = new Database(path, sqlite);
+function connect(options: DatabaseOptions, backing: DatabaseBacking): Database {
+  const { guard, files } = backing;
+  const known = options.expectCommitsAtLeast ?? 0;
+  if (guard.report.commitCount < known) {
+    guard.close();
+    throw new StorageError("damaged", options.path, `the database holds ${guard.report.commitCount} commits, ${known} were made`);
+  }
+  const sqlite = openConnection(options.path, guard);
+  const database = new Database(options.path, sqlite, backing);
   try {
-    migrate(database, options.applicationId, options.migrations);
+    database.attempt(() => setUp(sqlite, options));
+    const { logFrameCount } = database;
+    if (logFrameCount !== guard.frameCount) {
+      throw new StorageError("damaged", files.wal, `SQLite finds ${logFrameCount} committed frames, ${guard.frameCount} are right`);
+    }
+    prepareForUse(database, options);
+    if (guard.report.droppedBytes > 0) database.checkpoint(); // no bytes that nobody reads are left behind the commits
+    return database;
   } catch (error) {
-    database.close();
+    database.abandon();
     throw error;
   }
-  return database;
+}
+
+function openConnection(path: string, guard: DatabaseGuard): Sqlite {
+  try {
+    return new Sqlite(path, { readwrite: true, strict: true, safeIntegers: true });
+  } catch (error) {
+    guard.close();
+    throw storageErrorOfSqlite(path, error) ?? error;
+  }
+}
+
+function setUp(sqlite: Sqlite, options: DatabaseOptions): void {
+  sqlite.run("PRAGMA locking_mode = EXCLUSIVE");
+  sqlite.run("PRAGMA busy_timeout = 0");
+  sqlite.run("PRAGMA wal_autocheckpoint = 0");
+  sqlite.run(`PRAGMA synchronous = ${options.durability === "full" ? "FULL" : "NORMAL"}`);
+  sqlite.run(`PRAGMA cache_size = -${Math.ceil((options.cacheBytesMax ?? CACHE_BYTES_DEFAULT) / 1024)}`);
+  assert(askOnce(sqlite, "PRAGMA journal_mode") === "wal", "a database made here keeps a write-ahead log");
+  askOnce(sqlite, "SELECT count(*) FROM sqlite_schema"); // reads the log now
+}
+
+function prepareForUse(database: Database, options: Pick<DatabaseOptions, "applicationId" | "migrations">): void {
+  for (const pragma of ["foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"]) {
+    database.run(`PRAGMA ${pragma}`);
+  }
+  migrate(database, options.applicationId, options.migrations);
 }
 
 /** Brings the format forward, one atomic step a version; refuses a later one and a file of another kind. */
 function migrate(database: Database, applicationId: number, migrations: readonly Migration[]): void {
   assert(Number.isInteger(applicationId) && applicationId > 0 && applicationId < 2 ** 31, "an application id is a positive 31-bit number");
-  const version = readNumber(database, "PRAGMA user_version");
-  const foundId = readNumber(database, "PRAGMA application_id");
+  const version = database.askNumber("PRAGMA user_version");
+  const foundId = database.askNumber("PRAGMA application_id");
   if (version > 0 && foundId !== applicationId) {
     throw new StorageError("damaged", database.path, `the file is a database of another kind (${foundId}, not ${applicationId})`);
   }
@@ -85,18 +136,5 @@ function migrate(database: Database, applicationId: number, migrations: readonly
       database.run(`PRAGMA application_id = ${applicationId}`);
       database.run(`PRAGMA user_version = ${at + 1}`);
     });
-  }
-}
-
-function readNumber(database: Database, sql: string): number {
-  const row = database.prepare<Record<string, bigint>>(sql).get();
-  return Number(Object.values(row ?? {})[0]);
-}
-
-function translating<T>(path: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw storageErrorOfSqlite(path, error) ?? error;
   }
 }

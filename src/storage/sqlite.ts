@@ -1,4 +1,4 @@
-import { SQLiteError } from "bun:sqlite";
+import { SQLiteError, type Database as Sqlite } from "bun:sqlite";
 import { StorageError, type StorageErrorCode } from "./storage-error.ts";
 
 /** Primary result codes of SQLite that concern the environment; all others are defects or the owner's constraints. */
@@ -24,4 +24,14 @@ export function storageErrorOfSqlite(path: string, error: unknown): StorageError
   const found = CODE_OF_RESULT.get(error.errno & 0xff);
   if (found === undefined) return undefined;
   return new StorageError(found[0], path, `${found[1]} (${error.code ?? error.errno}: ${error.message})`, { cause: error });
+}
+
+/** The first value of the first row of a query that is needed once; its statement does not outlive the call. */
+export function askOnce(sqlite: Sqlite, sql: string): unknown {
+  const statement = sqlite.prepare(sql);
+  try {
+    return statement.values()[0]?.[0];
+  } finally {
+    statement.finalize();
+  }
 }
