@@ -50,7 +50,12 @@ export type RigOptions = {
 };
 
 /** An intact journal without records. */
-export const FRESH_JOURNAL: JournalReplay = { kind: "intact", floor: { epoch: 0, view: 0 }, recovery: { kind: "intact" }, records: [] };
+export const FRESH_JOURNAL = {
+  kind: "intact",
+  floor: { epoch: 0, view: 0 },
+  recovery: { kind: "intact" },
+  records: [],
+} as const satisfies JournalReplay;
 /** A journal that is gone. */
 export const LOST_JOURNAL: JournalReplay = { kind: "lost", loss: "missing", detail: "there is no such log" };
 
@@ -246,7 +251,7 @@ export class Rig {
     const parentTimeMs = this.chain.find(parentHash)?.header.timeMs ?? GENESIS_TIME_MS;
     const parentCertificate = parent?.certificate ?? epoch.opening;
     const leader = this.leaderOf(view);
-    const timeMs = changes.timeMs ?? Math.max(this.wallMs, parentTimeMs + 1);
+    const timeMs = changes.timeMs ?? Math.max(Math.floor(this.wallMs), parentTimeMs + 1);
     const request = { epoch: epoch.epoch, view, leader, parentHash, timeMs, isEmpty: false, validatorSet: this.set, evidence: [] };
     const built = this.chain.build(parentCertificate ? { ...request, parentCertificate } : request);
     this.chain.discard(built.hash);

@@ -1,0 +1,216 @@
+import { expect, test } from "bun:test";
+import { LAN_TIMERS } from "../../src/consensus/index.ts";
+import { present } from "../../src/kernel/index.ts";
+import { VOTE_KIND } from "../../src/protocol/index.ts";
+import { FRESH_JOURNAL, LOST_JOURNAL, Rig } from "./rig.ts";
+
+const { notarize, nullify, finalize } = VOTE_KIND;
+
+test("R9: a new certificate, is forwarded after a jitter to peers that are not known to be past it", () => {
+  const rig = new Rig();
+  rig.vote([2, 3], nullify, 1);
+  rig.vote([1], nullify, 1);
+  rig.vote([3], nullify, 2);
+  rig.pass(199);
+  expect(rig.sentOf("certificates")).toEqual([]);
+  rig.pass(150);
+  const told = rig.sent.filter(({ message }) => message.kind === "certificates").map(({ to }) => to);
+  expect(told.sort()).toEqual([rig.peer(1), rig.peer(2)].sort());
+});
+
+test("R9: a vote for an old view, is answered with its certificate and the best one, at most once in a while", () => {
+  const rig = new Rig();
+  rig.show(rig.nullification(1), rig.nullification(2), rig.nullification(3));
+  rig.pass(1_000);
+  const before = rig.sent.length;
+  rig.vote([2], nullify, 1);
+  rig.vote([2], nullify, 1);
+  const answers = rig.sent.slice(before).filter(({ message }) => message.kind === "certificates");
+  expect(answers).toHaveLength(1);
+  expect(answers[0]).toMatchObject({ to: rig.peer(2), message: { certificates: [{ view: 1 }, { view: 3 }] } });
+});
+
+test("R9: no finalization for the standstill time while there is work, and everyone gets what we have", () => {
+  const rig = new Rig();
+  rig.show(rig.nullification(1));
+  rig.pass(1_000);
+  rig.work();
+  const before = rig.sent.length;
+  rig.pass(3_000);
+  const later = rig.sent.slice(before);
+  expect(
+    later
+      .filter(({ message }) => message.kind === "certificates")
+      .map(({ to }) => to)
+      .sort(),
+  ).toEqual(expect.arrayContaining(rig.others.map((other) => rig.peer(other)).sort()));
+  expect(rig.cast.filter((vote) => vote === "NULLIFY 0:2").length).toBeGreaterThan(1);
+});
+
+test("R9: what is missing, is asked of random peers with growing, capped pauses", () => {
+  const rig = new Rig();
+  const made = rig.propose(1);
+  rig.show(rig.certificate([1, 2, 3], notarize, 1, made.proposal));
+  const asked: number[] = [];
+  let seen = rig.sentOf("fetch").length;
+  for (let ms = 0; ms < 60_000; ms += 100) {
+    rig.pass(100);
+    if (rig.sentOf("fetch").length > seen) asked.push(ms);
+    seen = rig.sentOf("fetch").length;
+  }
+  const gaps = asked.slice(1).map((at, i) => at - (asked[i] ?? 0));
+  expect(gaps.slice(0, 4)).toEqual([1_000, 2_000, 4_000, 8_000]);
+  expect(Math.max(...gaps)).toBe(8_000);
+});
+
+test("R9: answers to one peer, stop when its byte budget is spent", () => {
+  const rig = new Rig({ timers: { ...LAN_TIMERS, answerBytesPerSecond: 1_000 } });
+  rig.show(rig.nullification(1));
+  const answered = (): number => rig.sent.filter(({ message }) => message.kind === "certificates").length;
+  const before = answered();
+  const ask = (): void => rig.from(2, { kind: "fetch", target: { kind: "certificates", epoch: 0, fromView: 1, toView: 1 } });
+  for (let i = 0; i < 100; i++) ask();
+  const first = answered() - before;
+  expect(first).toBeGreaterThan(5);
+  expect(first).toBeLessThan(20);
+  rig.pass(10_000);
+  ask();
+  expect(answered() - before).toBeGreaterThan(first);
+});
+
+test("R10: a leader without a new vote in 32 certified views, gets deadline 0, and is back with its next vote", () => {
+  const silent = 3;
+  let view = 1;
+  const seven = new Rig({ weights: [1n, 1n, 1n, 1n, 1n, 1n, 1n] });
+  const voters = [1, 2, 4, 5, 6];
+  for (view = 1; view <= 32 || seven.leaderOf(view) !== silent; view++) seven.show(seven.certificate(voters, nullify, view));
+  expect(seven.status.view).toBe(view);
+  seven.work();
+  expect(seven.cast).toEqual([`NULLIFY 0:${view}`]);
+  const back = new Rig({ weights: [1n, 1n, 1n, 1n, 1n, 1n, 1n] });
+  for (let v = 1; v < view; v++) back.show(back.certificate(voters, nullify, v));
+  back.vote([silent], nullify, view - 1);
+  back.work();
+  expect(back.cast).toEqual([]);
+});
+
+test("R13: a claim to be ahead, counts for nothing and only says whom to ask", () => {
+  const rig = new Rig();
+  rig.from(2, { kind: "hello", token: 1, height: 1_000_000, epoch: 5, floorView: 9, votes: [] });
+  rig.work();
+  rig.pass(200);
+  expect(rig.sent.find(({ message }) => message.kind === "fetch")).toMatchObject({
+    to: rig.peer(2),
+    message: { target: { kind: "finalBlocks", fromHeight: 1 } },
+  });
+  rig.pass(300);
+  expect(rig.cast).toEqual(["NULLIFY 0:1"]);
+});
+
+/** A chain of final blocks made elsewhere, with the finalization of each. */
+function foreignChain(rig: Rig, length: number) {
+  const made = [];
+  let parent: Parameters<Rig["propose"]>[1];
+  for (let view = 1; view <= length; view++) {
+    const next = rig.propose(view, parent);
+    rig.chain.check(next.block);
+    parent = { proposal: next.proposal, certificate: rig.certificate([1, 2, 3], notarize, view, next.proposal) };
+    made.push({ ...next, finalization: rig.certificate([1, 2, 3], finalize, view, next.proposal) });
+  }
+  rig.chain.restart();
+  return made;
+}
+
+test("R13: final blocks that extend the tip and end in a finalization, are executed and committed", () => {
+  const rig = new Rig();
+  const made = foreignChain(rig, 20);
+  const last = present(made.at(-1), "a last block");
+  rig.show(last.finalization);
+  rig.pass(150);
+  rig.from(2, { kind: "block", block: last.block });
+  rig.work();
+  rig.pass(500);
+  expect(rig.cast).toEqual([]);
+  expect(rig.sentOf("fetch").some(({ target }) => target.kind === "finalBlocks" && target.fromHeight === 1)).toBe(true);
+  const half = present(made[11], "a middle block");
+  const blocks = made.slice(0, 12).map((one) => one.block);
+  rig.from(2, { kind: "finalBlocks", blocks: blocks.slice(1), finalization: half.finalization });
+  rig.from(2, { kind: "finalBlocks", blocks, finalization: last.finalization });
+  expect(rig.refusals).toEqual(["badCertificate", "badCertificate"]);
+  rig.from(2, { kind: "finalBlocks", blocks, finalization: half.finalization });
+  expect(rig.status.height).toBe(12);
+  rig.pass(150);
+  rig.from(2, { kind: "finalBlocks", blocks: made.slice(12).map((one) => one.block), finalization: last.finalization });
+  expect(rig.status.height).toBe(20);
+  expect(rig.status.floor.view).toBe(20);
+});
+
+test("R14: a lost journal, recovers with a gate at V+3 once others of weight 2F+1 have shown where they are", () => {
+  const rig = new Rig({ replay: LOST_JOURNAL });
+  expect(rig.journal).toEqual([{ kind: "recovery", status: { kind: "recovering" } }]);
+  rig.work();
+  rig.pass(2_000);
+  expect(rig.cast).toEqual([]);
+  const [request] = rig.sentOf("recoveryRequest");
+  const token = present(request, "a recovery request").token;
+  const highest = rig.certificate([1, 2, 3], nullify, 7);
+  rig.from(1, { kind: "recoveryAnswer", token, isRecovering: false, highest });
+  rig.from(2, { kind: "recoveryAnswer", token, isRecovering: true, highest });
+  rig.from(2, { kind: "recoveryAnswer", token: token + 1, isRecovering: false, highest });
+  rig.from(3, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery.kind).toBe("recovering");
+  rig.from(2, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery).toEqual({ kind: "gated", epoch: 0, firstView: 10 });
+  expect(rig.journal.at(-1)).toEqual({ kind: "recovery", status: { kind: "gated", epoch: 0, firstView: 10 } });
+});
+
+test("R14: the gate, bars every vote below V+3 and none from there on", () => {
+  const rig = new Rig({ replay: { ...FRESH_JOURNAL, recovery: { kind: "gated", epoch: 0, firstView: 10 } } });
+  rig.show(rig.nullification(7), rig.nullification(8));
+  rig.work();
+  rig.pass(30_000);
+  expect([rig.status.view, rig.cast]).toEqual([9, []]);
+  rig.show(rig.nullification(9));
+  rig.pass(30_000);
+  expect(rig.cast[0]).toBe("NULLIFY 0:10");
+});
+
+test("R14: in the epoch after the gate, view 1 is barred and view 2 free", () => {
+  const rig = new Rig({
+    epochBlocks: 1,
+    replay: { ...FRESH_JOURNAL, recovery: { kind: "gated", epoch: 0, firstView: 10 } },
+  });
+  const boundary = rig.propose(1);
+  rig.from(1, boundary.message);
+  rig.show(rig.certificate([1, 2, 3], finalize, 1, boundary.proposal));
+  expect(rig.status.epoch).toBe(1);
+  rig.work();
+  rig.pass(5_000);
+  expect(rig.cast).toEqual([]);
+  rig.show(rig.certificate([1, 2, 3], nullify, 1));
+  rig.pass(5_000);
+  expect(rig.cast[0]).toContain(" 1:2");
+});
+
+test("R15: the first vote, waits until others of weight Q minus our own have answered this start's hello", () => {
+  const rig = new Rig({ isGreeted: false });
+  rig.greet([]);
+  rig.work();
+  rig.pass(2_000);
+  expect(rig.cast).toEqual([]);
+  rig.from(1, { kind: "helloAnswer", token: rig.core.helloToken, votesOfYours: [] });
+  rig.from(2, { kind: "helloAnswer", token: rig.core.helloToken + 1, votesOfYours: [] });
+  rig.pass(1_000);
+  expect(rig.cast).toEqual([]);
+  rig.from(2, { kind: "helloAnswer", token: rig.core.helloToken, votesOfYours: [] });
+  rig.pass(1);
+  expect(rig.cast).toEqual(["NULLIFY 0:1"]);
+});
+
+test("R15: a hello, is answered with the asker's votes above its floor", () => {
+  const rig = new Rig();
+  rig.vote([2], nullify, 1);
+  rig.vote([2], nullify, 3);
+  rig.from(2, { kind: "hello", token: 77, height: 0, epoch: 0, floorView: 1, votes: [] });
+  expect(rig.sentOf("helloAnswer").at(-1)).toMatchObject({ token: 77, votesOfYours: [{ view: 3, signer: 2 }] });
+});
