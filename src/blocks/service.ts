@@ -10,7 +10,7 @@ import {
   type ValidatorSet,
   type VerifySignature,
 } from "../protocol/index.ts";
-import type { Database } from "../storage/index.ts";
+import { type Database, isStorageError } from "../storage/index.ts";
 import { type AssemblyParts, assembleBlock } from "./assembly.ts";
 import type { BatchSource, BlockOutcome } from "./batch-source.ts";
 import { BlockContents } from "./block-contents.ts";
@@ -167,6 +167,7 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
     this.#store.append(prepared.map(({ row }) => row));
     for (const commit of prepared) this.#settle(table, commit);
     this.#parts.index.maintain();
+    this.#checkpoint();
   }
 
   discard(hash: Uint8Array): void {
@@ -236,6 +237,16 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
     batches.onCommitted(outcome);
     lane.onCommitted(records);
     for (const listener of this.#listeners) this.#tell(listener, outcome);
+  }
+
+  /** Without room for the pages the log goes on growing, and admission is told of the full disk elsewhere. */
+  #checkpoint(): void {
+    try {
+      this.#store.checkpointWhenDue();
+    } catch (error) {
+      if (!isStorageError(error, "diskFull")) throw error;
+      this.#parts.log.warn("blocks.checkpointPutOff", { file: this.#store.file, error: error.message });
+    }
   }
 
   /** A listener only follows the chain: nothing that it does may stop the next block. */

@@ -12,6 +12,9 @@ export const CHAIN_APPLICATION_ID = 0x42_5a_63_68;
  */
 export const CHAIN_PAGE_BYTES = 1_024;
 
+/** Frames of the write-ahead log, of about a page each, at which it is moved into the main file. */
+const CHECKPOINT_FRAMES = 2_000;
+
 /** Format of chain.db, one step a version. */
 export const CHAIN_MIGRATIONS: readonly Migration[] = [
   (database) => database.run("CREATE TABLE block (height INTEGER PRIMARY KEY, hash BLOB NOT NULL, body BLOB NOT NULL) STRICT"),
@@ -127,6 +130,15 @@ export class BlockStore {
         height++;
       }
     }
+  }
+
+  /**
+   * Moves the write-ahead log into the main file once it is worth the time it takes. Called after a commit, outside of it.
+   *
+   * @throws StorageError as the database's checkpoint; `diskFull` is no harm
+   */
+  checkpointWhenDue(): void {
+    if (this.#database.logFrameCount >= CHECKPOINT_FRAMES) this.#database.checkpoint();
   }
 
   /** The error that names this file and a block. */
