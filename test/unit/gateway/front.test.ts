@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { connect } from "node:net";
+import { pathOf } from "../../../src/gateway/application.ts";
 import { startGateway } from "../../../src/gateway/index.ts";
 import { silentLog } from "../../../src/kernel/index.ts";
 import { MetricRegistry } from "../../../src/monitoring/index.ts";
@@ -42,6 +43,19 @@ test("front: a request without a Host header, answered; so is one whose Host is 
   expect(await exchange(gateway, "GET /api/v2/blocks?limit=x HTTP/1.0\r\n\r\n")).toStartWith("HTTP/1.1 400");
   expect(await exchange(gateway, "GET /livez?x HTTP/1.1\r\nHost: a b{}\r\nConnection: close\r\n\r\n")).toStartWith("HTTP/1.1 200");
   expect(await exchange(gateway, "GET //livez HTTP/1.0\r\n\r\n")).toStartWith("HTTP/1.1 404");
+});
+
+test("front: the path of any URL that the runtime may give, without query or fragment", () => {
+  const paths = {
+    "http://a/b/c?d=/e": "/b/c",
+    "http://a": "/",
+    "/b?x": "/b",
+    "/b#x": "/b",
+    "//b": "//b",
+    "http://a/?/": "/",
+    "http://[::1]:1/b": "/b",
+  };
+  for (const [url, path] of Object.entries(paths)) expect([url, pathOf(url)]).toEqual([url, path]);
 });
 
 test("front: a path that is no route, 404 as a problem with every security header", async () => {

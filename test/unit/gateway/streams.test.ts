@@ -289,6 +289,28 @@ test("socket: a client that takes nothing, cut off as slow", async () => {
   stalled.destroy();
 });
 
+test("socket: a client that pauses and takes on in time, gets everything and stays", async () => {
+  const text = "x".repeat(64 * 1024);
+  for (let i = 0; i < 200; i++) gateway.node.append("ops", "big", { text });
+  const paused = await openStalled(`GET /api/v2/stream?lane=ops&after=1.0 HTTP/1.1\r\nHost: x\r\n${HANDSHAKE.join("\r\n")}\r\n\r\n`);
+  await untilIdle();
+  gateway.time.advance(29_000);
+  const received = new Promise<void>((resolve) => {
+    let tail = "";
+    paused.on("data", (data) => {
+      tail = (tail + data.toString("latin1")).slice(-2 * text.length);
+      if (tail.includes('"cursor":"1.200"')) resolve();
+    });
+  });
+  paused.resume();
+  await received;
+  await untilIdle();
+  gateway.time.advance(14_000);
+  expect(endsOf()).toEqual([]);
+  paused.destroy();
+  await untilStreams(0);
+});
+
 test("socket: v1, the upgrade carries the version's marks", async () => {
   const head = await shakeHands("v1", []);
   expect(head).toStartWith("HTTP/1.1 101");
