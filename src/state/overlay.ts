@@ -11,44 +11,46 @@ export interface StateLayer extends NodeSource {
   findBucket(bucket: number): PackedBucket | undefined;
 }
 
+const NO_BUCKETS: ReadonlyMap<number, PackedBucket | undefined> = new Map();
+
 /**
  * The state after one unfinalized block: the buckets and hashes it changed, over the layer below, which it leaves as it
  * is. Buckets are held whole, so a read finds its bucket in the topmost layer that changed it.
  */
 export class Overlay implements StateLayer {
-  /** Changed buckets; undefined for one that became empty. */
-  readonly buckets: ReadonlyMap<number, PackedBucket | undefined>;
-  readonly nodes: SparseNodes;
   /** State root after the block, 32 bytes. */
   readonly root: Uint8Array;
   /** Entries that the block changed. */
   readonly changedEntries: number;
   #below: Overlay | StateTree;
+  /** Generation of the tree that this stands on; means something where it does so directly. */
+  #basis: number;
+  /** Changed buckets; undefined for one that became empty. */
+  #buckets: ReadonlyMap<number, PackedBucket | undefined>;
+  #nodes: SparseNodes;
+  #isFolded = false;
 
   /** Computes the state after a block without touching the layer below. */
   constructor(below: Overlay | StateTree, changes: ChangesByBucket) {
     const buckets = new Map<number, PackedBucket | undefined>();
-    this.#below = below;
-    this.nodes = new SparseNodes(changes.size);
-    let changedEntries = 0;
+    const nodes = new SparseNodes(changes.size);
     const changed = [...changes.keys()].sort((a, b) => a - b);
+    let changedEntries = 0;
     for (const bucket of changed) {
       const group = changes.get(bucket) ?? [];
       const entries = mergeBucket(below.findBucket(bucket), group);
       buckets.set(bucket, entries);
-      this.nodes.add(leafNode(bucket), bucketHash(entries));
+      nodes.add(leafNode(bucket), bucketHash(entries));
       changedEntries += group.length;
     }
-    this.nodes.addAbove(changed.map(leafNode), below);
-    this.buckets = buckets;
+    nodes.addAbove(changed.map(leafNode), below);
+    this.#below = below;
+    this.#basis = below instanceof Overlay ? 0 : below.generation;
+    this.#buckets = buckets;
+    this.#nodes = nodes;
     this.changedEntries = changedEntries;
     this.root = new Uint8Array(32);
     this.copyNode(1, this.root, 0);
-  }
-
-  /** The layer this one stands on. */
-  get below(): Overlay | StateTree {
-    return this.#below;
   }
 
   /** Overlays from here down to the tree, this one included. */
@@ -58,11 +60,22 @@ export class Overlay implements StateLayer {
     return depth;
   }
 
+  /**
+   * Whether it still tells the truth: since it was made, the tree has taken over nothing but overlays that this one
+   * stands on.
+   */
+  get isCurrent(): boolean {
+    let lowest: Overlay = this;
+    let layer = this.#below;
+    for (; layer instanceof Overlay; layer = layer.#below) lowest = layer;
+    return lowest.#basis === layer.generation;
+  }
+
   findBucket(bucket: number): PackedBucket | undefined {
     let layer: Overlay | StateTree = this;
     while (layer instanceof Overlay) {
-      const entries = layer.buckets.get(bucket);
-      if (entries !== undefined || layer.buckets.has(bucket)) return entries;
+      const entries = layer.#buckets.get(bucket);
+      if (entries !== undefined || layer.#buckets.has(bucket)) return entries;
       layer = layer.#below;
     }
     return layer.findBucket(bucket);
@@ -71,15 +84,27 @@ export class Overlay implements StateLayer {
   copyNode(node: number, into: Uint8Array, at: number): void {
     let layer: Overlay | StateTree = this;
     while (layer instanceof Overlay) {
-      if (layer.nodes.copy(node, into, at)) return;
+      if (layer.#nodes.copy(node, into, at)) return;
       layer = layer.#below;
     }
     layer.copyNode(node, into, at);
   }
 
-  /** Stands directly on the tree from now on, since the overlay that was between has been folded into it. */
-  settleOn(tree: StateTree): void {
-    assert(this.#below instanceof Overlay && this.#below.#below === tree, "an overlay settles when the one below it is folded");
+  /**
+   * Hands what the block changed to the tree, on which it must stand directly, and lets it be read there from now on:
+   * overlays on this one stay current, its siblings do not. Gives the changed buckets.
+   */
+  foldInto(tree: StateTree): readonly number[] {
+    const isLowest = this.#below === tree || (this.#below instanceof Overlay && this.#below.#isFolded);
+    assert(isLowest && !this.#isFolded && this.isCurrent, "overlays are folded once, in the order of their blocks");
+    const changed = [...this.#buckets.keys()];
+    tree.takeOver(this.#buckets, this.#nodes);
+    this.#buckets = NO_BUCKETS;
+    this.#nodes = new SparseNodes(0);
     this.#below = tree;
+    this.#basis = tree.generation;
+    this.#isFolded = true;
+    assert(this.isCurrent, "what was folded reads as the tree does");
+    return changed;
   }
 }

@@ -1,10 +1,10 @@
 import { assert } from "../kernel/index.ts";
 import type { EntryChange } from "../ledger/index.ts";
-import { STATE_BUCKETS } from "../protocol/index.ts";
-import { type ChangesByBucket, groupByBucket } from "./changes.ts";
+import { decodeEntry, STATE_BUCKETS, type StateEntry } from "../protocol/index.ts";
+import { groupByBucket } from "./changes.ts";
 import { bucketHash } from "./hasher.ts";
 import { FlatNodes, leafNode, type SparseNodes } from "./nodes.ts";
-import { countOf, mergeBucket, type PackedBucket } from "./packed-bucket.ts";
+import { countOf, keyAt, mergeBucket, type PackedBucket, valueAt } from "./packed-bucket.ts";
 
 /**
  * The state after the last finalized block, whole: 2^16 buckets of entries in key order under one binary tree. Its size
@@ -19,17 +19,22 @@ export class StateTree {
   readonly #isStale = new Uint8Array(2 * STATE_BUCKETS);
   #staleCount = 0;
   #entryCount = 0;
+  #sizeBytes = 0;
+  #generation = 0;
 
   /** Entries held. */
   get entryCount(): number {
     return this.#entryCount;
   }
 
+  /** Grows whenever entries change, so that what was computed on the tree before can tell. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** Bytes of all packed entries. */
   get sizeBytes(): number {
-    let size = 0;
-    for (const bucket of this.#buckets) size += bucket === undefined ? 0 : bucket.length;
-    return size;
+    return this.#sizeBytes;
   }
 
   /** Whether entries changed that the hashes do not tell of yet. */
@@ -62,16 +67,11 @@ export class StateTree {
   /** Replaces a bucket; its hash is computed by the next `rehash`. */
   replaceBucket(bucket: number, entries: PackedBucket | undefined): void {
     this.#put(bucket, entries);
+    this.#generation += 1;
     const node = leafNode(bucket);
     if (this.#isStale[node] === 1) return;
     this.#isStale[node] = 1;
     this.#staleCount += 1;
-  }
-
-  /** Applies changes without hashing, so that many blocks can be applied for one `rehash`. Gives the changed buckets. */
-  applyUnhashed(changes: ChangesByBucket): Iterable<number> {
-    for (const [bucket, group] of changes) this.replaceBucket(bucket, mergeBucket(this.#buckets[bucket], group));
-    return changes.keys();
   }
 
   /** Hashes what is stale; each changed bucket and each node above it once. */
@@ -89,19 +89,29 @@ export class StateTree {
     assert(this.#staleCount === 0, "hashed changes are taken over by a tree that is rehashed");
     for (const [bucket, entries] of buckets) this.#put(bucket, entries);
     nodes.moveInto(this.#nodes);
+    this.#generation += 1;
   }
 
-  /** Every bucket that has entries, in ascending order. */
-  *occupied(): Generator<readonly [number, PackedBucket]> {
-    for (let bucket = 0; bucket < STATE_BUCKETS; bucket++) {
-      const entries = this.#buckets[bucket];
-      if (entries !== undefined) yield [bucket, entries];
+  /** All buckets as they are now. Later changes replace buckets in the tree, not in what this gave. */
+  snapshot(): readonly (PackedBucket | undefined)[] {
+    return this.#buckets.slice();
+  }
+
+  /** Every entry, in the order of buckets and of keys in them. */
+  *entries(): Generator<StateEntry, void, undefined> {
+    for (const bucket of this.#buckets) {
+      for (let index = 0; bucket !== undefined && index < countOf(bucket); index++) {
+        const entry = decodeEntry(keyAt(bucket, index), valueAt(bucket, index));
+        assert(entry.ok, "what the state holds was encoded by it or checked against a state root");
+        yield entry.value;
+      }
     }
   }
 
   #put(bucket: number, entries: PackedBucket | undefined): void {
     const before = this.#buckets[bucket];
     this.#entryCount += (entries === undefined ? 0 : countOf(entries)) - (before === undefined ? 0 : countOf(before));
+    this.#sizeBytes += (entries?.length ?? 0) - (before?.length ?? 0);
     this.#buckets[bucket] = entries;
   }
 }

@@ -1,0 +1,206 @@
+import { sha256 } from "../crypto/index.ts";
+import { bytesEqual, CborReader, CborWriter, concatBytes, err, ok, type Result, toHex, u32be, utf8 } from "../kernel/index.ts";
+import { STATE_BUCKETS } from "../protocol/index.ts";
+import { type FileSystem, isStorageError, nodeFileSystem, type OpenFile, parentOf, type StorageErrorCode } from "../storage/index.ts";
+import { type CheckpointFailure, type CheckpointMark, decodePart } from "./checkpoint.ts";
+import { isPackedBucket, type PackedBucket } from "./packed-bucket.ts";
+
+export type { FileSystem } from "../storage/index.ts";
+export { nodeFileSystem };
+
+/** Version of the file's layout. */
+const FORMAT = 1;
+const MAGIC = utf8("BZSTATE");
+const PREAMBLE_BYTES = 8;
+const SIZE_BYTES = 4;
+const DIGEST_BYTES = 32;
+
+/**
+ * Why a checkpoint cannot be used: there is none, it is damaged, a later release wrote it, or it is another chain's. In
+ * every case the state is rebuilt from the chain, and the next checkpoint replaces the file.
+ */
+export type CheckpointFault = { readonly code: "absent" | "damaged" | "tooNew" | "otherChain"; readonly detail: string };
+
+/**
+ * Writes a checkpoint file: "BZSTATE" | u8 format, then parts u32 size | content | digest, the first the mark, the last
+ * one empty. A digest is SHA-256 over the digest before it (at first over the preamble's), the size and the content, so
+ * no byte can change and no part be lost, moved or added unnoticed.
+ *
+ * The file grows beside its final place and moves there, durable, in `finish`: what a crash leaves is the checkpoint
+ * before.
+ *
+ * @throws StorageError from every method
+ */
+export class CheckpointFile {
+  readonly #fs: FileSystem;
+  readonly #path: string;
+  readonly #file: OpenFile;
+  #chain: Uint8Array;
+  #sizeBytes = 0;
+
+  constructor(fs: FileSystem, path: string, mark: CheckpointMark) {
+    this.#fs = fs;
+    this.#path = path;
+    if (fs.stat(besideOf(path)) !== undefined) fs.remove(besideOf(path));
+    this.#file = fs.open(besideOf(path), "createNew");
+    const preamble = concatBytes(MAGIC, Uint8Array.of(FORMAT));
+    this.#chain = sha256(preamble);
+    this.#write(preamble);
+    this.append(encodeMark(mark));
+  }
+
+  /** Appends a part that `encodePart` made. */
+  append(part: Uint8Array): void {
+    const size = u32be(part.length);
+    this.#chain = sha256(this.#chain, size, part);
+    this.#write(concatBytes(size, part, this.#chain));
+  }
+
+  /** Ends the file, makes it durable and puts it in place of the one before. Gives its size in bytes. */
+  finish(): number {
+    this.append(new Uint8Array(0));
+    this.#file.sync();
+    this.#file.close();
+    this.#fs.rename(besideOf(this.#path), this.#path);
+    this.#fs.syncDirectory(parentOf(this.#path));
+    return this.#sizeBytes;
+  }
+
+  /** Lets go of an unfinished file; what is left of it is removed by the next one. */
+  abandon(): void {
+    this.#file.close();
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#file.write(this.#sizeBytes, bytes);
+    this.#sizeBytes += bytes.length;
+  }
+}
+
+/**
+ * Reads a checkpoint file, every byte of it checked against its digests. That the buckets are the state that the mark
+ * names is for the caller to see by their root.
+ *
+ * @throws StorageError when the disk fails or the file cannot be read
+ */
+export function readCheckpoint(
+  fs: FileSystem,
+  path: string,
+  chainId: Uint8Array,
+  take: (bucket: number, entries: PackedBucket) => void,
+): Result<CheckpointMark, CheckpointFault> {
+  if (fs.stat(path) === undefined) return err({ code: "absent", detail: `${path} does not exist` });
+  const file = fs.open(path, "read");
+  try {
+    return readParts(new PartReader(file), path, chainId, take);
+  } finally {
+    file.close();
+  }
+}
+
+function readParts(
+  parts: PartReader,
+  path: string,
+  chainId: Uint8Array,
+  take: (bucket: number, entries: PackedBucket) => void,
+): Result<CheckpointMark, CheckpointFault> {
+  const damaged = (detail: string) => err({ code: "damaged", detail: `${path}: ${detail}` } as const);
+  const format = parts.readPreamble();
+  if (format === undefined) return damaged("it does not begin as a checkpoint does");
+  if (format > FORMAT) return err({ code: "tooNew", detail: `${path} has format ${format}, this release knows up to ${FORMAT}` });
+  const head = parts.next();
+  const mark = head && decodeMark(head);
+  if (mark === undefined) return damaged(parts.place());
+  if (!bytesEqual(mark.chainId, chainId)) {
+    return err({ code: "otherChain", detail: `${path} holds a state of chain ${toHex(mark.chainId)}, not of ${toHex(chainId)}` });
+  }
+  let isWhole = true;
+  const takeBucket = (bucket: number, entries: Uint8Array): void => {
+    if (bucket < STATE_BUCKETS && isPackedBucket(entries)) take(bucket, entries);
+    else isWhole = false;
+  };
+  for (let part = parts.next(); part === undefined || part.length > 0; part = parts.next()) {
+    if (part === undefined || !decodePart(part, takeBucket) || !isWhole) return damaged(parts.place());
+  }
+  return parts.isAtEnd ? ok(mark) : damaged("something follows its end");
+}
+
+/** Reads and checks the parts of a file one after another. */
+class PartReader {
+  readonly #file: OpenFile;
+  readonly #sizeBytes: number;
+  #at = 0;
+  #chain: Uint8Array = new Uint8Array(0);
+
+  constructor(file: OpenFile) {
+    this.#file = file;
+    this.#sizeBytes = file.size();
+  }
+
+  /** Whether every byte was read. */
+  get isAtEnd(): boolean {
+    return this.#at === this.#sizeBytes;
+  }
+
+  /** Where the part that could not be read stands, in words. */
+  place(): string {
+    return `the part before byte ${this.#at} of ${this.#sizeBytes} is not what was written`;
+  }
+
+  /** The file's format, or undefined when it is no checkpoint. */
+  readPreamble(): number | undefined {
+    const preamble = this.#read(PREAMBLE_BYTES);
+    if (preamble === undefined || !bytesEqual(preamble.subarray(0, MAGIC.length), MAGIC)) return undefined;
+    this.#chain = sha256(preamble);
+    return preamble[MAGIC.length];
+  }
+
+  /** The next part, empty for the last; undefined when it is damaged or cut off. */
+  next(): Uint8Array | undefined {
+    const size = this.#read(SIZE_BYTES);
+    if (size === undefined) return undefined;
+    const part = this.#read(new DataView(size.buffer).getUint32(0));
+    const digest = this.#read(DIGEST_BYTES);
+    if (part === undefined || digest === undefined) return undefined;
+    this.#chain = sha256(this.#chain, size, part);
+    return bytesEqual(this.#chain, digest) ? part : undefined;
+  }
+
+  #read(count: number): Uint8Array | undefined {
+    if (count > this.#sizeBytes - this.#at) return undefined;
+    const bytes = new Uint8Array(count);
+    if (this.#file.read(this.#at, bytes) < count) return undefined;
+    this.#at += count;
+    return bytes;
+  }
+}
+
+/**
+ * Runs one step of writing and turns a failure of the disk into a verdict.
+ *
+ * @throws what is no StorageError
+ */
+export function attempting<T>(step: () => T): Result<T, CheckpointFailure> {
+  try {
+    return ok(step());
+  } catch (error) {
+    if (!isStorageError(error)) throw error;
+    const full: StorageErrorCode = "diskFull";
+    return err({ code: error.code === full ? "diskFull" : "unavailable", detail: error.message });
+  }
+}
+
+function besideOf(path: string): string {
+  return `${path}.new`;
+}
+
+function encodeMark({ chainId, height, stateRoot }: CheckpointMark): Uint8Array {
+  return new CborWriter(96).array(3).bytes(chainId).uint(height).bytes(stateRoot).finish();
+}
+
+function decodeMark(bytes: Uint8Array): CheckpointMark | undefined {
+  const r = new CborReader(bytes);
+  if (r.array(3) !== 3) r.reject();
+  const mark = { chainId: r.bytes(32), height: r.uint(), stateRoot: r.bytes(32) };
+  return r.isComplete ? mark : undefined;
+}
