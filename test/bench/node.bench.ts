@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { localSigner, parsePkcs8Pem, type Signer, verifyEd25519Many } from "../../src/crypto/index.ts";
 import { concatBytes, toHex } from "../../src/kernel/index.ts";
 import { decodeTransaction, signTransaction, transactionAad, transactionSignBytes } from "../../src/protocol/index.ts";
-import { makeTestnet, NodeProcess, type Testnet } from "../e2e/support/bizra.ts";
+import { makeTestnet, type Testnet } from "../e2e/support/bizra.ts";
+import { NodeProcess } from "../e2e/support/node-process.ts";
 import { BenchReport, quantile, rateOfAsync } from "./harness.ts";
 
 const SENDERS = 64;

@@ -36,6 +36,13 @@ export class NodeProcess {
     this.#drained = Promise.all([this.#drain(this.child.stdout), this.#drain(this.child.stderr)]);
   }
 
+  /** Starts one with these flags and waits until it answers; whoever calls this ends it. */
+  static async start(home: string, words: readonly string[] = []): Promise<NodeProcess> {
+    const node = new NodeProcess(home, { words });
+    await node.ready();
+    return node;
+  }
+
   /** Everything it printed. */
   get output(): string {
     return this.#output.join("");
