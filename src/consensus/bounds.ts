@@ -21,7 +21,7 @@ export const BOUNDS = {
   /** Votes in a hello or its answer. */
   helloVotesMax: 32,
   /** Final blocks in one answer. */
-  finalBlocksMax: 512,
+  finalBlocksMax: 256,
   /** Bytes of blocks in one answer of final blocks, unless a single run needs more. */
   finalBlocksBytesMax: 256 * 1024,
   /** A peer's budget for answers holds so many seconds of its refill (R9). */

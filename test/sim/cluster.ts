@@ -47,6 +47,8 @@ export class Cluster {
   /** Messages delivered, by kind. */
   readonly delivered = new Map<Message["kind"], number>();
   isLinkUp: LinkRule = () => true;
+  /** Overhears every message that arrives. */
+  onDelivery: (message: Message) => void = () => {};
   /** How long a crashed node stays down, given when a planned crash strikes. */
   restartDelayMs: readonly [number, number] = [10, 500];
   readonly #options: ClusterOptions;
@@ -153,6 +155,7 @@ export class Cluster {
       const node = this.nodes[target];
       if (!node?.loop || !this.isLinkUp(source, target, message)) return;
       this.delivered.set(message.kind, (this.delivered.get(message.kind) ?? 0) + 1);
+      this.onDelivery(message);
       node.loop.onMessage(from.id, wired(message));
     });
   }
