@@ -1,7 +1,7 @@
 import type { RejectionCode } from "../protocol/index.ts";
 
 /** Codes of refusals that come from the interface itself, beside those of transactions. */
-export type InterfaceCode =
+type InterfaceCode =
   | "notFound"
   | "methodNotAllowed"
   | "notAcceptable"
@@ -71,7 +71,7 @@ export type Problem = {
 };
 
 /** `type` of a code's problem: a name, not an address; docs/http.md explains each. */
-export function problemTypeOf(code: ProblemCode): string {
+function problemTypeOf(code: ProblemCode): string {
   return `urn:bizra:problem:${code}`;
 }
 

@@ -1,5 +1,5 @@
 /** Versions of the interface, by the first segments of the path. */
-export type ApiVersion = "v1" | "v2" | "v3";
+type ApiVersion = "v1" | "v2" | "v3";
 
 /** When v1 was deprecated: 2026-11-01T00:00:00Z, in seconds since the Unix epoch. */
 const V1_DEPRECATED_AT = 1_793_491_200;
@@ -7,7 +7,7 @@ const V1_DEPRECATED_AT = 1_793_491_200;
 const V1_SUNSET = "Mon, 01 Nov 2027 00:00:00 GMT";
 
 /** The version a path belongs to, or undefined for routes outside /api. */
-export function findVersion(path: string): ApiVersion | undefined {
+function findVersion(path: string): ApiVersion | undefined {
   const version = /^\/api\/(v[123])(?:\/|$)/.exec(path)?.[1];
   return version === "v1" || version === "v2" || version === "v3" ? version : undefined;
 }

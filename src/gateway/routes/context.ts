@@ -9,7 +9,7 @@ import type { EventFeeds } from "../streams/event-feeds.ts";
 import type { OpenStreams } from "../streams/open-streams.ts";
 
 /** Name and version of the program, for `/version`, `/api/v2/status` and the OpenAPI document. */
-export type Build = { readonly name: string; readonly version: string; readonly runtime: string };
+export type Build = { readonly name: string; readonly version: string; readonly runtime: string; readonly commit?: string };
 
 /** What the routes share. */
 export type RouteContext = {

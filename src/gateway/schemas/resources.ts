@@ -171,4 +171,6 @@ export const healthSchema = z
   .openapi("Health");
 
 /** What program answers. */
-export const versionSchema = z.object({ name: z.string(), version: z.string(), runtime: z.string() }).openapi("Version");
+export const versionSchema = z
+  .object({ name: z.string(), version: z.string(), runtime: z.string(), commit: z.string().optional() })
+  .openapi("Version");

@@ -61,7 +61,7 @@ const KNOWN = [
 ];
 
 /** What in a value does not fit a schema, by JSON path. A property that no schema names is a finding, too. */
-export function checkValue(document: OpenApi, schema: Schema, value: unknown, at = "$"): string[] {
+function checkValue(document: OpenApi, schema: Schema, value: unknown, at = "$"): string[] {
   const unknown = Object.keys(schema).filter((keyword) => !KNOWN.includes(keyword));
   if (unknown.length > 0) return [`${at}: the check does not know ${unknown.join()}`];
   if (schema.$ref !== undefined) {

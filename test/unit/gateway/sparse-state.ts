@@ -1,4 +1,4 @@
-import { inclusionPath, leafHash, merkleRootOfHashes, nativeSuite, nodeHash, sha256 } from "../../../src/crypto/index.ts";
+import { inclusionPath, merkleRootOfHashes, nativeSuite, nodeHash, sha256 } from "../../../src/crypto/index.ts";
 import { compareBytes } from "../../../src/kernel/index.ts";
 import { STATE_TREE_DEPTH, type StateProof, stateBucketHash, stateBucketOf, stateLeafHash } from "../../../src/protocol/index.ts";
 
@@ -59,9 +59,4 @@ function emptySubtree(height: number): Uint8Array {
   const made = nodeHash(child, child);
   EMPTY[height] = made;
   return made;
-}
-
-/** Hashes of receipts as leaves. */
-export function leafHashes(contents: readonly Uint8Array[]): Uint8Array[] {
-  return contents.map(leafHash);
 }

@@ -5,7 +5,7 @@ import { ManualTime } from "./manual-time.ts";
 import { MemoryNode } from "./memory-node.ts";
 
 /** A line that the gateway logged. */
-export type LoggedLine = { readonly level: string; readonly event: string; readonly fields: LogFields };
+type LoggedLine = { readonly level: string; readonly event: string; readonly fields: LogFields };
 
 /** A gateway that really listens on loopback, before a node in memory and a clock that stands still. */
 export type TestGateway = {
