@@ -5,6 +5,7 @@ import type { FileSystem, OpenFile } from "./file-system.ts";
 import type { LogDamage } from "./log-damage.ts";
 import { PageSums } from "./page-sums.ts";
 import { StorageError } from "./storage-error.ts";
+import { isSameSalt } from "./wal-format.ts";
 import { inspectWal, type SoundWal, type WalMark } from "./wal-inspection.ts";
 
 /** What opening a database found. */
@@ -18,6 +19,8 @@ export interface DatabaseReport {
   readonly droppedBytes: number;
   /** Whether the file that says how far the log was committed could not be read; it is written anew. */
   readonly isMarkUnreadable: boolean;
+  /** Bytes at the end of the page sums that were dropped as never synced; they proved nothing that is not proved now. */
+  readonly droppedSumsBytes: number;
   /** Pages of the main file that were proved, and those left to `scrub`. */
   readonly provedPages: number;
   readonly unprovedPages: number;
@@ -94,6 +97,7 @@ export class DatabaseGuard {
         commitCount: commitsBefore + (wal?.commitCount ?? 0),
         droppedBytes: wal?.droppedBytes ?? 0,
         isMarkUnreadable: mark === "unreadable",
+        droppedSumsBytes: sums.droppedBytes,
         ...pages,
       };
       return new DatabaseGuard(fs, files, options, { main, sums, wal, report });
@@ -204,26 +208,23 @@ function readWal(
 ): SoundWal | undefined {
   const bytes = fs.stat(files.wal) === undefined ? new Uint8Array(0) : fs.readFile(files.wal);
   const { latest } = sums;
-  const isMoved = mark !== undefined && mark.salt.first === latest.salt.first && mark.salt.second === latest.salt.second;
-  const verdict = inspectWal(
-    bytes,
-    mark === undefined || (isMoved && mark.frameCount <= latest.frameCount) ? undefined : mark,
-    syncsEachCommit,
-  );
+  const isMoved = mark !== undefined && isSameSalt(mark.salt, latest.salt) && mark.frameCount <= latest.frameCount;
+  const verdict = inspectWal(bytes, isMoved ? undefined : mark, syncsEachCommit);
+  const damaged = (sentence: string): StorageError => new StorageError("damaged", files.wal, sentence);
   if (verdict.kind === "empty") return undefined;
-  if (verdict.kind === "damaged") throw new StorageError("damaged", files.wal, `${verdict.detail} (offset ${verdict.offset})`);
-  if (verdict.header.pageBytes !== sums.pageBytes) throw new StorageError("damaged", files.wal, "the log is of another database");
-  if (sums.isOutdated(verdict.header.salt))
-    throw new StorageError("damaged", files.wal, "the log is an old copy: its commits were moved, and others after them");
-  const isBegun = latest.salt.first === verdict.header.salt.first && latest.salt.second === verdict.header.salt.second;
-  if (isBegun && verdict.frameCount < latest.frameCount) {
-    const detail = `a checkpoint began to move ${latest.frameCount} frames, ${verdict.frameCount} are right`;
-    throw new StorageError("damaged", files.wal, detail);
+  if (verdict.kind === "damaged") throw damaged(`${verdict.detail} (offset ${verdict.offset})`);
+  if (verdict.header.pageBytes !== sums.pageBytes) throw damaged("the log is of another database");
+  if (sums.isOutdated(verdict.header.salt)) throw damaged("the log is an old copy: its commits were moved, and others after them");
+  if (isSameSalt(latest.salt, verdict.header.salt) && verdict.frameCount < latest.frameCount) {
+    throw damaged(`a checkpoint began to move ${latest.frameCount} frames, ${verdict.frameCount} are right`);
   }
   return verdict;
 }
 
-/** Proves the size of the main file and, within the bound, every page that the log does not override. */
+/**
+ * Proves the size of the main file and, within the bound, every page; but not the pages that an interrupted checkpoint may
+ * have moved or not: the log holds them.
+ */
 function provePages(
   main: OpenFile,
   sums: PageSums,
@@ -231,13 +232,12 @@ function provePages(
   bytesMax: number,
 ): { readonly provedPages: number; readonly unprovedPages: number } {
   const { pageBytes, latest } = sums;
-  const isInterrupted =
-    wal !== undefined && wal.frameCount > 0 && wal.header.salt.first === latest.salt.first && wal.header.salt.second === latest.salt.second;
+  const begun = wal !== undefined && wal.frameCount > 0 && isSameSalt(wal.header.salt, latest.salt) ? wal : undefined;
   const sizeBytes = main.size();
-  if (!isInterrupted && sizeBytes !== latest.pageCount * pageBytes) {
+  if (begun === undefined && sizeBytes !== latest.pageCount * pageBytes) {
     throw new StorageError("damaged", main.path, `the file has ${sizeBytes} bytes, not ${latest.pageCount} pages of ${pageBytes}`);
   }
-  const pageCount = wal === undefined || wal.frameCount === 0 ? latest.pageCount : Math.min(latest.pageCount, wal.pageCount);
+  const pageCount = begun === undefined ? latest.pageCount : Math.min(latest.pageCount, begun.pageCount);
   const buffer = new Uint8Array(SLICE_BYTES);
   const perSlice = SLICE_BYTES / pageBytes;
   const slicesMax = Math.max(1, Math.floor(bytesMax / SLICE_BYTES));
@@ -245,12 +245,12 @@ function provePages(
   let provedPages = 0;
   for (let slice = 0; slice < slices; slice++) {
     if (slice > 0 && slice <= slices - slicesMax) continue; // the first slice, and the newest pages; the others are for the scrub
-    provedPages += proveSlice(main, sums, 1 + slice * perSlice, pageCount, wal, buffer);
+    provedPages += proveSlice(main, sums, 1 + slice * perSlice, pageCount, begun, buffer);
   }
   return { provedPages, unprovedPages: pageCount - provedPages };
 }
 
-/** Proves the pages of one slice; gives their count. */
+/** Proves the pages of one slice that the log does not hold; gives their count. */
 function proveSlice(
   main: OpenFile,
   sums: PageSums,

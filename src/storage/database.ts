@@ -18,7 +18,14 @@ export interface DatabaseBacking {
   readonly onClosed: () => void;
 }
 
-const REPORT_IN_MEMORY: DatabaseReport = { commitCount: 0, droppedBytes: 0, isMarkUnreadable: false, provedPages: 0, unprovedPages: 0 };
+const REPORT_IN_MEMORY: DatabaseReport = {
+  commitCount: 0,
+  droppedBytes: 0,
+  isMarkUnreadable: false,
+  droppedSumsBytes: 0,
+  provedPages: 0,
+  unprovedPages: 0,
+};
 
 /**
  * One SQLite database, opened by `openDatabase`: the only way to it while it is open.

@@ -21,7 +21,7 @@ export function acquireFileLock(path: string): FileLock {
   const sqlite = new Sqlite(path, { readwrite: true });
   try {
     sqlite.run("PRAGMA busy_timeout = 0");
-    sqlite.run("PRAGMA journal_mode = OFF");
+    sqlite.run("PRAGMA journal_mode = MEMORY");
     sqlite.run("BEGIN EXCLUSIVE");
   } catch (error) {
     sqlite.close();

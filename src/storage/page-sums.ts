@@ -107,6 +107,11 @@ export class PageSums {
     return this.#log.sizeBytes;
   }
 
+  /** Bytes that opening dropped from the end of the log. */
+  get droppedBytes(): number {
+    return this.#log.report.tornTail?.sizeBytes ?? 0;
+  }
+
   /** Commits of the database before this life of its write-ahead log. */
   commitsBefore(salt: WalSalt): number {
     const { latest } = this;
