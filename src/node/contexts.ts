@@ -1,31 +1,40 @@
 import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import { type BatchSource, type BlockQueries, BlockService, HashIndex } from "../blocks/index.ts";
-import { ConsensusLoop, LAN_TIMERS, type NetworkPort, WAN_TIMERS } from "../consensus/index.ts";
+import { ConsensusLoop, LAN_TIMERS, type NetworkPort, type Notice, WAN_TIMERS } from "../consensus/index.ts";
 import { nativeSuite, verifyEd25519, verifyEd25519Many } from "../crypto/index.ts";
-import { LaneLog, type LaneRecord, sealBlockRecords, sealGenesisRecords } from "../events/index.ts";
+import {
+  CheckpointTable,
+  CritTable,
+  EventLog,
+  event,
+  type LaneRecord,
+  LaneTable,
+  sealBlockRecords,
+  sealGenesisRecords,
+} from "../events/index.ts";
 import type { Log } from "../kernel/index.ts";
 import { type CommittedBatch, Mempool } from "../mempool/index.ts";
-import type { Overlay } from "../state/overlay.ts";
+import { networkIdOf } from "../protocol/index.ts";
+import type { Overlay, State } from "../state/index.ts";
 import { nodeFileSystem } from "../storage/index.ts";
 import { VoteGuard } from "../validator/index.ts";
 import type { NodeFiles } from "./files.ts";
 import { HOME } from "./home.ts";
-import { InterimState } from "./interim-state.ts";
+import { openState } from "./open-state.ts";
 import { systemClock, systemEntropy, systemTimers } from "./ports.ts";
 import { Settlements } from "./settlements.ts";
 import type { NodeSetup } from "./setup.ts";
 
 /** The contexts of a running node. */
 export type Contexts = {
-  readonly state: InterimState;
+  readonly state: State;
   readonly index: HashIndex;
   readonly blocks: BlockService<Overlay, LaneRecord>;
   readonly mempool: Mempool;
   readonly loop: ConsensusLoop;
-  readonly chainLane: () => LaneLog;
+  readonly events: EventLog;
   readonly settlements: Settlements;
-  readonly onLaneGrown: Set<(lane: "chain") => void>;
 };
 
 /** A single validator has no peers: what it says to others, it says to nobody. */
@@ -39,16 +48,19 @@ const noNetwork: NetworkPort = { broadcast() {}, send() {}, fetchBatches() {} };
  */
 export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail: (error: unknown) => void): Contexts {
   const { genesis, validatorSet, configuration, home } = setup;
-  const state = new InterimState(genesis);
+  let events: EventLog | undefined;
+  const { state, damage } = openState(setup, files, log, fail);
   const index = new HashIndex({
     fs: nodeFileSystem,
     directory: join(home, HOME.index),
     chainId: genesis.hash,
     log,
-    onDamage: (error) => log.error("storage.damaged", { file: error.path, detail: error.message }),
+    onDamage: (error) => {
+      log.error("storage.damaged", { file: error.path, detail: error.message });
+      if (events) events.appendCrit(event("storage.damaged", { file: error.path, place: "index run", detail: error.message }));
+      else damage.push({ file: error.path, detail: error.message });
+    },
   });
-  let lane: LaneLog | undefined;
-  const onLaneGrown = new Set<(lane: "chain") => void>();
   const batches: BatchSource = {
     select: (limits, isExcluded) => mempool.select(limits, isExcluded),
     hasIncludable: () => mempool.hasIncludable(),
@@ -67,10 +79,7 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
     lane: {
       sealGenesis: sealGenesisRecords,
       sealBlock: sealBlockRecords,
-      onCommitted(records) {
-        lane?.accept(records);
-        for (const listener of onLaneGrown) listener("chain");
-      },
+      onCommitted: (records) => events?.onChainCommitted(records),
     },
     verifySignature: verifyEd25519,
     log,
@@ -103,8 +112,9 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
     onFatal: fail,
   });
   blocks.recover(tip.height);
-  lane = new LaneLog("chain", blocks.laneReader, undefined);
-  const openLane = lane;
+  const opened = openEvents(setup, files, blocks, log);
+  events = opened;
+  for (const { file, detail } of damage) opened.appendCrit(event("storage.damaged", { file, place: "whole file", detail }));
   mempool.start(blocks.reader.find(tip.height)?.replayMark ?? 0);
   const settlements = new Settlements();
   const loop = new ConsensusLoop(
@@ -115,7 +125,7 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
       network: noNetwork,
       clock: systemClock,
       timers: systemTimers,
-      onNotice: (notice) => log.debug("consensus.notice", { kind: notice.kind }),
+      onNotice: (notice) => onNotice(notice, opened, log),
       onFatal: fail,
     },
     {
@@ -125,7 +135,47 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
       seed: new DataView(systemEntropy.bytes(4).buffer).getUint32(0),
     },
   );
-  return { state, index, blocks, mempool, loop, chainLane: () => openLane, settlements, onLaneGrown };
+  return { state, index, blocks, mempool, loop, events: opened, settlements };
+}
+
+function openEvents(setup: NodeSetup, files: NodeFiles, blocks: BlockService<Overlay, LaneRecord>, log: Log): EventLog {
+  return new EventLog({
+    crit: new CritTable(files.node),
+    ops: new LaneTable(files.ops, "ops"),
+    chain: blocks.laneReader,
+    checkpoints: new CheckpointTable(files.node, log),
+    identity: setup.identity,
+    network: networkIdOf(setup.genesis.hash),
+    node: setup.nodeId,
+    clock: systemClock,
+    timers: systemTimers,
+    log,
+  });
+}
+
+/** Tells people and the event log what consensus tells. */
+function onNotice(notice: Notice, events: EventLog, log: Log): void {
+  switch (notice.kind) {
+    case "certified":
+      if (notice.by === "notarization") return;
+      events.appendOps(event("consensus.reached", { kind: notice.by, epoch: notice.epoch, view: notice.view }));
+      return;
+    case "recovering":
+      log.error("consensus.recovering", { why: notice.why });
+      return;
+    case "blockInvalid":
+      log.warn("consensus.blockInvalid", { epoch: notice.epoch, view: notice.view, code: notice.code });
+      return;
+    case "recovered":
+      log.warn("consensus.recovered", { epoch: notice.epoch, firstView: notice.firstView });
+      return;
+    case "refused":
+      log.warn("consensus.refused", { from: notice.from, code: notice.code });
+      return;
+    case "entered":
+    case "evidence":
+      log.debug(`consensus.${notice.kind}`);
+  }
 }
 
 /** A batch that a committed block names, with the places in it of the transactions that the block skipped. */

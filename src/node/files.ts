@@ -1,12 +1,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { BlockStore, CHAIN_APPLICATION_ID, CHAIN_MIGRATIONS } from "../blocks/index.ts";
+import { BlockStore, CHAIN_APPLICATION_ID, CHAIN_MIGRATIONS, isChainDamaged } from "../blocks/index.ts";
 import { compareRounds, type Round } from "../consensus/index.ts";
+import { CRIT_MIGRATION, LaneDamaged, OPS_APPLICATION_ID, OPS_MIGRATION } from "../events/index.ts";
 import type { Log } from "../kernel/index.ts";
 import {
   createRecordLog,
   type Database,
   isStorageError,
+  type Migration,
   nodeFileSystem,
   openDatabase,
   openRecordLog,
@@ -23,10 +25,16 @@ export type NodeFiles = {
   readonly journal: ConsensusJournal;
   readonly chain: Database;
   readonly batches: RecordLog;
+  /** node.db: the vital event lane and what belongs to it. */
+  readonly node: Database;
+  /** ops.db: the operational event lane. */
+  readonly ops: Database;
   /** Whether this start made them: the first of this home. */
   readonly isFirstStart: boolean;
 };
 
+/** Marks a file as a node.db: "BZno". */
+const NODE_APPLICATION_ID = 0x42_5a_6e_6f;
 const BATCH_LOG = { name: "batches", segmentBytesMax: 32 * 1024 * 1024 } as const;
 
 /**
@@ -59,11 +67,27 @@ export function openFiles(setup: NodeSetup, log: Log): NodeFiles {
       named(home, () => tipRoundOf(chain)),
     );
     const batches = early ?? named(home, () => openBatchLog(home, log));
-    return { journal, chain, batches, isFirstStart: !hasChain };
+    if (hasChain) requirePresent(home, [HOME.node, HOME.ops]);
+    const node = named(home, () => openLane(path(HOME.node), NODE_APPLICATION_ID, CRIT_MIGRATION, "full"));
+    const ops = named(home, () => openLane(path(HOME.ops), OPS_APPLICATION_ID, OPS_MIGRATION, "normal"));
+    return { journal, chain, batches, node, ops, isFirstStart: !hasChain };
   } catch (error) {
     chain.close();
     throw error;
   }
+}
+
+/** Closes everything, each file marked as closed in good order. */
+export function closeFiles({ journal, chain, batches, node, ops }: NodeFiles): void {
+  batches.close();
+  journal.close();
+  ops.close();
+  node.close();
+  chain.close();
+}
+
+function openLane(path: string, applicationId: number, migration: Migration, durability: "full" | "normal"): Database {
+  return openDatabase({ path, applicationId, migrations: [migration], durability, create: true });
 }
 
 /** The journal of the home's validator key, sound or lost. */
@@ -72,11 +96,16 @@ export function openHomeJournal({ home, validator }: Pick<NodeSetup, "home" | "v
   return openJournal(files, { publicKey: validator.publicKey, isBlocking: true });
 }
 
-/** Translates a storage failure into a sentence; other errors pass. */
+/** Translates a failure of storage, or damage, into a sentence; other errors pass. */
 export function named<T>(home: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
+    if (isChainDamaged(error)) throw new StartRefused(`${join(home, error.message)}. ${remedyOf("damaged", home)}`, { cause: error });
+    if (error instanceof LaneDamaged) {
+      const file = error.fault.lane === "chain" ? HOME.chain : HOME.node;
+      throw new StartRefused(`${join(home, file)}: ${error.message}. ${remedyOf("damaged", home)}`, { cause: error });
+    }
     if (!isStorageError(error)) throw error;
     throw new StartRefused(`${error.message}. ${remedyOf(error.code, home)}`, { cause: error });
   }

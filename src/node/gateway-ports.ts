@@ -1,4 +1,4 @@
-import { recordToJson } from "../events/index.ts";
+import { LaneDamaged, recordToJson } from "../events/index.ts";
 import type { GatewayPorts, StatusView } from "../gateway/index.ts";
 import { utf8 } from "../kernel/index.ts";
 import { HealthModel } from "../monitoring/index.ts";
@@ -9,7 +9,7 @@ import type { NodeSetup } from "./setup.ts";
 
 /** Everything the gateway knows, from the contexts. */
 export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: number): GatewayPorts {
-  const { blocks, mempool, state, loop, settlements } = contexts;
+  const { blocks, mempool, state, loop, settlements, events } = contexts;
   const parts: QueryParts = {
     genesis: setup.genesis,
     mempool,
@@ -28,18 +28,13 @@ export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: 
     validators: validatorQueries(parts),
     node: { status: () => statusOf(setup, contexts, startedAtMs) },
     events: {
-      read(laneName, after, limit) {
-        const lane = contexts.chainLane();
-        if (laneName !== "chain") return { records: [], head: { epoch: 1, sequence: 0 } };
-        const read = lane.read(after, limit);
-        if (!read.ok) throw new Error(read.error.detail);
-        return { records: read.value.map(recordToJson), head: lane.tip };
+      read(lane, after, limit) {
+        const read = events.read(lane, after, limit);
+        if (!read.ok) throw new LaneDamaged(read.error);
+        return { records: read.value.map(recordToJson), head: events.tip(lane) };
       },
-      head: (laneName) => (laneName === "chain" ? contexts.chainLane().tip : { epoch: 1, sequence: 0 }),
-      subscribe(listener) {
-        contexts.onLaneGrown.add(listener);
-        return () => void contexts.onLaneGrown.delete(listener);
-      },
+      head: (lane) => events.tip(lane),
+      subscribe: (listener) => events.subscribe((lane) => listener(lane)),
     },
     genesis: { document: () => utf8(setup.genesisText) },
     health: healthOf(contexts),

@@ -14,7 +14,7 @@ export const HOME = {
   chain: "chain.db",
   node: "node.db",
   ops: "ops.db",
-  state: "state.db",
+  state: "state.checkpoint",
   index: "index",
   /** Where a running node answers; removed when it stops. */
   run: "run.json",

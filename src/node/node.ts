@@ -1,8 +1,9 @@
+import { event } from "../events/index.ts";
 import { startGateway } from "../gateway/index.ts";
 import type { Log } from "../kernel/index.ts";
 import { EventLoopLag, MetricRegistry, processMetrics } from "../monitoring/index.ts";
 import { openContexts } from "./contexts.ts";
-import { named, openFiles } from "./files.ts";
+import { closeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
 import { announceRunningNode, withdrawRunningNode } from "./home.ts";
 import { nodeMetrics } from "./node-metrics.ts";
@@ -33,7 +34,7 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
   const fail = (error: unknown): void => failure.resolve(error);
   const files = openFiles(setup, log);
   const contexts = named(setup.home, () => openContexts(setup, files, log, fail));
-  const { blocks, mempool, loop, settlements } = contexts;
+  const { state, blocks, mempool, loop, settlements, events } = contexts;
   const registry = new MetricRegistry();
   const lag = new EventLoopLag(systemClock, systemTimers);
   registry.addSource(processMetrics(VERSION, systemClock.nowMs()));
@@ -55,23 +56,28 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
   });
   if (!gateway.ok) throw new StartRefused(gateway.error.detail);
   announceRunningNode(setup.home, { pid: process.pid, http: gateway.value.url });
-  blocks.subscribe((outcome) => settlements.onBlock(outcome));
+  blocks.subscribe((outcome) => {
+    settlements.onBlock(outcome);
+    state.checkpointIfDue();
+  });
   log.info("node.started", {
     height: blocks.queries.tipHeight,
     http: gateway.value.url,
     ms: Math.round(systemClock.monotonicMs() - startedAtMs),
   });
+  events.appendOps(event("service.started", { service: "node", version: VERSION.version, height: blocks.queries.tipHeight }));
   const stop = async (): Promise<void> => {
     withdrawRunningNode(setup.home);
     await gateway.value.stop();
     await mempool.stop();
     loop.stop();
     lag.stop();
+    await state.checkpoint();
     await contexts.index.settle();
     contexts.index.close();
-    files.batches.close();
-    files.journal.close();
-    files.chain.close();
+    events.appendOps(event("service.stopped", { service: "node", reason: "asked to" }));
+    events.close();
+    closeFiles(files);
     log.info("node.stopped", { height: blocks.queries.tipHeight });
   };
   return { http: gateway.value.url, failed: failure.promise, stop };

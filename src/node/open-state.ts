@@ -1,0 +1,54 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { BlockStore } from "../blocks/index.ts";
+import { bytesEqual, type Log } from "../kernel/index.ts";
+import { genesisEntries } from "../ledger/index.ts";
+import { type CheckpointParts, State, WorkerCheckpointWriter } from "../state/index.ts";
+import { nodeFileSystem } from "../storage/index.ts";
+import type { NodeFiles } from "./files.ts";
+import { HOME } from "./home.ts";
+import { systemClock } from "./ports.ts";
+import type { NodeSetup } from "./setup.ts";
+
+/** A cache that was not what was written, and is built again. */
+export type CacheDamage = { readonly file: string; readonly detail: string };
+
+/** Changed entries that are worth a checkpoint; it bounds what a start executes again. */
+const CHECKPOINT_ENTRIES_MIN = 65_536;
+
+/**
+ * The state from its last checkpoint, or from genesis when there is none that fits the chain: it is a cache, so a damaged
+ * one is named and costs a re-execution.
+ */
+export function openState(
+  setup: NodeSetup,
+  files: NodeFiles,
+  log: Log,
+  fail: (error: unknown) => void,
+): { readonly state: State; readonly damage: CacheDamage[] } {
+  const { genesis, home, configuration } = setup;
+  const path = join(home, HOME.state);
+  const { checkpointBlocks, checkpointSeconds } = configuration.storage;
+  const checkpoints: CheckpointParts = {
+    writer: new WorkerCheckpointWriter(path),
+    policy: { changedEntriesMin: CHECKPOINT_ENTRIES_MIN, blocksMax: checkpointBlocks, intervalMs: 1_000 * checkpointSeconds },
+    clock: systemClock,
+    log,
+    onDefect: fail,
+  };
+  const fromGenesis = (): State => State.ofGenesis(genesis.hash, genesisEntries(genesis), checkpoints);
+  const rebuilt = (detail: string): { state: State; damage: CacheDamage[] } => {
+    log.error("storage.damaged", { file: path, detail, remedy: "built again from the chain" });
+    return { state: fromGenesis(), damage: [{ file: path, detail }] };
+  };
+  if (!existsSync(path)) return { state: fromGenesis(), damage: [] };
+  const loaded = State.load(nodeFileSystem, path, genesis.hash, checkpoints);
+  if (!loaded.ok) return rebuilt(loaded.error.detail);
+  const state = loaded.value;
+  const store = new BlockStore(files.chain);
+  const { height } = state;
+  if (height > (store.tipHeight ?? 0)) return { state, damage: [] }; // recovery names the chain as short
+  const expected = height === 0 ? state.root : store.read(height).block.header.stateRoot;
+  if (bytesEqual(expected, state.root)) return { state, damage: [] };
+  return rebuilt(`it holds another state than the chain has after block ${height}`);
+}
