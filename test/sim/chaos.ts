@@ -1,5 +1,6 @@
 import { present } from "../../src/kernel/index.ts";
 import { Cluster, type ClusterOptions } from "./cluster.ts";
+import { Saboteur } from "./saboteur.ts";
 
 /** What one run under random faults came to. */
 export type ChaosOutcome = {
@@ -8,6 +9,8 @@ export type ChaosOutcome = {
   /** Whether the chain moved on within the bound after everything was healed. */
   readonly isLive: boolean;
   readonly crashes: number;
+  /** Pieces of evidence against traitors. */
+  readonly convictions: number;
   readonly height: number;
   readonly simulatedMs: number;
 };
@@ -36,6 +39,10 @@ export function runChaos(seed: number, overrides: Partial<ClusterOptions> = {}):
   });
   const { prng, schedule, nodes } = cluster;
   let crashes = 0;
+  for (const traitor of traitorsOf(weights, seed)) {
+    const node = present(nodes[traitor], "an index of the network");
+    new Saboteur(node, seed);
+  }
   cluster.start();
   const faultsEndMs = 15_000;
   for (let at = 0; at < faultsEndMs; at += 200) {
@@ -62,9 +69,22 @@ export function runChaos(seed: number, overrides: Partial<ClusterOptions> = {}):
     findings: cluster.oracle.findings,
     isLive: cluster.lowestHeight >= goal,
     crashes,
+    convictions: cluster.oracle.convictedCount,
     height: cluster.lowestHeight,
     simulatedMs: schedule.nowMs,
   };
+}
+
+/** Indexes of boxes that weigh no more than F together; none in half of the seeds. */
+function traitorsOf(weights: readonly bigint[], seed: number): number[] {
+  if (seed % 2 === 0 || weights.length === 1) return [];
+  const total = weights.reduce((sum, weight) => sum + weight, 0n);
+  let left = (total - 1n) / 3n;
+  return weights.flatMap((weight, index) => {
+    if (weight > left) return [];
+    left -= weight;
+    return [index];
+  });
 }
 
 /** Cuts the network in two at random, one way or both; often the cut is empty, which heals it. */

@@ -40,7 +40,7 @@ export class Cluster {
   readonly prng: Prng;
   readonly rules: ChainRules;
   readonly keys = new StandInKeys();
-  /** Notices of all nodes, in order. */
+  /** Notices of all nodes, in order, but for the everyday ones. */
   readonly notices: { readonly node: number; readonly notice: Notice }[] = [];
   /** Errors that stopped a node and were not planned. */
   readonly failures: unknown[] = [];
@@ -75,7 +75,7 @@ export class Cluster {
         profile: options.profile ?? LAN_TIMERS,
         send: (from, to, message) => this.#send(from, to, message),
         fetchBatches: (to, digests) => this.#serveBatches(to, digests),
-        onNotice: (from, notice) => this.notices.push({ node: this.nodes.indexOf(from), notice }),
+        onNotice: (from, notice) => this.#onNotice(from, notice),
         onFatal: (at, error) => this.#onFatal(at, error),
         peers: () => [...this.#indexOf.keys()],
       });
@@ -139,9 +139,9 @@ export class Cluster {
     return isOver && this.oracle.findings.length === 0;
   }
 
-  /** Lowest committed height of the nodes that are up. */
+  /** Lowest committed height of the honest nodes that are up. */
   get lowestHeight(): number {
-    return Math.min(...this.nodes.filter((node) => node.isUp).map((node) => node.chain.committed.length));
+    return Math.min(...this.nodes.filter((node) => node.isUp && !node.tamper).map((node) => node.chain.committed.length));
   }
 
   #send(from: SimNode, to: PeerId, message: Message): void {
@@ -158,6 +158,11 @@ export class Cluster {
       this.onDelivery(message);
       node.loop.onMessage(from.id, wired(message));
     });
+  }
+
+  #onNotice(from: SimNode, notice: Notice): void {
+    if (notice.kind === "evidence" && !from.tamper) this.oracle.judgeEvidence(from, this.nodes, notice.encoded, this.keys.suite);
+    if (notice.kind !== "entered" && notice.kind !== "certified") this.notices.push({ node: this.nodes.indexOf(from), notice });
   }
 
   #serveBatches(to: SimNode, digests: readonly Uint8Array[]): void {

@@ -1,5 +1,7 @@
 import { type CoreStatus, compareRounds, type Round } from "../../src/consensus/index.ts";
+import type { CryptoSuite } from "../../src/crypto/index.ts";
 import { bytesEqual, toHex } from "../../src/kernel/index.ts";
+import { checkEvidence, decodeEvidence, epochOfEvidence } from "../../src/protocol/index.ts";
 import type { SimNode } from "./sim-node.ts";
 
 type Progress = { readonly life: number; readonly floor: Round; readonly view: Round; readonly height: number };
@@ -10,6 +12,8 @@ type Progress = { readonly life: number; readonly floor: Round; readonly view: R
  */
 export class Oracle {
   readonly findings: string[] = [];
+  /** Pieces of evidence against traitors. */
+  convictedCount = 0;
   readonly #blockAt = new Map<number, string>();
   readonly #certified = new Map<string, string>();
   readonly #progress = new Map<SimNode, Progress>();
@@ -17,12 +21,14 @@ export class Oracle {
 
   /** Looks at one node after an event. */
   observe(node: SimNode): void {
+    if (node.tamper) return;
     this.#checkChain(node);
     this.#checkStatus(node);
   }
 
   /** Looks at all votes that left honest boxes; run at the end (votes only accumulate). */
-  conclude(nodes: readonly SimNode[]): void {
+  conclude(all: readonly SimNode[]): void {
+    const nodes = all.filter((node) => !node.tamper);
     for (const node of nodes) this.#checkVotes(node);
     for (const node of nodes) this.#checkAncestry(node);
     const roots = new Map<number, string>();
@@ -33,6 +39,23 @@ export class Oracle {
       if (known !== root) this.#find(node, `S8: another state root at height ${height}`);
       roots.set(height, known);
     }
+  }
+
+  /** S14: evidence that an honest box found convicts no honest box. */
+  judgeEvidence(finder: SimNode, all: readonly SimNode[], encoded: Uint8Array, suite: CryptoSuite): void {
+    const evidence = decodeEvidence(encoded);
+    if (!evidence.ok) {
+      this.#find(finder, "S14: evidence does not decode");
+      return;
+    }
+    const { chainId, setOf } = finder.chain.rules;
+    const set = setOf(epochOfEvidence(evidence.value));
+    const verdict = checkEvidence(evidence.value, set, chainId, suite);
+    const accused = verdict.ok ? set.validators[verdict.value.signer] : undefined;
+    const node = accused && all.find((each) => bytesEqual(each.key.publicKey, accused.publicKey));
+    if (!node) this.#find(finder, "S14: evidence convicts nobody");
+    else if (node.tamper) this.convictedCount++;
+    else this.#find(node, "S14: an honest box is convicted");
   }
 
   /** S1: one block per height on all honest nodes, across restarts. */

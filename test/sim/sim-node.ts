@@ -54,6 +54,8 @@ export class SimNode {
   #life = 0;
   /** Effects until the next planned crash; negative for none. */
   crashAfterEffects = -1;
+  /** Changes what leaves the box; a traitor's. */
+  tamper: ((to: PeerId, message: Message) => Message[]) | undefined;
   /** Encoded votes that left this box in any life, as `kind:epoch:view` -> proposal id hex, for the oracle. */
   readonly votesSent = new Map<string, Set<string>>();
   /** Highest round of a vote that left in any life, but for FINALIZE, which may be for a view already left. */
@@ -143,7 +145,7 @@ export class SimNode {
   #send(to: PeerId, message: Message): void {
     this.#effect();
     if (message.kind === "vote") this.#noteVote(message);
-    this.#around.send(this, to, message);
+    for (const each of this.tamper?.(to, message) ?? [message]) this.#around.send(this, to, each);
   }
 
   #noteVote({ vote }: Extract<Message, { kind: "vote" }>): void {
