@@ -54,14 +54,13 @@ export function judge(candidate: Candidate, context: AdmissionContext): Result<A
     if (executedAt !== undefined) return err(executedRefusal(executedAt));
   }
   const rivals = account?.withNonce(transaction.nonce) ?? [];
-  const isReplacement = account !== undefined && rivals.length > 0 && isReplaceable(account, transaction.nonce);
+  const isReplacement = rivals.length > 0 && rivals.every(({ isStalled }) => isStalled);
+  const rival = account === undefined || rivals.length === 0 ? undefined : findRivalRefusal(rivals, isReplacement, account, context.bounds);
+  if (rival !== undefined) return err(rival);
   const verdict = checkAdmission(tip.view, tip.rules, transaction, isReplacement ? NOTHING_PENDING : pendingViewOf(pool, account));
   if (!verdict.ok) return err(verdict.error);
   const refusal =
-    (account !== undefined && rivals.length > 0 ? findRivalRefusal(rivals, isReplacement, account, context.bounds) : undefined) ??
-    findQuotaRefusal(candidate, account, pool, context.bounds) ??
-    context.closure ??
-    findBoundRefusal(candidate, pool, context.bounds);
+    findQuotaRefusal(candidate, account, pool, context.bounds) ?? context.closure ?? findBoundRefusal(candidate, pool, context.bounds);
   return refusal === undefined ? ok(NEW) : err(refusal);
 }
 
@@ -106,10 +105,6 @@ function pendingViewOf(pool: Pool, account: Account | undefined): PendingView {
  * sender, else it would block the account until it expires. All of them stay accepted; the first that executes
  * supersedes the others.
  */
-function isReplaceable(account: Account, nonce: bigint): boolean {
-  return account.isStalled && nonce === account.nextNonce;
-}
-
 function findRivalRefusal(
   rivals: readonly PoolEntry[],
   isReplacement: boolean,

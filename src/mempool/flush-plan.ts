@@ -81,7 +81,7 @@ function takeRun(account: Account, batches: Chunks, clock: RetryClock): boolean 
 
 /** Whether a kept transaction may go into a batch: not while it is a front that cannot execute, nor too soon after a skip. */
 export function isDue(entry: PoolEntry, clock: RetryClock): boolean {
-  if (entry.account.isStalled && entry.nonce === entry.account.nextNonce) return false;
+  if (entry.isStalled) return false;
   return entry.skips === 0 || clock.height >= entry.retryHeight || clock.nowMs >= entry.retryAtMs;
 }
 

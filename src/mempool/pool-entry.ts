@@ -48,6 +48,8 @@ export class PoolEntry {
   record: number | undefined = undefined;
   /** The pending batch that holds it while `batched`. */
   batch: PendingBatch | undefined = undefined;
+  /** Whether its nonce is next and it cannot execute on the finalized state: unpayable, or over quota. */
+  isStalled = false;
   /** Blocks that named it without executing it. */
   skips = 0;
   /** After a skip it goes into a batch again from this height on, or from this monotonic time on. */
@@ -78,8 +80,6 @@ export class Account {
   readonly hex: string;
   /** Next nonce on the finalized state. */
   nextNonce: bigint;
-  /** Whether the transaction that is next by nonce cannot execute on the finalized state: unpayable, or over quota. */
-  isStalled = false;
   /** Bytes of its transactions' COSE. */
   sizeBytes = 0;
   /** Transactions that use the quota of this device, and their bytes. */

@@ -29,16 +29,17 @@ export function canExecute(tip: FinalizedTip, transaction: Transaction): boolean
 }
 
 /**
- * Looks at what is next by nonce in an account: can it execute, and is it where a block can take it from? Marks the
- * account as stalled or not, lists it as released when a kept transaction's turn has come, as watched when that has to
+ * Looks at what is next by nonce in an account: can it execute, and is it where a block can take it from? Marks it as
+ * stalled or not, lists the account as released when a kept transaction's turn has come, as watched when that has to
  * be asked again later, and makes a batch that seemed stuck includable again.
  */
 export function wake(state: MempoolState, account: Account, tip: FinalizedTip, clock: RetryClock, aad: Uint8Array): void {
   const front = account.withNonce(account.nextNonce);
-  account.isStalled = front.length > 0 && !front.some((entry) => canExecute(tip, entry.decoded ?? decodedAgain(entry, aad)));
   state.watched.delete(account);
   for (const entry of front) {
-    if (entry.batch?.isStuck === true && !account.isStalled) {
+    entry.isStalled = !canExecute(tip, entry.decoded ?? decodedAgain(entry, aad));
+    if (entry.isStalled) state.watched.add(account);
+    else if (entry.batch?.isStuck === true) {
       entry.batch.isStuck = false;
       state.version++;
     }
@@ -46,7 +47,6 @@ export function wake(state: MempoolState, account: Account, tip: FinalizedTip, c
     if (isDue(entry, clock)) state.released.add(account);
     else state.watched.add(account);
   }
-  if (account.isStalled) state.watched.add(account);
 }
 
 /** Wakes watched accounts in turn, so many at most. */

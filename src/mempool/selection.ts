@@ -58,10 +58,9 @@ export function hasExecutableBatch(state: MempoolState): boolean {
 function advance(state: MempoolState, batch: PendingBatch, nonces: Map<Account, bigint>): boolean {
   let hasExecutable = false;
   for (const entry of batch.entries) {
-    if (entry?.batch !== batch || entry.validUntil <= state.height) continue;
+    if (entry?.batch !== batch || entry.isStalled || entry.validUntil <= state.height) continue;
     const { account } = entry;
     if (entry.nonce !== (nonces.get(account) ?? account.nextNonce)) continue;
-    if (account.isStalled && entry.nonce === account.nextNonce) continue;
     nonces.set(account, entry.nonce + 1n);
     hasExecutable = true;
   }

@@ -114,7 +114,9 @@ class Run {
   }
 
   checkNothingLost(): void {
-    const lost = [...this.accepted].filter(([hex, id]) => !this.world.chain.executed.has(hex) && this.world.mempool.status(id) === "unknown");
+    const lost = [...this.accepted].filter(
+      ([hex, id]) => !this.world.chain.executed.has(hex) && this.world.mempool.status(id) === "unknown",
+    );
     expect(lost).toEqual([]);
   }
 

@@ -179,7 +179,15 @@ export class TableChain implements ChainIndex {
       if (decoded.ok) transactions.push(decoded.value);
     }
     const timeMs = this.timeMs + 1_000;
-    const context = { chainId: CHAIN_ID, height, timeMs, leader: 0, validatorSet: VALIDATOR_SET, parameters: PARAMETERS, verifySignature: () => true };
+    const context = {
+      chainId: CHAIN_ID,
+      height,
+      timeMs,
+      leader: 0,
+      validatorSet: VALIDATOR_SET,
+      parameters: PARAMETERS,
+      verifySignature: () => true,
+    };
     const done = executeBlock(this.state, context, transactions);
     this.state.apply(done.changes);
     for (const [index, { id, sender, nonce }] of done.executed.entries()) {
@@ -199,7 +207,14 @@ export class TableChain implements ChainIndex {
     this.timeMs = timeMs;
     this.mark = mark;
     const skipped = done.skipped.map(({ transaction }) => transaction);
-    const outcome = { height, hash: new Uint8Array(32), timeMs, batchDigests: batches.map(({ digest }) => digest), executed: done.executed, skipped };
+    const outcome = {
+      height,
+      hash: new Uint8Array(32),
+      timeMs,
+      batchDigests: batches.map(({ digest }) => digest),
+      executed: done.executed,
+      skipped,
+    };
     mempool.onCommitted(outcome);
     return outcome;
   }
@@ -273,7 +288,11 @@ export class World {
 
   /** Commits a block of what the mempool selects. */
   block(foreign: readonly Uint8Array[] = [], room = { bytes: 1 << 20, transactions: 4_096 }): BlockOutcome {
-    return this.chain.commit(this.mempool, this.mempool.select(room, () => false), foreign);
+    return this.chain.commit(
+      this.mempool,
+      this.mempool.select(room, () => false),
+      foreign,
+    );
   }
 
   /** Cuts the power and starts again on what the disk and the chain hold. */

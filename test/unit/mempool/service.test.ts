@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { BatchSource } from "../../../src/blocks/batch-source.ts";
-import { localSigner, verifyEd25519Many } from "../../../src/crypto/index.ts";
+import { localSigner, verifyEd25519 } from "../../../src/crypto/index.ts";
 import { signTransaction } from "../../../src/protocol/index.ts";
 import { AAD, BALANCE, idOf, keyOf, transactionOf, World } from "./mempool-world.ts";
 
@@ -22,15 +22,27 @@ describe("submission", () => {
   });
 
   test("submit: real signatures, good ones accepted and a forged one refused", async () => {
-    const world = new World({ verifyMany: verifyEd25519Many });
+    const world = new World({
+      verifyMany: async (claims) => claims.map(({ key, message, signature }) => verifyEd25519(key, message, signature)),
+    });
     const signer = localSigner(new Uint8Array(32).fill(9));
     world.chain.state.fund(signer.publicKey, BALANCE);
     const sign = (nonce: bigint): Uint8Array =>
-      signTransaction(signer, AAD, { sender: signer.publicKey, nonce, fee: 10n, validUntil: 9n, body: { type: 1, to: keyOf(1), amount: 1n } });
+      signTransaction(signer, AAD, {
+        sender: signer.publicKey,
+        nonce,
+        fee: 10n,
+        validUntil: 9n,
+        body: { type: 1, to: keyOf(1), amount: 1n },
+      });
     const forged = sign(1n);
     forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
     const outcomes = await world.submit([sign(0n), forged, sign(1n)]);
-    expect(outcomes.map((outcome) => (outcome.status === "rejected" ? outcome.code : outcome.status))).toEqual(["accepted", "badSignature", "accepted"]);
+    expect(outcomes.map((outcome) => (outcome.status === "rejected" ? outcome.code : outcome.status))).toEqual([
+      "accepted",
+      "badSignature",
+      "accepted",
+    ]);
   });
 
   test("submit: nothing, an empty answer", async () => {
