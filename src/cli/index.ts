@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import { doctor } from "./commands/doctor.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
 import { keysNew, keysShow } from "./commands/keys.ts";
 import { node } from "./commands/node.ts";
@@ -33,6 +34,7 @@ export const COMMANDS: readonly Command[] = [
   proofGet,
   proofVerify,
   status,
+  doctor,
   version,
 ];
 

@@ -21,7 +21,7 @@ import { nodeFileSystem } from "../storage/index.ts";
 import { VoteGuard } from "../validator/index.ts";
 import type { NodeFiles } from "./files.ts";
 import { HOME } from "./home.ts";
-import { openState } from "./open-state.ts";
+import { type CacheDamage, openState } from "./open-state.ts";
 import { systemClock, systemEntropy, systemTimers } from "./ports.ts";
 import { Settlements } from "./settlements.ts";
 import type { NodeSetup } from "./setup.ts";
@@ -35,6 +35,8 @@ export type Contexts = {
   readonly loop: ConsensusLoop;
   readonly events: EventLog;
   readonly settlements: Settlements;
+  /** Caches that were not what was written and were built again. */
+  readonly rebuilt: readonly CacheDamage[];
 };
 
 /** A single validator has no peers: what it says to others, it says to nobody. */
@@ -57,8 +59,8 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
     log,
     onDamage: (error) => {
       log.error("storage.damaged", { file: error.path, detail: error.message });
-      if (events) events.appendCrit(event("storage.damaged", { file: error.path, place: "index run", detail: error.message }));
-      else damage.push({ file: error.path, detail: error.message });
+      damage.push({ file: error.path, detail: error.message });
+      events?.appendCrit(event("storage.damaged", { file: error.path, place: "index run", detail: error.message }));
     },
   });
   const batches: BatchSource = {
@@ -135,7 +137,7 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
       seed: new DataView(systemEntropy.bytes(4).buffer).getUint32(0),
     },
   );
-  return { state, index, blocks, mempool, loop, events: opened, settlements };
+  return { state, index, blocks, mempool, loop, events: opened, settlements, rebuilt: damage };
 }
 
 function openEvents(setup: NodeSetup, files: NodeFiles, blocks: BlockService<Overlay, LaneRecord>, log: Log): EventLog {

@@ -2,6 +2,7 @@
  * Floor 6. The composition root: constructs the contexts in floor order from a home, starts and stops them. No logic of
  * its own beyond who is connected to whom, and the only place of the real clock, timers and randomness (ports.ts).
  */
+export * from "./doctor.ts";
 export * from "./home.ts";
 export * from "./node.ts";
 export * from "./ports.ts";

@@ -48,8 +48,12 @@ export async function openSetup(
   const set = genesisValidatorSet(genesis);
   if (!set.ok) throw new StartRefused(`${join(home, HOME.genesis)}: its validators form no set (${set.error})`);
   const passphrase = await passphraseOf(home, configuration, askPassphrase);
-  const validator = await unlock(home, HOME.validatorKey, "validator", passphrase);
-  const identity = await unlock(home, HOME.identityKey, "identity", passphrase);
+  const source =
+    configuration.keys.passphraseFile === ""
+      ? "the passphrase given"
+      : `the passphrase in ${join(home, configuration.keys.passphraseFile)}`;
+  const validator = await unlock(home, HOME.validatorKey, "validator", passphrase, source);
+  const identity = await unlock(home, HOME.identityKey, "identity", passphrase, source);
   if (findValidatorIndex(set.value, validator.publicKey) === undefined) {
     throw new StartRefused(
       `${join(home, HOME.validatorKey)}: the key ${toHex(validator.publicKey)} is not among the validators of ${join(home, HOME.genesis)}; ` +
@@ -91,7 +95,7 @@ async function passphraseOf(home: string, configuration: Configuration, ask: () 
   );
 }
 
-async function unlock(home: string, file: string, purpose: KeyPurpose, passphrase: string): Promise<Signer> {
+async function unlock(home: string, file: string, purpose: KeyPurpose, passphrase: string, source: string): Promise<Signer> {
   const path = join(home, file);
   if (!existsSync(path))
     throw new StartRefused(
@@ -102,6 +106,6 @@ async function unlock(home: string, file: string, purpose: KeyPurpose, passphras
   if (key.value.purpose !== purpose) throw new StartRefused(`${path}: expected a key for ${purpose}, got one for ${key.value.purpose}`);
   const signer = await unlockKeyFile(key.value, passphrase);
   if (!signer.ok)
-    throw new StartRefused(`${path}: ${signer.error.detail}; check keys.passphraseFile, or put the file back from where you keep it`);
+    throw new StartRefused(`${path}: ${signer.error.detail}; check ${source}, or put the key file back from where you keep it`);
   return signer.value;
 }

@@ -1,0 +1,194 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { LANES } from "../events/index.ts";
+import { parseKeyFile } from "../identity/index.ts";
+import { silentLog, toHex } from "../kernel/index.ts";
+import { genesisEntries } from "../ledger/index.ts";
+import { State } from "../state/index.ts";
+import { isStorageError, nodeFileSystem } from "../storage/index.ts";
+import { recoverJournal } from "../validator/index.ts";
+import { type Contexts, openContexts } from "./contexts.ts";
+import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
+import { HOME } from "./home.ts";
+import { systemEntropy } from "./ports.ts";
+import { type NodeSetup, openSetup } from "./setup.ts";
+import { StartRefused } from "./start-refused.ts";
+
+/** Something that a person should know of a home. Errors and warnings make the examination not ok; notices do not. */
+export type Finding = { readonly severity: "error" | "warning" | "notice"; readonly file?: string; readonly detail: string };
+
+/** What an examination found. The chain's figures are there when it could be read. */
+export type Examination = {
+  readonly ok: boolean;
+  readonly findings: readonly Finding[];
+  readonly height?: number;
+  readonly stateRoot?: string;
+  readonly transactions?: number;
+  /** Root that executing the whole chain again from genesis gave. */
+  readonly reexecutedStateRoot?: string;
+};
+
+/** How a home is examined. */
+export type ExaminationOptions = {
+  readonly reexecutes: boolean;
+  readonly askPassphrase: () => Promise<string | undefined>;
+  /** Told how far a long step is, for people who wait. */
+  readonly onProgress: (step: string, done: number, total: number) => void;
+};
+
+/**
+ * Examines a home whose node is stopped: configuration, genesis, keys, then every file down to its last byte, the chain
+ * with its signatures and batches, the event lanes, and on request the whole execution from genesis.
+ */
+export async function examineHome(home: string, options: ExaminationOptions): Promise<Examination> {
+  const findings: Finding[] = [];
+  const setup = await attempt(findings, () => openSetup(home, {}, options.askPassphrase));
+  if (!setup) return { ok: false, findings };
+  findKeyFaults(home, findings);
+  const files = await attempt(findings, () => openFiles(setup, silentLog));
+  if (!files) return { ok: false, findings };
+  const facts = await attempt(findings, () => examineFiles(setup, files, options, findings));
+  closeQuietly(files, findings);
+  return { ok: findings.every((f) => f.severity === "notice"), findings, ...facts };
+}
+
+/** Runs a step; a failure that a person can mend becomes a finding. */
+async function attempt<T>(findings: Finding[], step: () => T | Promise<T>): Promise<T | undefined> {
+  try {
+    return await step();
+  } catch (error) {
+    if (error instanceof StartRefused) findings.push({ severity: "error", detail: error.message });
+    else if (isStorageError(error)) findings.push({ severity: "error", file: error.path, detail: error.message });
+    else throw error;
+    return undefined;
+  }
+}
+
+/** Keys that the node itself does not open at start are at least readable. */
+function findKeyFaults(home: string, findings: Finding[]): void {
+  for (const name of readdirSync(join(home, "keys")).filter((file) => file.endsWith(".json"))) {
+    const file = join(home, "keys", name);
+    const parsed = parseKeyFile(readFileSync(file, "utf8"));
+    if (!parsed.ok)
+      findings.push({ severity: "error", file, detail: `${file}: ${parsed.error.detail}; put it back from where you keep it` });
+  }
+}
+
+async function examineFiles(
+  setup: NodeSetup,
+  files: NodeFiles,
+  options: ExaminationOptions,
+  findings: Finding[],
+): Promise<Omit<Examination, "ok" | "findings">> {
+  const { home } = setup;
+  findJournalFaults(setup, files, findings);
+  findTailFaults(home, files, findings);
+  for (const database of [files.chain, files.node, files.ops]) named(home, () => drain(database.scrub()));
+  const batches = runToEnd(files.batches.scrub());
+  if (!batches.ok) throw new StartRefused(`${batches.error.file}: damaged at byte ${batches.error.offset}: ${batches.error.detail}`);
+  const contexts = named(home, () => openContexts(setup, files, silentLog, () => {}));
+  try {
+    for (const { file, detail } of contexts.rebuilt)
+      findings.push({ severity: "warning", file, detail: `${detail}; it is a cache and was built again from the chain` });
+    named(home, () => verifyLanes(contexts));
+    return named(home, () => examineChain(setup, contexts, options));
+  } finally {
+    await contexts.mempool.stop();
+    await contexts.state.checkpoint();
+    contexts.events.close();
+    contexts.index.close();
+  }
+}
+
+function findJournalFaults(setup: NodeSetup, files: NodeFiles, findings: Finding[]): void {
+  const replay = files.journal.replay();
+  if (replay.kind === "intact") return;
+  findings.push({
+    severity: "error",
+    file: join(setup.home, HOME.journal),
+    detail:
+      `${join(setup.home, HOME.journal)}: the consensus journal is ${replay.loss}: ${replay.detail}. This validator does not vote without it. ` +
+      `If no other box runs this key and this home is the latest, \`bizra doctor --home ${setup.home} --recover-journal\` begins a new one above the chain's last block`,
+  });
+}
+
+/** Un-synced bytes at the end of a log are dropped at a start; ones that look altered rather than cut are told of. */
+function findTailFaults(home: string, files: NodeFiles, findings: Finding[]): void {
+  const tail = files.batches.report.tornTail;
+  if (!tail) return;
+  const severity = tail.shape === "garbled" ? "warning" : "notice";
+  const what =
+    tail.shape === "garbled" ? "hold no record: a write that was cut off, or damage to the last record" : "are a write that was cut off";
+  findings.push({
+    severity,
+    file: tail.file,
+    detail: `${join(home, HOME.batches)}: the last ${tail.sizeBytes} bytes ${what}; dropped from byte ${tail.offset} of ${tail.file} on`,
+  });
+}
+
+function verifyLanes({ events }: Contexts): void {
+  for (const lane of LANES) {
+    if (events.tip(lane).sequence === 0) continue; // nothing was written to it yet
+    const verdict = events.verify(lane);
+    if (!verdict.ok)
+      throw new StartRefused(`event lane ${lane}: record ${verdict.error.epoch}/${verdict.error.sequence}: ${verdict.error.detail}`);
+  }
+}
+
+/** Walks the chain with signatures and batches, and executes it again when asked to. */
+function examineChain(setup: NodeSetup, { blocks, state }: Contexts, options: ExaminationOptions): Omit<Examination, "ok" | "findings"> {
+  const height = blocks.queries.tipHeight;
+  for (const progress of blocks.scrub(1, height, { hasSignatures: true, hasContents: true }))
+    options.onProgress("checking blocks", progress.height, height);
+  let transactions = 0;
+  for (let at = 1; at <= height; at++) transactions += blocks.queries.findContent(at)?.receipts.length ?? 0;
+  const facts = { height, stateRoot: toHex(state.root), transactions };
+  if (!options.reexecutes) return facts;
+  const again = State.ofGenesis(setup.genesis.hash, genesisEntries(setup.genesis));
+  for (const done of blocks.replay(again)) options.onProgress("executing blocks", done, height);
+  return { ...facts, reexecutedStateRoot: toHex(again.root) };
+}
+
+/**
+ * Begins a new consensus journal above the chain's last block, in place of a lost one. For the operator of a single
+ * validator who knows that no other box runs its key.
+ *
+ * @returns where the lost one was moved, or undefined when there was none
+ * @throws StartRefused when the journal is sound, or the home cannot be opened
+ */
+export async function recoverHomeJournal(home: string, askPassphrase: () => Promise<string | undefined>): Promise<string | undefined> {
+  const setup = await openSetup(home, {}, askPassphrase);
+  const directory = join(home, HOME.journal);
+  const files = openFiles(setup, silentLog);
+  try {
+    if (files.journal.replay().kind === "intact") throw new StartRefused(`${directory}: the journal is sound; nothing was changed`);
+    const contexts = named(home, () => openContexts(setup, files, silentLog, () => {}));
+    const { epoch, view } = contexts.blocks.tip();
+    await contexts.mempool.stop();
+    contexts.events.close();
+    contexts.index.close();
+    return recoverJournal({ fs: nodeFileSystem, directory, entropy: systemEntropy }, setup.validator.publicKey, { epoch, view });
+  } finally {
+    closeFiles(files);
+  }
+}
+
+function closeQuietly(files: NodeFiles, findings: Finding[]): void {
+  try {
+    closeFiles(files);
+  } catch (error) {
+    if (!isStorageError(error)) throw error;
+    findings.push({ severity: "error", file: error.path, detail: error.message });
+  }
+}
+
+function drain(steps: Generator<void, void>): void {
+  while (!steps.next().done);
+}
+
+function runToEnd<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
