@@ -23,6 +23,8 @@ export type ClusterOptions = {
   readonly epochBlocks?: number;
   /** Milliseconds a message takes, at least and at most. */
   readonly delayMs?: readonly [number, number];
+  /** Whether the last member leaves the set in every odd epoch; needs five members or more. */
+  readonly hasSetChanges?: boolean;
   /** Share of messages lost, 0..1. */
   readonly loss?: number;
 };
@@ -59,12 +61,13 @@ export class Cluster {
     this.#options = options;
     this.prng = new Prng(options.seed);
     const keys = options.weights.map((_, i) => this.keys.make(`validator ${i}`));
-    const set = setOf(keys, options.weights);
+    const whole = setOf(keys, options.weights);
+    const smaller = options.hasSetChanges ? setOf(keys.slice(0, -1), options.weights.slice(0, -1)) : whole;
     this.rules = {
       chainId: sha256(utf8("simulated chain")),
       genesisTimeMs: GENESIS_TIME_MS,
       epochBlocks: options.epochBlocks ?? 1_000_000,
-      setOf: () => set,
+      setOf: (epoch) => (epoch % 2 === 0 ? whole : smaller),
     };
     this.nodes = keys.map((key, i) => {
       const node = new SimNode(`node ${i}`, key, new ChainModel(this.rules), {

@@ -136,6 +136,13 @@ export class SimNode {
   /** Loses the journal, as a wiped disk does. */
   wipeJournal(): void {
     this.disk.wipe(JOURNAL);
+    this.highestVoted = { epoch: 0, view: 0 };
+  }
+
+  /** Puts the journal back as it was when an image was taken. */
+  restoreJournal(image: ReadonlyMap<string, Uint8Array>): void {
+    this.disk.restore(image, JOURNAL);
+    this.highestVoted = { epoch: 0, view: 0 };
   }
 
   #files() {
