@@ -195,9 +195,16 @@ export class ConsensusLoop {
       else if (effect.kind === "check") {
         const verdict = this.#ports.blocks.check(effect.block, this.#core.epoch.set);
         this.#answers.push({ kind: "checked", hash: effect.hash, verdict });
-      } else if (effect.kind === "broadcast" && effect.isPayload) this.#ports.network.broadcast(effect.message);
+      } else if (this.#mayRunNow(effect)) this.#runEffect(effect);
       else this.#deferred.push(effect);
     }
+  }
+
+  /** A payload needs no sync (J4); other messages need none when all that was journaled before them is durable. */
+  #mayRunNow(effect: Effect): boolean {
+    if (effect.kind !== "broadcast" && effect.kind !== "send") return false;
+    if (effect.kind === "broadcast" && effect.isPayload) return true;
+    return !this.#needsSync && this.#deferred.length === 0;
   }
 
   #build(request: BuildRequest): Input {

@@ -29,7 +29,7 @@ export class Oracle {
   /** Looks at all votes that left honest boxes; run at the end (votes only accumulate). */
   conclude(all: readonly SimNode[]): void {
     const nodes = all.filter((node) => !node.tamper);
-    for (const node of nodes) this.#checkVotes(node);
+    for (const node of nodes) if (!node.hasRolledBack) this.#checkVotes(node);
     for (const node of nodes) this.#checkAncestry(node);
     const roots = new Map<number, string>();
     for (const node of nodes) {
@@ -54,7 +54,7 @@ export class Oracle {
     const accused = verdict.ok ? set.validators[verdict.value.signer] : undefined;
     const node = accused && all.find((each) => bytesEqual(each.key.publicKey, accused.publicKey));
     if (!node) this.#find(finder, "S14: evidence convicts nobody");
-    else if (node.tamper) this.convictedCount++;
+    else if (node.tamper || node.hasRolledBack) this.convictedCount++;
     else this.#find(node, "S14: an honest box is convicted");
   }
 

@@ -60,6 +60,8 @@ export class SimNode {
   readonly votesSent = new Map<string, Set<string>>();
   /** Highest round of a vote that left in any life, but for FINALIZE, which may be for a view already left. */
   highestVoted: Round = { epoch: 0, view: 0 };
+  /** Whether an old journal was put back: such a box may contradict itself and counts toward F (docs/limits.md). */
+  hasRolledBack = false;
   /** Lives begun. */
   startCount = 0;
 
@@ -142,6 +144,7 @@ export class SimNode {
   /** Puts the journal back as it was when an image was taken. */
   restoreJournal(image: ReadonlyMap<string, Uint8Array>): void {
     this.disk.restore(image, JOURNAL);
+    this.hasRolledBack = true;
     this.highestVoted = { epoch: 0, view: 0 };
   }
 

@@ -30,9 +30,4 @@ test("consensus: four validators under load, finalize the same blocks on all", (
   const isDone = cluster.run(10_000, () => cluster.nodes.every((node) => !node.chain.hasWork() && node.chain.batches.size === 20));
   expect(cluster.oracle.findings).toEqual([]);
   expect(isDone).toBe(true);
-  console.log(
-    cluster.nodes.map((n) => n.chain.committed.length),
-    cluster.schedule.nowMs,
-    cluster.delivered,
-  );
 });
