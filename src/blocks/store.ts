@@ -10,10 +10,10 @@ export const CHAIN_APPLICATION_ID = 0x42_5a_63_68;
  * Bytes of a page. Rows are appended a few hundred bytes at a time, and each commit writes the pages it touched: with
  * small pages that is little. Measured in docs/storage.md.
  */
-export const CHAIN_PAGE_BYTES = 1_024;
+export const CHAIN_PAGE_BYTES = 512;
 
 /** Frames of the write-ahead log, of about a page each, at which it is moved into the main file. */
-const CHECKPOINT_FRAMES = 2_000;
+const CHECKPOINT_FRAMES = 4_000;
 
 /** Format of chain.db, one step a version. */
 export const CHAIN_MIGRATIONS: readonly Migration[] = [

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { BlockStore, CHAIN_APPLICATION_ID, CHAIN_MIGRATIONS, isChainDamaged } from "../blocks/index.ts";
+import { BlockStore, CHAIN_APPLICATION_ID, CHAIN_MIGRATIONS, CHAIN_PAGE_BYTES, isChainDamaged } from "../blocks/index.ts";
 import { compareRounds, type Round } from "../consensus/index.ts";
 import { CRIT_MIGRATION, LaneDamaged, OPS_APPLICATION_ID, OPS_MIGRATION } from "../events/index.ts";
 import type { Log } from "../kernel/index.ts";
@@ -52,6 +52,7 @@ export function openFiles(setup: NodeSetup, log: Log): NodeFiles {
       path: path(HOME.chain),
       applicationId: CHAIN_APPLICATION_ID,
       migrations: CHAIN_MIGRATIONS,
+      pageBytes: CHAIN_PAGE_BYTES,
       durability: "full",
       create: !hasChain,
     });

@@ -1,4 +1,4 @@
-import { assert, toHex } from "../../kernel/index.ts";
+import { assert } from "../../kernel/index.ts";
 import { type ChainPosition, packPosition } from "./position.ts";
 import type { RunEntry } from "./run-file.ts";
 import { prefixOf } from "./run-format.ts";
@@ -37,7 +37,7 @@ export class PendingEntries {
 
   /** Adds a hash; a repeated one keeps its first place. */
   add(hash: Uint8Array, position: ChainPosition): void {
-    const key = toHex(hash);
+    const key = textOf(hash);
     if (this.#byHash.has(key)) return;
     this.#byHash.set(key, packPosition(position));
     this.#prefixes.push(prefixOf(hash));
@@ -45,7 +45,7 @@ export class PendingEntries {
 
   /** The packed position of a hash. */
   find(hash: Uint8Array): number | undefined {
-    return this.#byHash.get(toHex(hash));
+    return this.#byHash.get(textOf(hash));
   }
 
   /** All entries in ascending order of prefix, then position. Measured: 2 ms for 16,384, where sorting objects takes 15. */
@@ -66,4 +66,9 @@ export class PendingEntries {
       start = end;
     }
   }
+}
+
+/** One character a byte: the cheapest text that tells hashes apart. */
+function textOf(hash: Uint8Array): string {
+  return Buffer.prototype.latin1Slice.call(hash, 0, hash.length);
 }
