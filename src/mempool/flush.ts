@@ -4,10 +4,10 @@ import { type Batch, makeBatch } from "../protocol/index.ts";
 import type { BatchLog } from "./batch-log.ts";
 import type { MempoolBounds } from "./bounds.ts";
 import { chunked, type FlushPlan } from "./flush-plan.ts";
-import { ENDED_IDS_MAX, encodeBatchRecord, encodeEndedRecord, encodeKeptRecord } from "./log-record.ts";
-import type { MempoolState, UnsavedEnd } from "./mempool-state.ts";
+import { ENDED_COUNT_MAX, encodeBatchRecord, encodeEndedRecord, encodeKeptRecord } from "./log-record.ts";
+import type { MempoolState } from "./mempool-state.ts";
 import type { PendingBatch, PoolEntry } from "./pool-entry.ts";
-import type { BatchLocation, EndedStatus } from "./types.ts";
+import type { BatchLocation } from "./types.ts";
 
 /** One record of a flush: its bytes, and what holds once it is durable, or once it is known that it will not be. */
 export type FlushStep = {
@@ -44,7 +44,7 @@ export function flushSteps(plan: FlushPlan, parts: FlushParts): FlushStep[] {
 
 /** Whether a flush has something to write even when no transaction waits: ends or old records that hold up replay. */
 export function isFlushOverdue(state: MempoolState, bounds: MempoolBounds): boolean {
-  return state.unsavedEnds.length >= ENDED_IDS_MAX || isReplayLong(state, bounds);
+  return state.unsavedEnds.length >= ENDED_COUNT_MAX || isReplayLong(state, bounds);
 }
 
 /** The index of a batch's own record serves as its sequence: it grows, it needs no record of its own, and reuse is no fault. */
@@ -110,29 +110,18 @@ function undoTaking(entries: readonly PoolEntry[], parts: FlushParts): void {
 }
 
 function endSteps({ state }: FlushParts): FlushStep[] {
-  const ends = state.unsavedEnds.slice(0, ENDED_IDS_MAX);
-  const steps: FlushStep[] = [];
-  for (const status of ["expired", "superseded"] as const) {
-    const same = ends.filter((end) => end.status === status);
-    if (same.length > 0) steps.push(endStep(state, status, same));
-  }
-  return steps;
-}
-
-function endStep(state: MempoolState, status: EndedStatus, ends: readonly UnsavedEnd[]): FlushStep {
-  return {
-    encode: () =>
-      encodeEndedRecord(
-        status,
-        ends.map(({ id }) => id),
-      ),
-    onDurable: ({ record }, sizeBytes) => {
-      const saved = new Set(ends);
-      state.unsavedEnds = state.unsavedEnds.filter((end) => !saved.has(end));
-      state.saveEnds(ends, record, sizeBytes);
+  const ends = state.unsavedEnds.slice(0, ENDED_COUNT_MAX);
+  if (ends.length === 0) return [];
+  return [
+    {
+      encode: () => encodeEndedRecord(ends),
+      onDurable: ({ record }, sizeBytes) => {
+        state.unsavedEnds = state.unsavedEnds.slice(ends.length); // new ones were added behind
+        state.saveEnds(ends, record, sizeBytes);
+      },
+      onVoid: () => {},
     },
-    onVoid: () => {},
-  };
+  ];
 }
 
 function isReplayLong(state: MempoolState, bounds: MempoolBounds): boolean {
@@ -193,19 +182,11 @@ function moveKeptStep(entries: readonly PoolEntry[], state: MempoolState): Flush
 /** All remembered ends are written again, and only then the records that stated them before are let go. */
 function moveEndedSteps(state: MempoolState): FlushStep[] {
   const before = state.endedRecords.slice();
-  const chunks: { readonly status: EndedStatus; readonly ids: string[] }[] = [];
-  const open = new Map<EndedStatus, string[]>();
-  for (const [id, status] of state.ended.entries()) {
-    let ids = open.get(status);
-    if (ids === undefined || ids.length >= ENDED_IDS_MAX) {
-      ids = [];
-      open.set(status, ids);
-      chunks.push({ status, ids });
-    }
-    ids.push(id);
-  }
-  return chunks.map(({ status, ids }, i) => ({
-    encode: () => encodeEndedRecord(status, ids),
+  const ends = Array.from(state.ended.entries(), ([id, status]) => ({ id, status }));
+  const chunks: (typeof ends)[] = [];
+  for (let at = 0; at < ends.length; at += ENDED_COUNT_MAX) chunks.push(ends.slice(at, at + ENDED_COUNT_MAX));
+  return chunks.map((chunk, i) => ({
+    encode: () => encodeEndedRecord(chunk),
     onDurable: ({ record }, sizeBytes) => {
       state.saveEnds([], record, sizeBytes);
       state.counters.movedSizeBytes += sizeBytes;

@@ -2,20 +2,25 @@ import { CborReader, CborWriter, concatBytes, err, ok, parseHex, present, type R
 import { type Batch, decodeBatch, encodeBatch, LIMITS } from "../protocol/index.ts";
 import type { EndedStatus } from "./types.ts";
 
-/** Ids in one `ended` record. */
-export const ENDED_IDS_MAX = 4_096;
+/** Ends in one `ended` record. */
+export const ENDED_COUNT_MAX = 4_096;
+
+/** That an accepted transaction, by id in hexadecimal, will never execute, and why. */
+export type End = { readonly id: string; readonly status: EndedStatus };
 
 /**
  * What the batch log holds. A `batch` is an encoded batch as peers get it. `kept` holds accepted transactions that are in
- * no batch yet (a gap before them), or whose record is too old to keep. `ended` names accepted transactions that will
- * never execute, by id in hexadecimal.
+ * no batch yet (a gap before them), or whose record is too old to keep. `ended` tells how accepted transactions ended
+ * without executing, oldest first.
  */
 export type LogRecord =
   | { readonly kind: "batch"; readonly batch: Batch; readonly sizeBytes: number }
   | { readonly kind: "kept"; readonly transactions: readonly Uint8Array[] }
-  | { readonly kind: "ended"; readonly status: EndedStatus; readonly ids: readonly string[] };
+  | { readonly kind: "ended"; readonly ends: readonly End[] };
 
-const TAG = { batch: 1, kept: 2, expired: 3, superseded: 4 } as const;
+const TAG = { batch: 1, kept: 2, ended: 3 } as const;
+const BYTE_OF_STATUS = { expired: 1, superseded: 2 } as const satisfies Record<EndedStatus, number>;
+const END_BYTES = 33;
 
 /** A batch record: the byte 1, then the batch's own encoding. */
 export function encodeBatchRecord(batch: Batch): Uint8Array {
@@ -29,11 +34,14 @@ export function encodeKeptRecord(transactions: readonly Uint8Array[]): Uint8Arra
   return concatBytes(Uint8Array.of(TAG.kept), w.finish());
 }
 
-/** A record of ids (hexadecimal) that ended one way: the byte 3 or 4, then the 32-byte ids side by side. */
-export function encodeEndedRecord(status: EndedStatus, ids: readonly string[]): Uint8Array {
-  const out = new Uint8Array(1 + 32 * ids.length);
-  out[0] = TAG[status];
-  for (const [i, id] of ids.entries()) out.set(present(parseHex(id), "an id is spelled in hexadecimal"), 1 + 32 * i);
+/** A record of ends: the byte 3, then for each a byte (1 expired, 2 superseded) and the 32-byte id. */
+export function encodeEndedRecord(ends: readonly End[]): Uint8Array {
+  const out = new Uint8Array(1 + END_BYTES * ends.length);
+  out[0] = TAG.ended;
+  for (const [i, { id, status }] of ends.entries()) {
+    out[1 + END_BYTES * i] = BYTE_OF_STATUS[status];
+    out.set(present(parseHex(id), "an id is spelled in hexadecimal"), 2 + END_BYTES * i);
+  }
   return out;
 }
 
@@ -47,10 +55,8 @@ export function decodeLogRecord(bytes: Uint8Array): Result<LogRecord, "malformed
     }
     case TAG.kept:
       return readKept(content);
-    case TAG.expired:
-      return readEnded("expired", content);
-    case TAG.superseded:
-      return readEnded("superseded", content);
+    case TAG.ended:
+      return readEnded(content);
     default:
       return err("malformed");
   }
@@ -64,8 +70,15 @@ function readKept(content: Uint8Array): Result<LogRecord, "malformed"> {
   return r.isComplete && count > 0 ? ok({ kind: "kept", transactions }) : err("malformed");
 }
 
-function readEnded(status: EndedStatus, content: Uint8Array): Result<LogRecord, "malformed"> {
-  const count = content.length / 32;
-  if (!Number.isInteger(count) || count === 0 || count > ENDED_IDS_MAX) return err("malformed");
-  return ok({ kind: "ended", status, ids: Array.from({ length: count }, (_, i) => toHex(content.subarray(32 * i, 32 * i + 32))) });
+function readEnded(content: Uint8Array): Result<LogRecord, "malformed"> {
+  const count = content.length / END_BYTES;
+  if (!Number.isInteger(count) || count === 0 || count > ENDED_COUNT_MAX) return err("malformed");
+  const ends: End[] = [];
+  for (let at = 0; at < content.length; at += END_BYTES) {
+    const status =
+      content[at] === BYTE_OF_STATUS.expired ? "expired" : content[at] === BYTE_OF_STATUS.superseded ? "superseded" : undefined;
+    if (status === undefined) return err("malformed");
+    ends.push({ id: toHex(content.subarray(at + 1, at + END_BYTES)), status });
+  }
+  return ok({ kind: "ended", ends });
 }

@@ -1,6 +1,7 @@
 import { assert } from "../kernel/index.ts";
 import type { MempoolBounds } from "./bounds.ts";
 import { EndedMemory } from "./ended-memory.ts";
+import type { End } from "./log-record.ts";
 import type { MempoolCounters } from "./metrics.ts";
 import { Pool } from "./pool.ts";
 import type { Account, PendingBatch, PoolEntry } from "./pool-entry.ts";
@@ -11,7 +12,7 @@ import type { BatchLocation, EndedStatus } from "./types.ts";
 const FADING_BLOCKS = 64;
 
 /** An end that no durable record states yet; the record that holds the transaction stays pinned until one does. */
-export type UnsavedEnd = { readonly id: string; readonly status: EndedStatus; readonly record: number };
+export type UnsavedEnd = End & { readonly record: number };
 
 /**
  * What the mempool knows, and the transitions that keep its parts in step. The rules that decide on transitions are in

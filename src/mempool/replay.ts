@@ -43,7 +43,7 @@ export function replayLog(parts: ReplayParts, mark: number): number {
     if (record.kind === "batch") replayBatch(parts, rebuilt, record, location);
     else if (record.kind === "kept") replayKept(parts, rebuilt, record.transactions, location);
     else {
-      for (const id of record.ids) state.ended.add(id, record.status);
+      for (const { id, status } of record.ends) state.ended.add(id, status);
       state.endedRecords.push(location.record);
     }
   });

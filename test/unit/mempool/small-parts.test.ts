@@ -6,7 +6,7 @@ import { SpaceWatch } from "../../../src/mempool/closure.ts";
 import { EndedMemory } from "../../../src/mempool/ended-memory.ts";
 import { Intake } from "../../../src/mempool/intake.ts";
 import { follow, lingerMs } from "../../../src/mempool/linger.ts";
-import { decodeLogRecord, ENDED_IDS_MAX, encodeEndedRecord, encodeKeptRecord } from "../../../src/mempool/log-record.ts";
+import { decodeLogRecord, ENDED_COUNT_MAX, encodeEndedRecord, encodeKeptRecord } from "../../../src/mempool/log-record.ts";
 import { RecordPins } from "../../../src/mempool/record-pins.ts";
 import { Submission } from "../../../src/mempool/submission.ts";
 import { VerifiedCache } from "../../../src/mempool/verified-cache.ts";
@@ -16,10 +16,11 @@ describe("log records", () => {
   test("log record: kept transactions and ended ids, read back as written", () => {
     const transactions = [Uint8Array.of(1, 2), new Uint8Array(300).fill(5)];
     expect(decodeLogRecord(encodeKeptRecord(transactions))).toEqual({ ok: true, value: { kind: "kept", transactions } });
-    const ids = [toHex(new Uint8Array(32).fill(1)), toHex(new Uint8Array(32).fill(2))];
-    for (const status of ["expired", "superseded"] as const) {
-      expect(decodeLogRecord(encodeEndedRecord(status, ids))).toEqual({ ok: true, value: { kind: "ended", status, ids } });
-    }
+    const ends = [
+      { id: toHex(new Uint8Array(32).fill(1)), status: "expired" as const },
+      { id: toHex(new Uint8Array(32).fill(2)), status: "superseded" as const },
+    ];
+    expect(decodeLogRecord(encodeEndedRecord(ends))).toEqual({ ok: true, value: { kind: "ended", ends } });
   });
 
   test("log record: any bytes, refused or read, never thrown at", () => {
@@ -28,7 +29,7 @@ describe("log records", () => {
         const record = decodeLogRecord(Uint8Array.of(tag, ...bytes));
         if (!record.ok || record.value.kind === "batch") return;
         const { value } = record;
-        const again = value.kind === "kept" ? encodeKeptRecord(value.transactions) : encodeEndedRecord(value.status, value.ids);
+        const again = value.kind === "kept" ? encodeKeptRecord(value.transactions) : encodeEndedRecord(value.ends);
         expect(again).toEqual(Uint8Array.of(tag, ...bytes));
       }),
     );
@@ -38,9 +39,10 @@ describe("log records", () => {
     ["nothing", new Uint8Array(0)],
     ["an unknown kind", Uint8Array.of(9, 0x80)],
     ["no transactions", Uint8Array.of(2, 0x80)],
-    ["no ids", Uint8Array.of(3)],
+    ["no ends", Uint8Array.of(3)],
     ["half an id", new Uint8Array(17).fill(3)],
-    ["too many ids", new Uint8Array(1 + 32 * (ENDED_IDS_MAX + 1)).fill(4)],
+    ["an unknown end", new Uint8Array(34).fill(3)],
+    ["too many ends", Uint8Array.of(3, ...new Uint8Array(33 * (ENDED_COUNT_MAX + 1)).fill(1))],
   ])("log record: %s, malformed", (_, bytes) => {
     expect(decodeLogRecord(bytes)).toEqual({ ok: false, error: "malformed" });
   });
