@@ -15,6 +15,7 @@ import { tryNotarize } from "./notarizing.ts";
 import { tryNullify } from "./nullifying.ts";
 import { onBuilt, tryPropose } from "./proposing.ts";
 import { runRecovery } from "./recovery.ts";
+import { endGate } from "./recovery-gate.ts";
 import { type CoreState, emit, viewOf } from "./state.ts";
 import type { Effect, Input, StepTime } from "./steps.ts";
 import { isOwn, recordVote } from "./votes.ts";
@@ -38,6 +39,7 @@ export function step(core: CoreState, input: Input, time: StepTime): readonly Ef
 export function settle(core: CoreState): void {
   core.wants.clear();
   core.isGreeted ||= isGreetedByQuorum(core);
+  endGate(core);
   for (let rounds = 0; !core.isHalted; rounds++) {
     assert(rounds < 1024, "the rules come to rest");
     if (tryEnter(core)) continue;

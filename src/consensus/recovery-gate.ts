@@ -45,6 +45,22 @@ export function setGate(core: CoreState, gate: RecoveryStatus): void {
 }
 
 /**
+ * Ends a gate that has done its work: a block of epoch E other than its boundary is final in a view from V+2 on. What the
+ * gate bars in E then lies at or below the floor; and had the lost journal held a vote in E+1, the boundary block would
+ * have been final in some view up to V, after which nothing else of E is ever notarized.
+ *
+ * @see consensus R14
+ */
+export function endGate(core: CoreState): void {
+  const { recoveryStatus: gate, epoch, tip } = core;
+  if (gate.kind !== "gated" || gate.epoch !== epoch.epoch || tip.finalization?.epoch !== gate.epoch) return;
+  if (tip.finalization.view < gate.firstView - 1) return;
+  assert(epoch.floor >= gate.firstView - 1, "the tip's finalization is at or below the floor");
+  core.recoveryStatus = { kind: "intact" };
+  emit(core, { kind: "persist", record: { kind: "recovery", status: core.recoveryStatus } });
+}
+
+/**
  * Judges an own vote that a peer showed and our journal lacks: one above the floor and at or above the gate means that
  * the journal lost it; an older one may have been pruned or replayed.
  *

@@ -192,6 +192,27 @@ test("R14: in the epoch after the gate, view 1 is barred and view 2 free", () =>
   expect(rig.cast[0]).toContain(" 1:2");
 });
 
+test("R14: the gate, ends with a final block of its epoch other than the boundary in a view from V+2 on", () => {
+  const gated = { ...FRESH_JOURNAL, recovery: { kind: "gated", epoch: 0, firstView: 11 } } as const;
+  for (const [view, status] of [
+    [9, "gated"],
+    [10, "intact"],
+  ] as const) {
+    const rig = new Rig({ replay: gated });
+    for (let v = 1; v < view; v++) rig.show(rig.nullification(v));
+    const made = rig.propose(view);
+    rig.from(rig.leaderOf(view), made.message);
+    rig.show(rig.certificate([1, 2, 3], finalize, view, made.proposal));
+    expect([view, rig.status.height, rig.status.recovery.kind]).toEqual([view, 1, status]);
+  }
+  const closing = new Rig({ replay: gated, epochBlocks: 1 });
+  const boundary = closing.propose(21);
+  for (let v = 1; v < 21; v++) closing.show(closing.nullification(v));
+  closing.from(closing.leaderOf(21), closing.message(boundary.proposal, boundary.block));
+  closing.show(closing.certificate([1, 2, 3], finalize, 21, boundary.proposal));
+  expect([closing.status.epoch, closing.status.recovery.kind]).toEqual([1, "gated"]);
+});
+
 test("R15: the first vote, waits until others of weight Q minus our own have answered this start's hello", () => {
   const rig = new Rig({ isGreeted: false });
   rig.greet([]);

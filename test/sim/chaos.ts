@@ -6,8 +6,8 @@ import type { SimNode } from "./sim-node.ts";
 
 /**
  * Which faults a run knows, beside load: `crashes` (at any effect, with or without power cut), loss and partitions are in
- * all; `traitors` of weight F at most; `wipes` of a journal now and then; `oldImages`, a journal folder put back from a
- * while ago; `epochs` of five blocks whose set changes.
+ * all; `traitors` of weight F at most; `wipes` of a journal now and then; `oldImages`, one box's journal put back from a
+ * while ago (it counts toward F); `epochs` of five blocks whose set changes.
  */
 export type Plan = "crashes" | "traitors" | "wipes" | "oldImages" | "epochs";
 
@@ -112,7 +112,7 @@ class Faults {
       this.#cluster.crashNode(node, true, Number.POSITIVE_INFINITY);
       node.wipeJournal();
       this.#cluster.schedule.after(10 + prng.below(300), () => this.#cluster.startNode(node));
-    } else if (this.#plan === "oldImages" && this.#mayLose(node) && prng.chance(0.5)) this.#restoreImage(node);
+    } else if (this.#plan === "oldImages" && node === nodes[0] && prng.chance(0.5)) this.#restoreImage(node);
     else node.crashAfterEffects = prng.below(40);
   }
 
