@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- NAME ...]` and `npm run soak -- NAME [args]`: the measurements of test/bench/NAME.bench.ts and the long
- * trials of test/soak/NAME.soak.ts, which take too long or depend too much on the machine for `npm test`. Installs and
- * builds what they need first. No limit on time; Ctrl-C ends them.
+ * `npm run bench [-- NAME [args]]` and `npm run soak -- NAME [args]`: the measurements of test/bench/NAME.bench.ts and the
+ * long trials that test/soak/run.ts lists, which take too long or depend too much on the machine for `npm test`. Installs
+ * and builds what they need first. No limit on time; Ctrl-C ends them.
  */
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -9,10 +9,10 @@ import { join } from "node:path";
 import { ensureBinary } from "./binary.mjs";
 import { ensureBun, ensurePackages, projectRoot, SetupError, toolEnvironment } from "./toolchain.mjs";
 
-/** @param {string} kind "bench" or "soak" @returns {string[]} the names there are */
-function namesOf(kind) {
-  const folder = join(projectRoot, "test", kind);
-  const suffix = `.${kind}.ts`;
+/** @returns {string[]} the names of the benchmarks there are */
+function benchNames() {
+  const folder = join(projectRoot, "test", "bench");
+  const suffix = ".bench.ts";
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((file) => file.endsWith(suffix))
@@ -21,20 +21,17 @@ function namesOf(kind) {
 }
 
 /**
- * @param {string} kind
+ * @param {string} kind "bench" or "soak"
  * @param {readonly string[]} words what the command line says after the kind
- * @returns {{ names: readonly string[], args: readonly string[] }} what to run, one after another, and with which arguments
+ * @returns {readonly (readonly string[])[]} the programs to run, one after another, each with its arguments
  */
 function choose(kind, words) {
-  const known = namesOf(kind);
+  if (kind === "soak") return [[join("test", "soak", "run.ts"), ...words]];
+  const known = benchNames();
   const [name, ...args] = words;
-  if (name === undefined && kind === "bench" && known.length > 0) return { names: known, args: [] };
-  if (name === undefined || !known.includes(name)) {
-    throw new SetupError(
-      `${name === undefined ? `npm run ${kind} needs a name` : `There is no ${kind} "${name}"`}. There is: ${known.join(", ") || "none"}.`,
-    );
-  }
-  return { names: [name], args };
+  if (name !== undefined && !known.includes(name))
+    throw new SetupError(`There is no ${kind} "${name}". There is: ${known.join(", ") || "none"}.`);
+  return (name === undefined ? known : [name]).map((each) => [join("test", "bench", `${each}.bench.ts`), ...args]);
 }
 
 /** @param {string} bun @param {readonly string[]} args @returns {Promise<number>} its exit code */
@@ -51,16 +48,13 @@ function runOne(bun, args) {
 
 try {
   const [kind = "", ...words] = process.argv.slice(2);
-  const { names, args } = choose(kind, words);
+  const programs = choose(kind, words);
   const bun = await ensureBun();
   await ensurePackages(bun);
   await ensureBinary(bun);
-  for (const name of names) {
-    console.error(`${kind} ${name}`);
-    process.exitCode = Math.max(
-      Number(process.exitCode ?? 0),
-      await runOne(bun, ["--no-orphans", join("test", kind, `${name}.${kind}.ts`), ...args]),
-    );
+  for (const program of programs) {
+    console.error(`${kind} ${program.join(" ")}`);
+    process.exitCode = Math.max(Number(process.exitCode ?? 0), await runOne(bun, ["--no-orphans", ...program]));
   }
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;

@@ -1,3 +1,7 @@
+/**
+ * Floor 7. The command line: parses arguments, calls the floors below, prints. Errors are sentences that say what was
+ * expected, what came and what to do; exit codes are 0 done, 1 failed, 2 wrong usage. Decides nothing by itself.
+ */
 import type { Command } from "./command.ts";
 import { doctor } from "./commands/doctor.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
@@ -10,10 +14,7 @@ import { txAnchor, txDeviceRegister, txDeviceRevoke, txSend, txTransfer } from "
 import { up } from "./commands/up.ts";
 import { version } from "./commands/version.ts";
 
-/**
- * Floor 7. The command line: parses arguments, calls the floors below, prints. Errors are sentences that say what was
- * expected, what came and what to do; exit codes are 0 done, 1 failed, 2 wrong usage. Decides nothing by itself.
- */
+/** Every command, in the order of the overview. */
 export const COMMANDS: readonly Command[] = [
   up,
   node,
