@@ -3,35 +3,31 @@ import { type Receipt, receiptRootOf, type Transaction } from "../protocol/index
 import type { BatchSource, HeldBatch } from "./batch-source.ts";
 import { executedOf, rebuildReceipts } from "./execution-record.ts";
 import { ChainDamaged, type CommittedBatch, type CommittedBlock } from "./types.ts";
+import { WeightedCache } from "./weighted-cache.ts";
 
 /** A block's transactions as they were executed. `receipts` and `executed` run in parallel. */
 export type BlockContent = { readonly executed: readonly Transaction[]; readonly receipts: readonly Receipt[] };
 
-/** Transactions of recent or recently asked-for blocks that are kept in memory, about 1 KB each. */
+/** Transactions of recent or recently asked-for blocks and batches that are kept in memory, about 1 KB each. */
 const KEPT_TRANSACTIONS_MAX = 8_192;
 
 /**
  * What the batches of committed blocks hold, read back from the log and checked: a batch by its digest, receipts by the
- * header's root. Keeps the last few blocks, whose receipts everybody asks for.
+ * header's root. Keeps the last few blocks, whose receipts everybody asks for, and the last few batches, since whoever
+ * asks for one of their transactions asks for the others.
  */
 export class BlockContents {
-  readonly #batches: Pick<BatchSource, "read">;
-  readonly #kept = new Map<number, BlockContent>();
-  #keptTransactions = 0;
+  readonly #source: Pick<BatchSource, "read">;
+  readonly #blocks = new WeightedCache<number, BlockContent>(KEPT_TRANSACTIONS_MAX, ({ executed }) => 1 + executed.length);
+  readonly #batches = new WeightedCache<string, HeldBatch>(KEPT_TRANSACTIONS_MAX, ({ transactions }) => transactions.length);
 
-  constructor(batches: Pick<BatchSource, "read">) {
-    this.#batches = batches;
+  constructor(source: Pick<BatchSource, "read">) {
+    this.#source = source;
   }
 
   /** Keeps what the caller has at hand of a block that was just committed. */
   keep(height: number, content: BlockContent): void {
-    this.#kept.set(height, content);
-    this.#keptTransactions += content.executed.length;
-    for (const [oldest, { executed }] of this.#kept) {
-      if (this.#keptTransactions <= KEPT_TRANSACTIONS_MAX || oldest === height) return;
-      this.#kept.delete(oldest);
-      this.#keptTransactions -= executed.length;
-    }
+    this.#blocks.put(height, content);
   }
 
   /**
@@ -41,7 +37,7 @@ export class BlockContents {
    */
   load(block: CommittedBlock): BlockContent | undefined {
     const { header } = block.block;
-    const kept = this.#kept.get(header.height);
+    const kept = this.#blocks.find(header.height);
     if (kept) return kept;
     const transactions = this.transactionsOf(block);
     if (!transactions) return undefined;
@@ -68,7 +64,10 @@ export class BlockContents {
 
   /** One batch of a block; undefined when it was pruned. */
   readBatch(block: CommittedBlock, batch: CommittedBatch): HeldBatch | undefined {
-    const held = this.#batches.read(batch.digest, batch.location);
+    const name = toHex(batch.digest);
+    const kept = this.#batches.find(name);
+    if (kept) return kept;
+    const held = this.#source.read(batch.digest, batch.location);
     if (held && held.transactions.length !== batch.transactionCount) {
       throw new ChainDamaged(
         "chain.db",
@@ -84,7 +83,7 @@ export class BlockContents {
    * no such index; `"pruned"` when the batch is gone.
    */
   executedIdAt(block: CommittedBlock, index: number): Uint8Array | "pruned" | undefined {
-    const kept = this.#kept.get(block.block.header.height);
+    const kept = this.#blocks.find(block.block.header.height);
     if (kept) return kept.executed[index]?.id;
     let position = index;
     for (const skipped of block.execution.skipped) if (skipped <= position) position++;

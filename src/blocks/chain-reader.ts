@@ -2,6 +2,7 @@ import { assert, bytesEqual, present } from "../kernel/index.ts";
 import { type Certificate, decodeValidatorSet, type ValidatorSet } from "../protocol/index.ts";
 import type { BlockStore } from "./store.ts";
 import type { CommittedBlock } from "./types.ts";
+import { WeightedCache } from "./weighted-cache.ts";
 
 /** How an epoch began: the block after which it runs, its time, its set, and the finalization that closed the epoch before. */
 export type EpochStart = {
@@ -16,10 +17,14 @@ export type EpochStart = {
 /** Epoch starts kept in memory; a light client's proof may ask for all of them, in order. */
 const EPOCHS_KEPT = 64;
 
+/** Rows kept in memory, of a kilobyte or so: those that are asked for are mostly new, or asked for again. */
+const ROWS_KEPT = 64;
+
 /** Questions about committed blocks that take more than one row. */
 export class ChainReader {
   readonly #store: BlockStore;
   readonly #epochs = new Map<number, EpochStart>();
+  readonly #rows = new WeightedCache<number, CommittedBlock>(ROWS_KEPT, () => 1);
 
   constructor(store: BlockStore) {
     this.#store = store;
@@ -32,7 +37,12 @@ export class ChainReader {
 
   /** The committed block at a height; undefined for genesis and beyond the tip. */
   find(height: number): CommittedBlock | undefined {
-    return height >= 1 && height <= this.tipHeight ? this.#store.read(height) : undefined;
+    if (height < 1 || height > this.tipHeight) return undefined;
+    const kept = this.#rows.find(height);
+    if (kept) return kept;
+    const block = this.#store.read(height);
+    this.#rows.put(height, block);
+    return block;
   }
 
   /** Hash of the block at a height; the chain id at 0. */

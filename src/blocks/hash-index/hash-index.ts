@@ -15,10 +15,17 @@ export type HashIndexTuning = {
   readonly pendingBlocksMax: number;
   /** Entries written at a time, after a block commit. */
   readonly sliceEntries: number;
+  /** Bytes of runs, the newest first, that are proved when they are opened; the rest is for `scrub` and for each look-up. */
+  readonly verifyBytesMax: number;
 };
 
 /** What a node uses. */
-export const HASH_INDEX_TUNING: HashIndexTuning = { pendingEntriesMax: 16_384, pendingBlocksMax: 4_096, sliceEntries: 4_096 };
+export const HASH_INDEX_TUNING: HashIndexTuning = {
+  pendingEntriesMax: 16_384,
+  pendingBlocksMax: 4_096,
+  sliceEntries: 4_096,
+  verifyBytesMax: 64 * 1024 * 1024,
+};
 
 /** Blocks to wait before writing is tried again after the disk did not serve. */
 const REST_BLOCKS = 64;
@@ -118,6 +125,11 @@ export class HashIndex {
     } while (this.#job !== undefined);
   }
 
+  /** Proves every page of every run, one a step; a damaged run is named and let go. */
+  *scrub(): Generator<void, void, undefined> {
+    for (const run of [...this.#runs]) yield* this.#prove(run);
+  }
+
   /** Releases the files. What was not written is read from the chain again. */
   close(): void {
     this.#abandonJob();
@@ -183,6 +195,15 @@ export class HashIndex {
     }
   }
 
+  *#prove(run: RunFile): Generator<void, void, undefined> {
+    try {
+      for (const _page of run.verify()) yield;
+    } catch (error) {
+      if (!isStorageError(error, "damaged")) throw error;
+      this.#letGo(error);
+    }
+  }
+
   /** Drops the run that an error names. What was merged from it is abandoned with it. */
   #letGo(error: StorageError): void {
     this.#parts.onDamage(error);
@@ -207,9 +228,22 @@ export class HashIndex {
       if (run) found.push(run);
       else this.#remove(path, undefined);
     }
-    const { cover, rest } = planCover(found.map((run) => ({ ...run.header, run })));
+    const whole = this.#proveNewest(found);
+    const { cover, rest } = planCover(whole.map((run) => ({ ...run.header, run })));
     this.#runs = cover.map(({ run }) => run);
     for (const { run } of rest) this.#remove(run.path, run);
+  }
+
+  /** Leaves out the runs that are damaged, among the newest as far as the bound goes. */
+  #proveNewest(found: readonly RunFile[]): readonly RunFile[] {
+    this.#runs = [...found];
+    let left = this.#tuning.verifyBytesMax;
+    for (const run of found.toSorted((a, b) => b.header.toHeight - a.header.toHeight)) {
+      left -= run.sizeBytes;
+      if (left < 0) break;
+      for (const _page of this.#prove(run));
+    }
+    return this.#runs;
   }
 
   #tryOpen(path: string): RunFile | undefined {

@@ -62,6 +62,23 @@ export class RunFile {
     return found;
   }
 
+  /** Bytes of the file. */
+  get sizeBytes(): number {
+    return runBytesOf(this.header.count);
+  }
+
+  /**
+   * Proves every page, one a step.
+   *
+   * @throws StorageError `damaged` at the first that is not what was written
+   */
+  *verify(): Generator<void, void, undefined> {
+    for (let number = 0; number < dataPagesOf(this.header.count); number++) {
+      this.#load(number);
+      yield;
+    }
+  }
+
   /** Walks all entries in order, a page at a time. */
   *entries(): Generator<RunEntry, void, undefined> {
     const page = new Uint8Array(PAGE_BYTES);

@@ -9,6 +9,7 @@ import {
   writeExecutionRecord,
 } from "../../../src/blocks/execution-record.ts";
 import { readRuns, writeRuns } from "../../../src/blocks/position-runs.ts";
+import { WeightedCache } from "../../../src/blocks/weighted-cache.ts";
 import { verifyEd25519 } from "../../../src/crypto/index.ts";
 import { CborReader, CborWriter, Prng, toHex } from "../../../src/kernel/index.ts";
 import { executeBlock } from "../../../src/ledger/index.ts";
@@ -176,5 +177,25 @@ describe("end of an epoch", () => {
     expect(isEpochEnd(parameters, start, { height: 30, timeMs: 2_000 })).toBe(true);
     expect(isEpochEnd(parameters, start, { height: 21, timeMs: 60_999 })).toBe(false);
     expect(isEpochEnd(parameters, start, { height: 21, timeMs: 61_000 })).toBe(true);
+  });
+});
+
+describe("weighted cache", () => {
+  test("cache: beyond its weight, what was not used for longest goes, the newest always stays", () => {
+    const cache = new WeightedCache<string, number>(10, (value) => value);
+    for (const [key, weight] of [
+      ["a", 4],
+      ["b", 4],
+    ] as const) {
+      cache.put(key, weight);
+    }
+    expect(cache.find("a")).toBe(4);
+    cache.put("c", 4);
+    expect([cache.find("a"), cache.find("b"), cache.find("c")]).toEqual([4, undefined, 4]);
+    cache.put("d", 50);
+    expect([cache.find("a"), cache.find("c"), cache.find("d"), cache.size]).toEqual([undefined, undefined, 50, 1]);
+    cache.put("d", 1);
+    cache.put("e", 9);
+    expect(cache.size).toBe(2);
   });
 });

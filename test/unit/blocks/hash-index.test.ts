@@ -7,11 +7,11 @@ import { Prng, silentLog, utf8 } from "../../../src/kernel/index.ts";
 import { MemoryFileSystem, type StorageError } from "../../../src/storage/index.ts";
 
 const CHAIN = sha256(utf8("a chain"));
-const SMALL: HashIndexTuning = { pendingEntriesMax: 64, pendingBlocksMax: 20, sliceEntries: 50 };
+const SMALL: HashIndexTuning = { pendingEntriesMax: 64, pendingBlocksMax: 20, sliceEntries: 50, verifyBytesMax: 1_000_000 };
 
-function open(fs: MemoryFileSystem, damage: StorageError[] = [], chainId = CHAIN): HashIndex {
+function open(fs: MemoryFileSystem, damage: StorageError[] = [], chainId = CHAIN, tuning = SMALL): HashIndex {
   const parts = { fs, directory: "/home/index", chainId, log: silentLog, onDamage: (error: StorageError) => damage.push(error) };
-  return new HashIndex(parts, SMALL);
+  return new HashIndex(parts, tuning);
 }
 
 function diskWithHome(): MemoryFileSystem {
@@ -109,6 +109,37 @@ describe("hash index", () => {
     index.close();
     const again = open(fs, damage);
     expect(again.coveredHeight).toBeLessThan(30);
+  });
+
+  test("hash index: a flipped byte anywhere in a run, named when it is opened or, beyond the bound, by the scrub", async () => {
+    const fs = diskWithHome();
+    const index = open(fs);
+    addBlocks(index, 12, 10);
+    await index.settle();
+    index.close();
+    const path = `/home/index/${fs.list("/home/index")[0]}`;
+    const bytes = fs.readFile(path).slice();
+    const prng = new Prng(3);
+    for (let round = 0; round < 60; round++) {
+      const at = prng.below(bytes.length);
+      const write = (content: Uint8Array): void => {
+        if (fs.stat(path) !== undefined) fs.remove(path);
+        const file = fs.open(path, "createNew");
+        file.write(0, content);
+        file.close();
+      };
+      const flipped = bytes.slice();
+      flipped[at] = (flipped[at] ?? 0) ^ (1 << prng.below(8));
+      for (const verifyBytesMax of [1_000_000, 0]) {
+        write(flipped);
+        const damage: StorageError[] = [];
+        const again = open(fs, damage, CHAIN, { ...SMALL, verifyBytesMax });
+        for (const _page of again.scrub());
+        expect(damage.map((error) => [error.code, error.path])).toEqual([["damaged", path]]);
+        expect(again.coveredHeight).toBe(-1);
+        again.close();
+      }
+    }
   });
 
   test("hash index: runs of another chain, removed", async () => {

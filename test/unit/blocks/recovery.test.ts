@@ -53,7 +53,10 @@ describe("recovery", () => {
   });
 
   test("recovery: hashes in runs, only the blocks above them are indexed again", async () => {
-    const chain = grown(30, new TestChain({ tuning: { pendingEntriesMax: 1_000, pendingBlocksMax: 10, sliceEntries: 1_000 } }));
+    const chain = grown(
+      30,
+      new TestChain({ tuning: { pendingEntriesMax: 1_000, pendingBlocksMax: 10, sliceEntries: 1_000, verifyBytesMax: 1_000_000 } }),
+    );
     await chain.index.settle();
     chain.grow();
     await chain.index.settle();
