@@ -7,6 +7,7 @@
  *
  * @see consensus J1..J8
  */
+export { attendanceOf, type Duties, dutiesOf } from "./duties.ts";
 export { ConsensusJournal, type JournalLog, type JournalOptions, type JournalSource } from "./journal.ts";
 export { type ContentsFault, type FoundRecord, type JournalContents, type LogPlace, readContents } from "./journal-contents.ts";
 export { decodeRecord, encodeRecord, type StoredRecord } from "./journal-records.ts";
