@@ -6,6 +6,7 @@ import {
   CHAIN_APPLICATION_ID,
   CHAIN_MIGRATIONS,
   type ChainLane,
+  type ChainReader,
   HASH_INDEX_TUNING,
   HashIndex,
   type HashIndexTuning,
@@ -13,7 +14,7 @@ import {
   type StateOverlay,
   type StatePort,
 } from "../../../src/blocks/index.ts";
-import type { FinalizedBlock } from "../../../src/consensus/index.ts";
+import type { BlockPort, FinalizedBlock } from "../../../src/consensus/index.ts";
 import { localSigner, merkleRoot, type Signer, sha256, verifyEd25519 } from "../../../src/crypto/index.ts";
 import { type LaneRecord, sealBlockRecords, sealGenesisRecords } from "../../../src/events/index.ts";
 import { bytesEqual, compareBytes, concatBytes, parseHex, silentLog, toHex, utf8 } from "../../../src/kernel/index.ts";
@@ -311,6 +312,28 @@ export class TestChain {
       evidence: [],
     });
     return { block, hash, finalization: this.certify(VOTE_KIND.finalize, epoch, view, hash) };
+  }
+
+  /** Builds the next block on the tip of other blocks of this chain and commits it there. */
+  commitOn(service: BlockPort & { readonly reader: ChainReader }): FinalizedBlock {
+    const tip = service.tip();
+    const { epoch } = service.reader.currentEpoch();
+    const view = epoch === tip.epoch ? tip.view + 1 : 1;
+    const parentCertificate = tip.height === 0 ? undefined : this.certify(VOTE_KIND.finalize, tip.epoch, tip.view, tip.hash);
+    const { block, hash } = service.build({
+      epoch,
+      view,
+      leader: view % this.signers.length,
+      parentHash: tip.hash,
+      ...(parentCertificate && { parentCertificate }),
+      timeMs: tip.timeMs + 100,
+      isEmpty: false,
+      validatorSet: this.validatorSet,
+      evidence: [],
+    });
+    const finalized = { block, hash, finalization: this.certify(VOTE_KIND.finalize, epoch, view, hash) };
+    service.commit([finalized]);
+    return finalized;
   }
 
   /** Builds and commits the next block. */
