@@ -28,6 +28,8 @@ export type ChaosOutcome = {
   /** Lowest height of the honest boxes. */
   readonly height: number;
   readonly simulatedMs: number;
+  /** Hash of all that was delivered: equal runs, equal traces. */
+  readonly trace: number;
 };
 
 const WEIGHTS: readonly (readonly bigint[])[] = [
@@ -74,6 +76,7 @@ export function runChaos(seed: number, plan: Plan = present(PLANS[seed % PLANS.l
     convictions: cluster.oracle.convictedCount,
     height: cluster.lowestHeight,
     simulatedMs: cluster.schedule.nowMs,
+    trace: cluster.trace,
   };
 }
 

@@ -48,6 +48,8 @@ export class Cluster {
   readonly failures: unknown[] = [];
   /** Messages delivered, by kind. */
   readonly delivered = new Map<Message["kind"], number>();
+  /** Hash (FNV-1a) of all deliveries so far. */
+  trace = 0x811c9dc5;
   isLinkUp: LinkRule = () => true;
   /** Overhears every message that arrives. */
   onDelivery: (message: Message) => void = () => {};
@@ -157,10 +159,17 @@ export class Cluster {
     this.schedule.after(delayMs, () => {
       const node = this.nodes[target];
       if (!node?.loop || !this.isLinkUp(source, target, message)) return;
+      this.#trace(source, target, message);
       this.delivered.set(message.kind, (this.delivered.get(message.kind) ?? 0) + 1);
       this.onDelivery(message);
       node.loop.onMessage(from.id, wired(message));
     });
+  }
+
+  /** Every delivery, with its time and parties, stirred into one number: equal runs have equal traces. */
+  #trace(from: number, to: number, message: Message): void {
+    const text = `${this.schedule.nowMs}:${from}:${to}:${message.kind}`;
+    for (let i = 0; i < text.length; i++) this.trace = Math.imul(this.trace ^ text.charCodeAt(i), 0x01000193) >>> 0;
   }
 
   #onNotice(from: SimNode, notice: Notice): void {
