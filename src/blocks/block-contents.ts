@@ -2,6 +2,7 @@ import { bytesEqual, toHex } from "../kernel/index.ts";
 import { type Receipt, receiptRootOf, type Transaction } from "../protocol/index.ts";
 import type { BatchSource, HeldBatch } from "./batch-source.ts";
 import { executedOf, rebuildReceipts } from "./execution-record.ts";
+import { ReceiptTree } from "./receipt-tree.ts";
 import { ChainDamaged, type CommittedBatch, type CommittedBlock } from "./types.ts";
 import { WeightedCache } from "./weighted-cache.ts";
 
@@ -20,6 +21,8 @@ export class BlockContents {
   readonly #source: Pick<BatchSource, "read">;
   readonly #blocks = new WeightedCache<number, BlockContent>(KEPT_TRANSACTIONS_MAX, ({ executed }) => 1 + executed.length);
   readonly #batches = new WeightedCache<string, HeldBatch>(KEPT_TRANSACTIONS_MAX, ({ transactions }) => transactions.length);
+
+  readonly #trees = new WeightedCache<number, ReceiptTree>(KEPT_TRANSACTIONS_MAX, ({ size }) => 1 + size);
 
   constructor(source: Pick<BatchSource, "read">) {
     this.#source = source;
@@ -49,6 +52,15 @@ export class BlockContents {
     const content = { executed, receipts };
     this.keep(header.height, content);
     return content;
+  }
+
+  /** The tree over a block's receipts, made once for the blocks that proofs are asked of. */
+  treeOf(height: number, content: BlockContent): ReceiptTree {
+    const kept = this.#trees.find(height);
+    if (kept) return kept;
+    const tree = new ReceiptTree(content.receipts);
+    this.#trees.put(height, tree);
+    return tree;
   }
 
   /** All transactions of a block's batches in order; undefined when one was pruned. */

@@ -1,6 +1,5 @@
-import { inclusionPath, leafHash } from "../crypto/index.ts";
 import { bytesEqual } from "../kernel/index.ts";
-import { type Certificate, encodeReceipt, type FinalHeaders, PROOF_LIMITS, type Receipt } from "../protocol/index.ts";
+import { type Certificate, type FinalHeaders, PROOF_LIMITS, type Receipt } from "../protocol/index.ts";
 import type { BatchLocation } from "./batch-source.ts";
 import type { BlockContent, BlockContents } from "./block-contents.ts";
 import type { ChainReader } from "./chain-reader.ts";
@@ -73,8 +72,8 @@ export class BlockQueries {
     const content = block && this.#contents.load(block);
     const receipt = content?.receipts[at?.index ?? 0];
     if (!at || !block || !content || !receipt) return undefined;
-    const leaves = content.receipts.map((item) => leafHash(encodeReceipt(item)));
-    return { receipt, receiptCount: leaves.length, path: inclusionPath(leaves, at.index), header: block.block.header };
+    const tree = this.#contents.treeOf(at.height, content);
+    return { receipt, receiptCount: tree.size, path: tree.path(at.index), header: block.block.header };
   }
 
   /** Executed transactions and receipts of a block; undefined beyond the tip or when its batches were pruned. */

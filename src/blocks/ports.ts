@@ -1,5 +1,5 @@
 import type { EntryChange, LedgerView } from "../ledger/index.ts";
-import type { ValidatorSet } from "../protocol/index.ts";
+import type { Block, ValidatorSet } from "../protocol/index.ts";
 import type { LanePlace } from "./types.ts";
 
 /** The state after an unfinalized block, over the state below it. */
@@ -52,6 +52,14 @@ export interface ChainLane<R extends SealedRecord = SealedRecord> {
   sealBlock(after: LanePlace, facts: CommittedFacts): readonly R[];
   /** The records that were just made durable, in order. */
   onCommitted(records: readonly R[]): void;
+}
+
+/** Who is told of blocks that are not final yet. What it throws is a defect: it only takes note. */
+export interface BlockObserver {
+  /** This node built a block as leader. */
+  onBuilt(block: Block, hash: Uint8Array): void;
+  /** A block was judged: `valid`, or the code of its fault. Not told while batches or the parent are missing. */
+  onJudged(block: Block, verdict: string): void;
 }
 
 /** Decides the validator set of the next epoch at the end of one. */

@@ -24,6 +24,7 @@ import { type PreparedCommit, prepareCommit } from "./commit.ts";
 import type { HashIndex } from "./hash-index/index.ts";
 import type { LiveBlock } from "./live-blocks.ts";
 import {
+  type BlockObserver,
   type ChainLane,
   type NextValidatorSet,
   type SealedRecord,
@@ -54,6 +55,18 @@ export type BlockServiceParts<O extends StateOverlay, R extends SealedRecord> = 
   readonly verifySignature: VerifySignature;
   readonly log: Log;
   readonly nextSet?: NextValidatorSet;
+  readonly observer?: BlockObserver;
+};
+
+/** What blocks have done since the start and hold now, for monitoring to read. */
+export type BlockStats = {
+  readonly committedBlocks: number;
+  /** Transactions with a receipt, those of them that paid and changed nothing else, and those that left no trace. */
+  readonly executed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Executed blocks above the tip. */
+  readonly liveBlocks: number;
 };
 
 /** A block that was just committed, for those who follow the chain. */
@@ -74,6 +87,7 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
   readonly #contents: BlockContents;
   readonly #executor: BlockExecutor<O>;
   readonly #listeners = new Set<CommittedListener>();
+  readonly #counters = { committedBlocks: 0, executed: 0, failed: 0, skipped: 0 };
   #table: BlockTable<O> | undefined;
   #lanePlace: LanePlace | undefined;
 
@@ -136,15 +150,16 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
   }
 
   build(request: BuildRequest): BuiltBlock {
-    return assembleBlock(this.#assembly(), request);
+    const built = assembleBlock(this.#assembly(), request);
+    this.#parts.observer?.onBuilt(built.block, built.hash);
+    return built;
   }
 
   check(block: Block, validatorSet: ValidatorSet): BlockVerdict {
-    const verdict = verifyBlock(this.#assembly(), block, validatorSet);
-    if (verdict.kind !== "invalid" || verdict.code !== "notOnTip") return verdict;
-    const hash = blockHashOf(block.header);
-    const committed = this.reader.find(block.header.height);
-    return committed && bytesEqual(committed.hash, hash) ? { kind: "valid", hash } : verdict;
+    const verdict = this.#judge(block, validatorSet);
+    if (verdict.kind === "valid") this.#parts.observer?.onJudged(block, "valid");
+    else if (verdict.kind === "invalid") this.#parts.observer?.onJudged(block, verdict.code);
+    return verdict;
   }
 
   find(hash: Uint8Array): Block | undefined {
@@ -156,6 +171,7 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
    * @throws ChainDamaged when a final block does not execute here as its header says: this box diverged
    */
   commit(blocks: readonly FinalizedBlock[]): void {
+    if (blocks.length === 0) return;
     const table = this.#openTable();
     const place = present(this.#lanePlace, "recovery ran before the first commit");
     const chain = blocks.map((finalized) => ({ live: this.#liveOf(finalized), finalized }));
@@ -217,6 +233,20 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
     return () => this.#listeners.delete(listener);
   }
 
+  /** What blocks have done and hold. */
+  stats(): BlockStats {
+    return { ...this.#counters, liveBlocks: this.#table?.live.size ?? 0 };
+  }
+
+  /** A block that competes with what is final may also be the final one itself, seen again. */
+  #judge(block: Block, validatorSet: ValidatorSet): BlockVerdict {
+    const verdict = verifyBlock(this.#assembly(), block, validatorSet);
+    if (verdict.kind !== "invalid" || verdict.code !== "notOnTip") return verdict;
+    const hash = blockHashOf(block.header);
+    const committed = this.reader.find(block.header.height);
+    return committed && bytesEqual(committed.hash, hash) ? { kind: "valid", hash } : verdict;
+  }
+
   #settle(table: BlockTable<O>, { live, row, records }: PreparedCommit<O, R>): void {
     const { batches, index, lane } = this.#parts;
     const { header, batchDigests } = live.block;
@@ -233,6 +263,10 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
     );
     const skipped = live.execution.skipped.map(({ transaction }) => transaction);
     assert(skipped.length === row.execution.skipped.length, "a row says of every transaction whether it was skipped");
+    this.#counters.committedBlocks++;
+    this.#counters.executed += executed.length;
+    this.#counters.failed += row.execution.codes.length;
+    this.#counters.skipped += skipped.length;
     const outcome: BlockOutcome = { height: header.height, hash: live.hash, timeMs: header.timeMs, batchDigests, executed, skipped };
     batches.onCommitted(outcome);
     lane.onCommitted(records);
@@ -265,7 +299,7 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
     if (held) return held;
     const set = present(table.findParent(block.header.parentHash), "the parent of a final block is final or executed here").epoch
       .validatorSet;
-    const verdict = this.check(block, set);
+    const verdict = this.#judge(block, set);
     if (verdict.kind !== "valid") {
       const reason = verdict.kind === "invalid" ? verdict.code : verdict.kind;
       throw new ChainDamaged(this.#store.file, block.header.height, `final block ${toHex(hash)} cannot be executed here: ${reason}`);

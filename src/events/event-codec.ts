@@ -7,6 +7,8 @@ export const EVENT_LIMITS = {
   bodyBytesMax: 16_384,
   /** Bytes of a text or byte-string field. */
   fieldBytesMax: 4_096,
+  /** Characters of a text that is written. */
+  textCharactersMax: 1_000,
   /** Bytes of a type's name. */
   typeBytesMax: 64,
 } as const;
@@ -38,7 +40,10 @@ export function decodeBody(body: Uint8Array): Result<DecodedBody, "malformed"> {
   return ok({ timeMs, type, payload });
 }
 
-/** Canonical CBOR of a payload: a map from each field's number to its value, absent fields left out. */
+/**
+ * Canonical CBOR of a payload: a map from each field's number to its value, absent fields left out. Texts may come from
+ * anywhere (an error's message), so one beyond its bound is cut; bytes beyond theirs are a defect of the caller.
+ */
 export function encodePayload(event: Event): Uint8Array {
   const schema = findEventSchema(event.type);
   assert(schema !== undefined, "an event that is written has a schema");
@@ -89,8 +94,17 @@ function isOptional(spec: FieldSpec): boolean {
 function writeField(w: CborWriter, value: FieldValue): void {
   if (typeof value === "number" || typeof value === "bigint") w.uint(value);
   else if (typeof value === "boolean") w.bool(value);
-  else if (typeof value === "string") w.text(value);
-  else w.bytes(value);
+  else if (typeof value === "string") w.text(clip(value));
+  else {
+    assert(value.length <= EVENT_LIMITS.fieldBytesMax, "a byte string of an event fits its bound");
+    w.bytes(value);
+  }
+}
+
+/** A text of at most `textCharactersMax` characters, which in UTF-8 are at most three bytes each; a cut one ends in three dots. */
+function clip(text: string): string {
+  if (text.length <= EVENT_LIMITS.textCharactersMax) return text.toWellFormed();
+  return `${text.slice(0, EVENT_LIMITS.textCharactersMax - 3)}...`.toWellFormed();
 }
 
 function readField(r: CborReader, kind: FieldKind): FieldValue {

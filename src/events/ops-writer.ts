@@ -18,8 +18,8 @@ export type OpsTuning = {
   readonly quotaBytes: number;
 };
 
-/** What a node uses: a commit a second under load, and room for about half a million records. */
-export const OPS_TUNING: OpsTuning = { flushAfterMs: 1_000, flushEventsMax: 256, waitingEventsMax: 1_024, quotaBytes: 64 * 1024 * 1024 };
+/** What a node uses: a commit every other second under load, and room for about 300,000 records. */
+export const OPS_TUNING: OpsTuning = { flushAfterMs: 2_000, flushEventsMax: 256, waitingEventsMax: 1_024, quotaBytes: 64 * 1024 * 1024 };
 
 /** Records that are let go at a time, which bounds how long a flush takes. */
 const RELEASED_MAX = 2_048;

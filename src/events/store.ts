@@ -22,6 +22,12 @@ export const OPS_MIGRATION: Migration = (database) => createLane(database, "ops"
 /** Marks a file as an ops.db: "BZop". */
 export const OPS_APPLICATION_ID = 0x42_5a_6f_70;
 
+/** Bytes of a page of ops.db: a bundle of a few records then touches a few kilobytes. */
+export const OPS_PAGE_BYTES = 1_024;
+
+/** Frames of the write-ahead log of node.db at which it is moved into the main file, after checkpoints were put. */
+const MOVED_FRAMES = 1_000;
+
 type RecordRow = { readonly epoch: bigint; readonly sequence: bigint; readonly body: Uint8Array; readonly hash: Uint8Array };
 type GapRow = { readonly epoch: bigint; readonly through: bigint; readonly hash: Uint8Array };
 
@@ -174,6 +180,7 @@ export class CheckpointTable implements CheckpointStore {
     this.#database.atomically(() => {
       for (const { lane, epoch, size, peaks, note } of checkpoints) this.#put.run(lane, epoch, size, encodePeaks(peaks), note);
     });
+    if (this.#database.logFrameCount >= MOVED_FRAMES) this.#database.checkpoint();
   }
 }
 

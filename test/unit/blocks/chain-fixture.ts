@@ -1,6 +1,7 @@
 import {
   type BatchLocation,
   type BatchSource,
+  type BlockObserver,
   type BlockOutcome,
   BlockService,
   CHAIN_APPLICATION_ID,
@@ -216,6 +217,7 @@ export class TestChain {
   readonly batches: PlainBatches;
   readonly laneRecords: LaneRecord[] = [];
   readonly damage: Error[] = [];
+  readonly noticed: string[] = [];
   state: PlainState;
   index: HashIndex;
   service: BlockService<PlainOverlay, LaneRecord>;
@@ -376,7 +378,12 @@ export class TestChain {
       onCommitted: (records) => this.laneRecords.push(...records),
     };
     const { validatorSet, state, batches, index, database } = this;
+    const observer: BlockObserver = {
+      onBuilt: (block) => this.noticed.push(`built ${block.header.height}`),
+      onJudged: (block, verdict) => this.noticed.push(`judged ${block.header.height} ${verdict}`),
+    };
     return new BlockService({
+      observer,
       database,
       genesis,
       validatorSet,

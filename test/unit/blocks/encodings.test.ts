@@ -9,11 +9,12 @@ import {
   writeExecutionRecord,
 } from "../../../src/blocks/execution-record.ts";
 import { readRuns, writeRuns } from "../../../src/blocks/position-runs.ts";
+import { ReceiptTree } from "../../../src/blocks/receipt-tree.ts";
 import { WeightedCache } from "../../../src/blocks/weighted-cache.ts";
-import { verifyEd25519 } from "../../../src/crypto/index.ts";
+import { inclusionPath, leafHash, verifyEd25519 } from "../../../src/crypto/index.ts";
 import { CborReader, CborWriter, Prng, toHex } from "../../../src/kernel/index.ts";
 import { executeBlock } from "../../../src/ledger/index.ts";
-import { decodeTransaction, deviceProofBytes, receiptRootOf, transactionAad } from "../../../src/protocol/index.ts";
+import { decodeTransaction, deviceProofBytes, encodeReceipt, receiptRootOf, transactionAad } from "../../../src/protocol/index.ts";
 import { signerOf, TestChain } from "./chain-fixture.ts";
 
 describe("position runs", () => {
@@ -177,6 +178,20 @@ describe("end of an epoch", () => {
     expect(isEpochEnd(parameters, start, { height: 30, timeMs: 2_000 })).toBe(true);
     expect(isEpochEnd(parameters, start, { height: 21, timeMs: 60_999 })).toBe(false);
     expect(isEpochEnd(parameters, start, { height: 21, timeMs: 61_000 })).toBe(true);
+  });
+});
+
+describe("receipt tree", () => {
+  test("tree: of any size, each path is the one of RFC 6962", () => {
+    for (const size of [1, 2, 3, 5, 8, 13, 100]) {
+      const receipts = Array.from({ length: size }, (_, index) => {
+        const transactionId = new Uint8Array(32).fill(index);
+        return { transactionId, height: 1, index, code: "applied", fee: 1n, effectsDigest: new Uint8Array(32) } as const;
+      });
+      const leaves = receipts.map((receipt) => leafHash(encodeReceipt(receipt)));
+      const tree = new ReceiptTree(receipts);
+      for (let index = 0; index < size; index++) expect(tree.path(index)).toEqual(inclusionPath(leaves, index));
+    }
   });
 });
 

@@ -157,6 +157,27 @@ describe("blocks: building and committing", () => {
     expect(chain.service.tip().height).toBe(2);
   });
 
+  test("stats: what was committed, and what is held above the tip", () => {
+    const chain = new TestChain();
+    chain.offer(
+      chain.transfer("alice", "bob", 5n),
+      chain.transfer("bob", "carol", 10n ** 15n),
+      chain.transfer("carol", "bob", 1n, { nonce: 7n }),
+    );
+    chain.grow();
+    chain.build();
+    expect(chain.service.stats()).toEqual({ committedBlocks: 1, executed: 2, failed: 1, skipped: 1, liveBlocks: 1 });
+  });
+
+  test("observer: told of what is built and how blocks are judged", () => {
+    const chain = new TestChain();
+    const { block, hash } = chain.build();
+    chain.service.discard(hash);
+    chain.service.check(changed(block, { stateRoot: new Uint8Array(32) }), chain.validatorSet);
+    chain.service.check(block, chain.validatorSet);
+    expect(chain.noticed).toEqual(["built 1", "judged 1 wrongStateRoot", "judged 1 valid"]);
+  });
+
   test("batches' replay mark: stored with each block", () => {
     const chain = new TestChain();
     chain.offer(chain.transfer("alice", "bob", 1n));

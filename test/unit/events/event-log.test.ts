@@ -133,7 +133,7 @@ describe("ops lane", () => {
     const log = bench.open();
     for (let i = 0; i < 5; i++) log.appendOps(started(i));
     expect(log.tip("ops").sequence).toBe(0);
-    bench.time.pass(1_000);
+    bench.time.pass(2_000);
     expect(recordsOf(log.read("ops", ALL, 10)).map((record) => recordToJson(record).payload?.["height"])).toEqual([0, 1, 2, 3, 4]);
   });
 
@@ -315,7 +315,7 @@ describe("followers", () => {
     });
     log.appendCrit(alert("a"));
     log.appendOps(started(1));
-    bench.time.pass(1_000);
+    bench.time.pass(2_000);
     growChain(bench, 0);
     leave();
     log.appendCrit(alert("b"));

@@ -66,6 +66,17 @@ describe("event payloads", () => {
     }
   });
 
+  test("payload: a text of any length and content, cut to what can be read again", () => {
+    for (const detail of ["x".repeat(100_000), "\u{1f600}".repeat(5_000), "\ud800 alone", ""]) {
+      const item = event("alert.cleared", { alert: "disk.low", detail });
+      const body = encodeBody(1, item.type, encodePayload(item));
+      expect(body.length).toBeLessThan(4_096);
+      expect(decodeBody(body).ok).toBe(true);
+    }
+    const tooMuch = event("transaction.submitted", { batch: new Uint8Array(5_000), transactions: 1, sizeBytes: 1 });
+    expect(() => encodePayload(tooMuch)).toThrow("fits its bound");
+  });
+
   test("payload: an event without a field that must be there, a defect", () => {
     const broken = { type: "service.stopped", payload: { service: "node" } } as unknown as Event;
     expect(() => encodePayload(broken)).toThrow("every field that is not optional");
