@@ -16,7 +16,7 @@ export class WorkerCheckpointWriter implements CheckpointWriter {
 
   write({ mark, buckets }: CheckpointJob): Promise<Result<number, CheckpointFailure>> {
     const { promise, resolve, reject } = Promise.withResolvers<Result<number, CheckpointFailure>>();
-    const worker = new Worker(new URL("./checkpoint.worker.ts", import.meta.url), { name: "checkpoint", smol: true });
+    const worker = new Worker(workerUrl(), { name: "checkpoint", smol: true });
     const send = (message: ToWorker, transfer: Transferable[] = []): void => worker.postMessage(message, transfer);
     let next = 0;
     worker.onmessage = (event: MessageEvent<FromWorker>): void => {
@@ -35,4 +35,13 @@ export class WorkerCheckpointWriter implements CheckpointWriter {
     send({ kind: "begin", path: this.#path, mark });
     return promise.finally(() => worker.terminate());
   }
+}
+
+/**
+ * Inside the compiled binary every module lies in one file at its root, and extra entry points keep their place in the
+ * project beside it; run from source, the worker is this file's neighbour.
+ */
+function workerUrl(): URL {
+  const isCompiled = import.meta.url.includes("/$bunfs/");
+  return new URL(isCompiled ? "./src/state/checkpoint.worker.ts" : "./checkpoint.worker.ts", import.meta.url);
 }
