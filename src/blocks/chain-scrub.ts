@@ -3,7 +3,7 @@ import { batchRootOf, checkCertificate, type VerifySignature, VOTE_KIND } from "
 import type { BlockContents } from "./block-contents.ts";
 import type { ChainReader } from "./chain-reader.ts";
 import type { BlockStore } from "./store.ts";
-import { ChainDamaged, type CommittedBlock } from "./types.ts";
+import type { CommittedBlock } from "./types.ts";
 
 /** How deep a scrub looks. */
 export type ScrubDepth = {
@@ -79,9 +79,4 @@ function findFinalityFault(
 function isLaneContinued(before: CommittedBlock["lane"], after: CommittedBlock["lane"]): boolean {
   const next = before.firstSequence + before.records.length;
   return after.epoch === before.epoch ? after.firstSequence === next : after.epoch === before.epoch + 1 && after.firstSequence === 1;
-}
-
-/** Whether an error is damage of the chain that a scrub or a replay found. */
-export function isChainDamaged(error: unknown): error is ChainDamaged {
-  return error instanceof ChainDamaged;
 }

@@ -9,15 +9,11 @@
  * Never votes, never decides what is final, never reads a clock, never keeps a batch's bytes a second time.
  */
 export * from "./batch-source.ts";
-export type { BlockContent } from "./block-contents.ts";
 export { BlockQueries } from "./block-queries.ts";
-export { ChainLaneReader, type LaneEntry, type LanePage } from "./chain-lane-reader.ts";
-export { ChainReader, type EpochStart } from "./chain-reader.ts";
-export { isChainDamaged, type ScrubDepth, type ScrubProgress, scrubChain } from "./chain-scrub.ts";
+export { ChainReader } from "./chain-reader.ts";
 export * from "./hash-index/index.ts";
 export * from "./ports.ts";
 export { buildProofBundle, buildReceiptProof } from "./receipt-proof.ts";
-export { type RecoveryReport, replayChain, VERIFIED_TAIL_ROWS } from "./recovery.ts";
 export * from "./service.ts";
 export { BlockStore, CHAIN_APPLICATION_ID, CHAIN_MIGRATIONS, CHAIN_PAGE_BYTES } from "./store.ts";
 export * from "./types.ts";

@@ -29,7 +29,7 @@ export interface StatePort<O extends StateOverlay = StateOverlay> {
 export type SealedRecord = { readonly epoch: number; readonly sequence: number; readonly body: Uint8Array; readonly hash: Uint8Array };
 
 /** What the chain lane says of a committed block. */
-export type CommittedFacts = {
+type CommittedFacts = {
   readonly height: number;
   readonly hash: Uint8Array;
   readonly epoch: number;

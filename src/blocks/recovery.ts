@@ -10,7 +10,7 @@ import type { BlockStore } from "./store.ts";
 import { ChainDamaged, type CommittedBlock } from "./types.ts";
 
 /** Rows proved at every start, counted back from the tip; a scrub proves all. */
-export const VERIFIED_TAIL_ROWS = 128;
+const VERIFIED_TAIL_ROWS = 128;
 
 /** What executing committed blocks again takes. */
 export type ReplayParts<O extends StateOverlay> = {
@@ -27,7 +27,7 @@ export type ReplayParts<O extends StateOverlay> = {
  *
  * @throws ChainDamaged when it does not, or when its batches are gone
  */
-export function replayBlock<O extends StateOverlay>(parts: ReplayParts<O>, block: CommittedBlock): void {
+function replayBlock<O extends StateOverlay>(parts: ReplayParts<O>, block: CommittedBlock): void {
   const { header } = block.block;
   const epoch = parts.reader.findEpoch(header.epoch);
   if (!epoch) throw parts.store.damaged(header.height, `how epoch ${header.epoch} began is not in the chain`);
@@ -106,7 +106,7 @@ export function recoverChain<O extends StateOverlay>(parts: RecoveryParts<O>): R
 }
 
 /** What a committed block did with each of its transactions. */
-export function outcomeOf(contents: BlockContents, store: BlockStore, block: CommittedBlock): BlockOutcome {
+function outcomeOf(contents: BlockContents, store: BlockStore, block: CommittedBlock): BlockOutcome {
   const { header, batchDigests } = block.block;
   const transactions = contents.transactionsOf(block);
   if (!transactions) throw store.damaged(header.height, "a batch that it names is not in the batch log");

@@ -39,7 +39,7 @@ import { ChainDamaged, type LanePlace } from "./types.ts";
 import { verifyBlock } from "./verification.ts";
 
 /** Executed blocks held above the tip. Beyond 8 leaders propose empty ones, which weigh next to nothing. */
-export const LIVE_BLOCKS_MAX = 512;
+const LIVE_BLOCKS_MAX = 512;
 
 /** What blocks are made of. */
 export type BlockServiceParts<O extends StateOverlay, R extends SealedRecord> = {

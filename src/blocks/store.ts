@@ -23,7 +23,7 @@ export const CHAIN_MIGRATIONS: readonly Migration[] = [
 type Row = { readonly height: bigint; readonly hash: Uint8Array; readonly body: Uint8Array };
 
 /** A row whose hash was checked against the row before it. */
-export type CheckedRow = { readonly height: number; readonly hash: Uint8Array; readonly body: Uint8Array };
+type CheckedRow = { readonly height: number; readonly hash: Uint8Array; readonly body: Uint8Array };
 
 /**
  * The chain as rows, one a height, appended in order and never changed. A row holds everything its commit had to make

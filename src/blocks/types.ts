@@ -77,3 +77,8 @@ export class ChainDamaged extends Error {
     this.height = height;
   }
 }
+
+/** Whether an error names damage of the chain. */
+export function isChainDamaged(error: unknown): error is ChainDamaged {
+  return error instanceof ChainDamaged;
+}

@@ -2,7 +2,7 @@ import { assert, CborReader, CborWriter, err, ok, type Result, unreachable } fro
 import { type Event, type FieldKind, type FieldSpec, type FieldValue, findEventSchema } from "./event-schemas.ts";
 
 /** Bounds of a record, so that a reader never allocates by a claim. */
-export const EVENT_LIMITS = {
+const EVENT_LIMITS = {
   /** Bytes of a record's body. */
   bodyBytesMax: 16_384,
   /** Bytes of a text or byte-string field. */

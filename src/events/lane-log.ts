@@ -6,7 +6,7 @@ import { openRecords, tipOf } from "./record-chain.ts";
 import { compareCursors, EMPTY_LANE, type Lane, type LaneCursor, type LaneFault, type LaneRecord, type LaneTip } from "./types.ts";
 
 /** Records checked at start, counted back from the tip; the scrub checks all. */
-export const VERIFIED_TAIL = 256;
+const VERIFIED_TAIL = 256;
 
 /** Records read at a time when a lane is walked. */
 const PAGE_RECORDS = 256;

@@ -9,7 +9,7 @@ import { LANE_NUMBER, type Lane, type LaneFault, type LaneRecord, type LaneTip, 
  *
  * @see docs/events.cddl
  */
-export function recordHashOf(lane: Lane, epoch: number, sequence: number, previousHash: Uint8Array, body: Uint8Array): Uint8Array {
+function recordHashOf(lane: Lane, epoch: number, sequence: number, previousHash: Uint8Array, body: Uint8Array): Uint8Array {
   assert(previousHash.length === 32, "a record links to a hash of 32 bytes");
   return sha256(concatBytes(DOMAIN_TAGS.event, Uint8Array.of(LANE_NUMBER[lane]), u64be(epoch), u64be(sequence), previousHash, body));
 }

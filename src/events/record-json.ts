@@ -4,7 +4,7 @@ import { type FieldKind, type FieldValue, findEventSchema } from "./event-schema
 import type { Lane, LaneRecord } from "./types.ts";
 
 /** A payload field as JSON: u64 as decimal strings, bytes as lower-case hex, times as RFC 3339 UTC. */
-export type JsonField = string | number | boolean;
+type JsonField = string | number | boolean;
 
 /** A record as JSON. `payloadHex` stands in for `payload` when this release does not know the type. */
 export type RecordJson = {

@@ -22,8 +22,8 @@ export const OPS_MIGRATION: Migration = (database) => createLane(database, "ops"
 /** Marks a file as an ops.db: "BZop". */
 export const OPS_APPLICATION_ID = 0x42_5a_6f_70;
 
-/** Bytes of a page of ops.db: a bundle of a few records then touches a few kilobytes. */
-export const OPS_PAGE_BYTES = 1_024;
+/** Bytes of a page of the files that lanes are kept in: a commit of a few records then touches a few kilobytes. */
+export const LANE_PAGE_BYTES = 1_024;
 
 /** Frames of the write-ahead log of node.db at which it is moved into the main file, after checkpoints were put. */
 const MOVED_FRAMES = 1_000;

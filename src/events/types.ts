@@ -17,7 +17,7 @@ export type LaneCursor = { readonly epoch: number; readonly sequence: number };
 export type LaneTip = LaneCursor & { readonly hash: Uint8Array };
 
 /** First incarnation of every log; each restore opens the next. */
-export const FIRST_EPOCH = 1;
+const FIRST_EPOCH = 1;
 
 /** Before the first record of a lane's first epoch: 32 zero bytes stand for the previous hash. */
 export const EMPTY_LANE: LaneTip = { epoch: FIRST_EPOCH, sequence: 0, hash: new Uint8Array(32) };

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BlockStore, CHAIN_APPLICATION_ID, CHAIN_MIGRATIONS, CHAIN_PAGE_BYTES, isChainDamaged } from "../blocks/index.ts";
 import { compareRounds, type Round } from "../consensus/index.ts";
-import { CRIT_MIGRATION, LaneDamaged, OPS_APPLICATION_ID, OPS_MIGRATION } from "../events/index.ts";
+import { CRIT_MIGRATION, LANE_PAGE_BYTES, LaneDamaged, OPS_APPLICATION_ID, OPS_MIGRATION } from "../events/index.ts";
 import type { Log } from "../kernel/index.ts";
 import {
   createRecordLog,
@@ -88,7 +88,7 @@ export function closeFiles({ journal, chain, batches, node, ops }: NodeFiles): v
 }
 
 function openLane(path: string, applicationId: number, migration: Migration, durability: "full" | "normal"): Database {
-  return openDatabase({ path, applicationId, migrations: [migration], durability, create: true });
+  return openDatabase({ path, applicationId, migrations: [migration], pageBytes: LANE_PAGE_BYTES, durability, create: true });
 }
 
 /** The journal of the home's validator key, sound or lost. */

@@ -2,7 +2,7 @@
 export type RunShape = { readonly fromHeight: number; readonly toHeight: number; readonly count: number };
 
 /** Neighbouring runs of one level that are merged into one of the next. */
-export const FAN_IN = 8;
+const FAN_IN = 8;
 
 /** Entries below which a run is on level 0; each level above holds FAN_IN times more. */
 const LEVEL_ZERO_ENTRIES = 32_768;

@@ -2,10 +2,8 @@ import { assert, bytesEqual, utf8 } from "../../kernel/index.ts";
 
 /** Bytes of a page: the unit of reading, of checking, and of the file's layout. Page 0 is the header. */
 export const PAGE_BYTES = 4_096;
-/** Bytes of an entry: the first 8 of the hash, then a packed position in 6. */
-export const ENTRY_BYTES = 14;
-/** Bytes of a hash that an entry keeps. Whoever looks up compares the whole hash with what stands at the position. */
-export const PREFIX_BYTES = 8;
+/** Bytes of an entry: the first 8 of the hash (whoever looks up compares the rest at the position), then a packed position in 6. */
+const ENTRY_BYTES = 14;
 
 const CHECK_BYTES = 8;
 /** Entries in a full page. */
