@@ -21,14 +21,16 @@ export function notePeerHolds(core: CoreState, peer: PeerId, certificate: Certif
   if (state && certificate.kind === VOTE_KIND.finalize) state.finalized = laterRound(state.finalized, certificate);
 }
 
-/** R9a: forwards certificates that are due to connected validators not known to be past them. */
+/** R9a: forwards certificates that are due to connected peers not known to be past them. */
 export function forwardDue(core: CoreState): void {
   const due = core.forwards.filter((forward) => forward.dueAtMs <= core.nowMs && !isSuperseded(core, forward.certificate));
   core.forwards = core.forwards.filter((forward) => forward.dueAtMs > core.nowMs);
   if (due.length === 0) return;
   for (const [peer, state] of core.peers) {
-    if (!core.epoch.signerOf.has(peer)) continue;
-    const certificates = due.map((forward) => forward.certificate).filter((certificate) => !isPast(state, certificate));
+    // Those who only follow need to know what is final, not how it came about.
+    const isFollower = !core.epoch.signerOf.has(peer);
+    const all = due.map((forward) => forward.certificate).filter(({ kind }) => !isFollower || kind === VOTE_KIND.finalize);
+    const certificates = all.filter((certificate) => !isPast(state, certificate));
     sendCertificates(core, peer, certificates);
     for (const certificate of certificates) notePeerSent(state, certificate);
   }

@@ -3,37 +3,43 @@ import { type Block, blockHashOf, type Certificate, VOTE_KIND } from "../protoco
 import { keepBlock } from "./block-pool.ts";
 import { acceptCertificate, isSound } from "./certificates.ts";
 import type { PeerId } from "./messages.ts";
-import { compareRounds, type Round } from "./rounds.ts";
-import type { CoreState } from "./state.ts";
+import type { Round } from "./rounds.ts";
+import type { CoreState, Want } from "./state.ts";
 import type { RefusalCode } from "./steps.ts";
-import { want } from "./wants.ts";
+import { want, wantKey } from "./wants.ts";
+
+/** Questions after which a claim that nothing proved is forgotten. */
+const CLAIM_QUESTIONS_MAX = 4;
 
 /**
  * Remembers that a peer spoke of a round we cannot judge: a later epoch, whose set we lack, or a view far above ours.
  * The claim itself counts for nothing (R13); it only says whom to ask.
  */
 export function noteAhead(core: CoreState, peer: PeerId, round: Round): void {
-  if (!core.ahead || compareRounds(round, core.ahead.round) > 0) core.ahead = { peer, round };
+  const state = core.peers.get(peer);
+  if (state && !state.claim) state.claim = round;
 }
 
 /**
- * Asks a peer that claims to be ahead for proof: final blocks from our tip when it is in a later epoch, the certificate
- * it must have entered by when it is in a later view.
+ * Asks each peer that claims to be ahead for proof: final blocks from our tip when it is in a later epoch, the
+ * certificate it must have entered by when it is in a later view. One liar thus hides nobody else's claim.
  */
-export function wantProofOfAhead(core: CoreState): void {
-  const { ahead, epoch } = core;
-  if (!ahead) return;
-  const isReached = ahead.round.epoch < epoch.epoch || (ahead.round.epoch === epoch.epoch && ahead.round.view <= epoch.current);
-  if (isReached || !core.peers.has(ahead.peer)) {
-    core.ahead = undefined;
-    return;
+export function wantProofOfClaims(core: CoreState): void {
+  for (const [peer, state] of core.peers) {
+    if (!state.claim) continue;
+    const target = proofOf(core, state.claim);
+    const isHopeless = target && (core.fetches.get(wantKey(target))?.attempts ?? 0) >= CLAIM_QUESTIONS_MAX;
+    if (target && !isHopeless) want(core, target, peer);
+    else state.claim = undefined;
   }
-  if (ahead.round.epoch > epoch.epoch) {
-    want(core, { kind: "finalBlocks", fromHeight: core.tip.height + 1 }, ahead.peer);
-    return;
-  }
-  const view = Math.max(1, ahead.round.view - 1);
-  want(core, { kind: "certificates", epoch: epoch.epoch, fromView: view, toView: view }, ahead.peer);
+}
+
+/** What would prove a claim, or undefined when we are there ourselves. */
+function proofOf(core: CoreState, claim: Round): Want | undefined {
+  const { epoch, tip } = core;
+  if (claim.epoch > epoch.epoch) return { kind: "finalBlocks", fromHeight: tip.height + 1 };
+  if (claim.epoch < epoch.epoch || claim.view <= epoch.current) return undefined;
+  return { kind: "certificates", epoch: epoch.epoch, fromView: claim.view - 1, toView: claim.view - 1 };
 }
 
 /**
@@ -44,7 +50,8 @@ export function wantProofOfAhead(core: CoreState): void {
  */
 export function onFinalBlocks(core: CoreState, blocks: readonly Block[], finalization: Certificate): RefusalCode | undefined {
   const key = `finalBlocks:${core.tip.height + 1}`;
-  if (!core.fetches.has(key)) return undefined; // a late answer: the tip moved meanwhile
+  const isLate = blocks[0]?.header.height !== core.tip.height + 1 || !core.fetches.has(key); // the tip moved meanwhile
+  if (isLate) return undefined;
   const hashes = linkedHashes(core, blocks);
   const last = hashes?.at(-1);
   const isFinal =

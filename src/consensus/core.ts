@@ -5,7 +5,7 @@ import { breakStandstill, forwardDue, runFetches } from "./anti-entropy.ts";
 import { tryArm, tryEnter } from "./arming.ts";
 import { onChecked, retryLacking } from "./block-pool.ts";
 import { BOUNDS } from "./bounds.ts";
-import { wantProofOfAhead } from "./catch-up.ts";
+import { wantProofOfClaims } from "./catch-up.ts";
 import { formCertificate } from "./certificates.ts";
 import { isConvicting, keepEvidence } from "./evidence-pool.ts";
 import { onCommitted, tryCommit, tryFinalize } from "./finalizing.ts";
@@ -48,7 +48,7 @@ export function settle(core: CoreState): void {
     break;
   }
   if (core.isHalted) return;
-  wantProofOfAhead(core);
+  wantProofOfClaims(core);
   runRecovery(core);
   repeatHello(core);
   forwardDue(core);
@@ -103,6 +103,7 @@ function onPeerUp(core: CoreState, peer: PeerId): void {
     budgetAtMs: core.nowMs,
     answeredAtMs: core.nowMs - 60_000,
     hasAnsweredHello: false,
+    claim: undefined,
   });
   if (peer !== toHex(core.config.publicKey)) sendHello(core, peer);
 }

@@ -1,4 +1,5 @@
 import type { Certificate } from "../protocol/index.ts";
+import { isLagging } from "./ballots.ts";
 import type { RecoveryStatus } from "./ports.ts";
 import { compareRounds, type Round } from "./rounds.ts";
 import type { CoreState } from "./state.ts";
@@ -18,6 +19,8 @@ export type CoreStatus = {
   readonly recovery: RecoveryStatus;
   /** Whether votes may leave this box now, and why not. */
   readonly voting: "voting" | "following" | "greeting" | "recovering" | "mute" | "halted";
+  /** Whether more is known to be final than this box has by more than a few blocks: no votes, no admission (R13). */
+  readonly isLagging: boolean;
   readonly peerCount: number;
   /** Certificates held above the floor. */
   readonly certificates: readonly Certificate[];
@@ -40,6 +43,7 @@ export function inspectCore(core: CoreState): CoreStatus {
     ...(epoch.self === undefined ? {} : { self: epoch.self }),
     recovery: core.recoveryStatus,
     voting: votingOf(core),
+    isLagging: isLagging(core),
     peerCount: core.peers.size,
     certificates,
   };

@@ -62,7 +62,6 @@ function newCoreState(config: CoreConfig, { tip, opening, replay, time }: CoreSt
     voteFloor: replay.kind === "intact" ? replay.floor : { epoch: 0, view: 0 },
     laterRecords: [],
     isMute: false,
-    ahead: undefined,
     evidence: new Map(),
     isHalted: false,
     effects: [],

@@ -119,6 +119,8 @@ export type PeerState = {
   /** When an old vote of it was last answered (R9b). */
   answeredAtMs: number;
   hasAnsweredHello: boolean;
+  /** A round beyond ours that it spoke of without proof (R13). */
+  claim: Round | undefined;
 };
 
 /** What is missing here: something peers' consensus can send, or batches. */
@@ -178,8 +180,6 @@ export type CoreState = {
   laterRecords: readonly JournalRecord[];
   /** The journal is lost and only the operator can mend it (n = 1, J7). */
   isMute: boolean;
-  /** A peer that spoke of an epoch or view we cannot judge yet (R13). */
-  ahead: { readonly peer: PeerId; readonly round: Round } | undefined;
   /** Encoded evidence by id, waiting to be included. */
   readonly evidence: Map<string, Uint8Array>;
   isHalted: boolean;

@@ -107,6 +107,29 @@ test("R13: a claim to be ahead, counts for nothing and only says whom to ask", (
   expect(rig.cast).toEqual(["NULLIFY 0:1"]);
 });
 
+test("R13: a liar that claims to be far ahead, hides nobody's true claim and is forgotten", () => {
+  const rig = new Rig();
+  rig.from(3, { kind: "vote", vote: rig.makeVote(3, nullify, 1_000_000) });
+  rig.from(2, { kind: "vote", vote: rig.makeVote(2, nullify, 40) });
+  rig.pass(150);
+  const asked = rig.sent.flatMap(({ to, message }) =>
+    message.kind === "fetch" && message.target.kind === "certificates" ? [[to, message.target.toView]] : [],
+  );
+  expect(asked.sort()).toEqual(
+    [
+      [rig.peer(2), 39],
+      [rig.peer(3), 999_999],
+    ].sort(),
+  );
+  rig.from(2, { kind: "certificates", certificates: [rig.nullification(39)] });
+  expect(rig.status.view).toBe(40);
+  rig.pass(20_000);
+  expect(rig.core.peers.get(rig.peer(3))?.claim).toBeUndefined();
+  const count = rig.sentOf("fetch").length;
+  rig.pass(20_000);
+  expect(rig.sentOf("fetch").length).toBe(count);
+});
+
 /** A chain of final blocks made elsewhere, with the finalization of each. */
 function foreignChain(rig: Rig, length: number) {
   const made = [];
@@ -134,7 +157,7 @@ test("R13: final blocks that extend the tip and end in a finalization, are execu
   expect(rig.sentOf("fetch").some(({ target }) => target.kind === "finalBlocks" && target.fromHeight === 1)).toBe(true);
   const half = present(made[11], "a middle block");
   const blocks = made.slice(0, 12).map((one) => one.block);
-  rig.from(2, { kind: "finalBlocks", blocks: blocks.slice(1), finalization: half.finalization });
+  rig.from(2, { kind: "finalBlocks", blocks: blocks.toSpliced(3, 1), finalization: half.finalization });
   rig.from(2, { kind: "finalBlocks", blocks, finalization: last.finalization });
   expect(rig.refusals).toEqual(["badCertificate", "badCertificate"]);
   rig.from(2, { kind: "finalBlocks", blocks, finalization: half.finalization });
