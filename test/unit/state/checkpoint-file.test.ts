@@ -124,7 +124,7 @@ describe("a checkpoint file and its disk", () => {
 
   test("state: the power cut before any step of writing, the old checkpoint or the new one, and the next can be written", async () => {
     const heights = new Set<number>();
-    for (let seed = 0; seed < 20; seed++) {
+    for (let seed = 0; seed < 8; seed++) {
       for (let effect = 0; ; effect++) {
         const fs = await cutBefore(effect, seed);
         if (fs === undefined) break;

@@ -125,6 +125,14 @@ describe("attacks on state proofs", () => {
       ),
     );
     for (const key of held) expect(conclusionOf({ ...empty, key })).toBe("refused: wrongRoot");
+    for (const { key } of entries) {
+      if (held.includes(key)) continue;
+      for (const choice of witnesses.slice(1).map((w, i) => [present(witnesses[i], "its neighbour"), w])) {
+        expectNoLie({ ...bucket, key, witnesses: choice });
+      }
+      expectNoLie({ ...bucket, key, witnesses: witnesses.slice(0, 1) });
+      expectNoLie({ ...bucket, key, witnesses: witnesses.slice(-1) });
+    }
   });
 
   test("state proof: an inner node passed off as an entry, refused", () => {

@@ -69,6 +69,17 @@ describe("the state service", () => {
     expect(state.gauges).toMatchObject({ height: 1, entryCount: 3, checkpointHeight: undefined });
   });
 
+  test("state: an entry removed by an unfinalized block, gone for those on it and there for the others", () => {
+    const state = genesis();
+    const key = accountKey(publicKeyOf(1));
+    const gone = state.stack(undefined, [{ key, entry: undefined }]);
+    const above = state.stack(gone, [account(2, 1n)]);
+    expect([gone, above, undefined].map((on) => state.viewOn(on).findAccount(publicKeyOf(1))?.balance)).toEqual([undefined, undefined, 5n]);
+    state.fold(gone, 1);
+    expect(state.findEntry(key)).toBeUndefined();
+    expect(state.gauges.entryCount).toBe(1);
+  });
+
   test("state: a wrong height, or an overlay whose sibling was folded, a broken invariant", () => {
     const state = genesis();
     const [chosen, rival] = [state.stack(undefined, [account(1, 4n)]), state.stack(undefined, [account(1, 3n)])];
