@@ -33,6 +33,21 @@ describe("bytes: hexadecimal", () => {
   test("parseHex and toHex: any bytes, a round trip", () => {
     fc.assert(fc.property(anyBytes, (value) => expect(parseHex(toHex(value))).toEqual(value)));
   });
+
+  test("parseHex and toHex: an engine without hex methods, the same", () => {
+    const { toHex: native } = Uint8Array.prototype;
+    const { fromHex } = Uint8Array;
+    try {
+      Reflect.deleteProperty(Uint8Array.prototype, "toHex");
+      Reflect.deleteProperty(Uint8Array, "fromHex");
+      fc.assert(fc.property(anyBytes, (value) => expect(toHex(value)).toBe(native.call(value))));
+      fc.assert(fc.property(anyBytes, (value) => expect(parseHex(toHex(value))).toEqual(value)));
+      expect(parseHex("0g")).toBeUndefined();
+    } finally {
+      Object.assign(Uint8Array.prototype, { toHex: native });
+      Object.assign(Uint8Array, { fromHex });
+    }
+  });
 });
 
 describe("bytes: joining and comparing", () => {
