@@ -59,7 +59,7 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
     log,
     onDamage: (error) => {
       log.error("storage.damaged", { file: error.path, detail: error.message });
-      damage.push({ file: error.path, detail: error.message });
+      damage.push({ file: error.path, detail: `${error.message}; it is a cache and is built again from the chain` });
       events?.appendCrit(event("storage.damaged", { file: error.path, place: "index run", detail: error.message }));
     },
   });
@@ -116,6 +116,13 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
   blocks.recover(tip.height);
   const opened = openEvents(setup, files, blocks, log);
   events = opened;
+  for (const tail of [files.batches.report.tornTail, files.journal.tornTail]) {
+    if (tail?.shape === "garbled")
+      damage.push({
+        file: tail.file,
+        detail: `${tail.sizeBytes} bytes from ${tail.offset} on were no record and were dropped: a write cut off, or damage to the last one`,
+      });
+  }
   for (const { file, detail } of damage) opened.appendCrit(event("storage.damaged", { file, place: "whole file", detail }));
   mempool.start(blocks.reader.find(tip.height)?.replayMark ?? 0);
   const settlements = new Settlements();

@@ -82,14 +82,13 @@ async function examineFiles(
 ): Promise<Omit<Examination, "ok" | "findings">> {
   const { home } = setup;
   findJournalFaults(setup, files, findings);
-  findTailFaults(home, files, findings);
+  findTailNotices(files, findings);
   for (const database of [files.chain, files.node, files.ops]) named(home, () => drain(database.scrub()));
   const batches = runToEnd(files.batches.scrub());
   if (!batches.ok) throw new StartRefused(`${batches.error.file}: damaged at byte ${batches.error.offset}: ${batches.error.detail}`);
   const contexts = named(home, () => openContexts(setup, files, silentLog, () => {}));
   try {
-    for (const { file, detail } of contexts.rebuilt)
-      findings.push({ severity: "warning", file, detail: `${detail}; it is a cache and was built again from the chain` });
+    for (const { file, detail } of contexts.rebuilt) findings.push({ severity: "warning", file, detail: `${file}: ${detail}` });
     named(home, () => verifyLanes(contexts));
     return named(home, () => examineChain(setup, contexts, options));
   } finally {
@@ -112,18 +111,13 @@ function findJournalFaults(setup: NodeSetup, files: NodeFiles, findings: Finding
   });
 }
 
-/** Un-synced bytes at the end of a log are dropped at a start; ones that look altered rather than cut are told of. */
-function findTailFaults(home: string, files: NodeFiles, findings: Finding[]): void {
-  const tail = files.batches.report.tornTail;
-  if (!tail) return;
-  const severity = tail.shape === "garbled" ? "warning" : "notice";
-  const what =
-    tail.shape === "garbled" ? "hold no record: a write that was cut off, or damage to the last record" : "are a write that was cut off";
-  findings.push({
-    severity,
-    file: tail.file,
-    detail: `${join(home, HOME.batches)}: the last ${tail.sizeBytes} bytes ${what}; dropped from byte ${tail.offset} of ${tail.file} on`,
-  });
+/** Un-synced bytes at the end of a log are dropped at a start; ones that look altered rather than cut are told as damage. */
+function findTailNotices({ batches, journal }: NodeFiles, findings: Finding[]): void {
+  for (const tail of [batches.report.tornTail, journal.tornTail]) {
+    if (!tail || tail.shape === "garbled") continue;
+    const detail = `${tail.file}: the last ${tail.sizeBytes} bytes, from ${tail.offset} on, are a write that was cut off; they were dropped`;
+    findings.push({ severity: "notice", file: tail.file, detail });
+  }
 }
 
 function verifyLanes({ events }: Contexts): void {

@@ -166,6 +166,6 @@ function openBatchLog(home: string, log: Log): RecordLog {
     throw new StartRefused(`${file}: damaged at byte ${offset}: ${detail} (${kind}). ${remedyOf("damaged", home)}`);
   }
   const { tornTail } = opened.value.report;
-  if (tornTail) log.warn("batches.tornTail", { file: tornTail.file, offset: tornTail.offset });
+  if (tornTail) log.warn("batches.tornTail", { file: tornTail.file, offset: tornTail.offset, shape: tornTail.shape });
   return opened.value;
 }

@@ -39,7 +39,7 @@ export function openState(
   const fromGenesis = (): State => State.ofGenesis(genesis.hash, genesisEntries(genesis), checkpoints);
   const rebuilt = (detail: string): { state: State; damage: CacheDamage[] } => {
     log.error("storage.damaged", { file: path, detail, remedy: "built again from the chain" });
-    return { state: fromGenesis(), damage: [{ file: path, detail }] };
+    return { state: fromGenesis(), damage: [{ file: path, detail: `${detail}; it is a cache and is built again from the chain` }] };
   };
   if (!existsSync(path)) return { state: fromGenesis(), damage: [] };
   const loaded = State.load(nodeFileSystem, path, genesis.hash, checkpoints);

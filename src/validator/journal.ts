@@ -8,6 +8,7 @@ import {
   type Round,
 } from "../consensus/index.ts";
 import { assert } from "../kernel/index.ts";
+import type { TornTail } from "../storage/index.ts";
 import type { JournalContents, LogPlace } from "./journal-contents.ts";
 import { encodeRecord, roundOf, type StoredRecord } from "./journal-records.ts";
 import { describeVote, VoteBook } from "./vote-book.ts";
@@ -34,6 +35,8 @@ export type JournalSource =
       readonly contents: JournalContents;
       readonly oldestSegment: number;
       readonly lastPlace: LogPlace;
+      /** Un-synced bytes that opening dropped. */
+      readonly tornTail?: TornTail;
     }
   | {
       readonly kind: "lost";
@@ -67,6 +70,8 @@ export class ConsensusJournal implements JournalPort {
   readonly #replay: JournalReplay;
   readonly #book: VoteBook;
   #source: JournalSource;
+  /** Un-synced bytes that opening dropped; undefined when there were none. */
+  readonly tornTail: TornTail | undefined;
   /** Places of the records above the floor, oldest first. */
   #live: { readonly place: LogPlace; readonly round: Round }[] = [];
   #oldestSegment = 0;
@@ -77,6 +82,7 @@ export class ConsensusJournal implements JournalPort {
   constructor(source: JournalSource, options: JournalOptions) {
     this.#options = options;
     this.#source = source;
+    this.tornTail = source.kind === "open" ? source.tornTail : undefined;
     if (source.kind === "lost") {
       this.#replay = { kind: "lost", loss: source.loss, detail: source.detail };
       this.#recovery = { kind: "recovering" };

@@ -79,7 +79,8 @@ function openSource(files: JournalFiles, publicKey: Uint8Array): Result<Extract<
     log.close();
     return contents;
   }
-  return ok({ kind: "open", log, contents: contents.value, ...placesOf(records) });
+  const { tornTail } = log.report;
+  return ok({ kind: "open", log, contents: contents.value, ...placesOf(records), ...(tornTail && { tornTail }) });
 }
 
 function placesOf(records: readonly FoundRecord[]): { oldestSegment: number; lastPlace: LogPlace } {
