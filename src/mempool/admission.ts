@@ -43,33 +43,37 @@ const NEW: Admissible = { kind: "new" };
  */
 export function judge(candidate: Candidate, context: AdmissionContext): Result<Admissible, Refusal> {
   const { transaction } = candidate;
-  const { pool, chain, tip } = context;
+  const { pool, tip } = context;
   const entry = pool.find(candidate.id);
   if (entry !== undefined) return ok({ kind: "pending", entry });
   const account = pool.findAccount(candidate.sender);
-  const nextNonce = account?.nextNonce ?? tip.view.findAccount(transaction.sender)?.nonce ?? 0n;
-  // Only a nonce that was used can belong to an executed transaction, so the index is not asked about new ones.
-  if (transaction.nonce < nextNonce) {
-    const executedAt = chain.findExecuted(transaction.id);
-    if (executedAt !== undefined) return err(executedRefusal(executedAt));
-  }
   const rivals = account?.withNonce(transaction.nonce) ?? [];
   const isReplacement = rivals.length > 0 && rivals.every(({ isStalled }) => isStalled);
   const rival = account === undefined || rivals.length === 0 ? undefined : findRivalRefusal(rivals, isReplacement, account, context.bounds);
   if (rival !== undefined) return err(rival);
-  const verdict = checkAdmission(tip.view, tip.rules, transaction, isReplacement ? NOTHING_PENDING : pendingViewOf(pool, account));
-  if (!verdict.ok) return err(verdict.error);
+  const pending = isReplacement ? NOTHING_PENDING : pendingViewOf(candidate, pool, account);
+  const verdict = checkAdmission(tip.view, tip.rules, transaction, pending);
+  if (!verdict.ok) return err(findDuplicate(transaction, context) ?? verdict.error);
   const refusal =
     findQuotaRefusal(candidate, account, pool, context.bounds) ?? context.closure ?? findBoundRefusal(candidate, pool, context.bounds);
   return refusal === undefined ? ok(NEW) : err(refusal);
 }
 
+/** That it executed already, when it did; only asked about what the ledger refuses, which everything executed is. */
+function findDuplicate(transaction: Transaction, { tip, chain }: AdmissionContext): Refusal | undefined {
+  if (transaction.nonce >= (tip.view.findAccount(transaction.sender)?.nonce ?? 0n)) return undefined;
+  const executedAt = chain.findExecuted(transaction.id);
+  return executedAt === undefined ? undefined : executedRefusal(executedAt);
+}
+
 /** What the pool keeps of a transaction that was judged admissible. */
-export function admittedOf(candidate: Omit<Candidate, "transaction" | "sender">, transaction: Transaction, view: LedgerView): Admitted {
+export function admittedOf(candidate: Candidate, view: LedgerView): Admitted {
+  const { transaction, id, sender, source } = candidate;
   const { nonce, encoded, validUntil } = transaction;
   const { publicKey, device } = payerOf(view, transaction);
-  const charge = { payer: toHex(publicKey), isSponsored: device !== undefined, cost: spendOf(transaction) };
-  return { id: candidate.id, nonce, validUntil: Number(validUntil), ...charge, encoded, source: candidate.source };
+  const payer = publicKey === transaction.sender ? sender : toHex(publicKey);
+  const cost = spendOf(transaction);
+  return { id, nonce, validUntil: Number(validUntil), payer, isSponsored: device !== undefined, cost, encoded, source };
 }
 
 /** Why a transaction that was admissible is not any more, since the chain moved on before it was written. */
@@ -90,10 +94,10 @@ const NO_QUOTA_USE = { transactions: 0n, bytes: 0n };
 const NOTHING_PENDING: PendingView = { nextNonce: () => undefined, spendOf: () => 0n, quotaUseOf: () => NO_QUOTA_USE };
 
 /** The ledger is asked about one sender at a time, so that sender's account serves as its device too. */
-function pendingViewOf(pool: Pool, account: Account | undefined): PendingView {
+function pendingViewOf({ transaction, sender }: Candidate, pool: Pool, account: Account | undefined): PendingView {
   return {
     nextNonce: () => undefined, // only tells ready from gap, which the batcher finds out itself
-    spendOf: (payer) => pool.reservedOf(toHex(payer)),
+    spendOf: (payer) => pool.reservedOf(payer === transaction.sender ? sender : toHex(payer)),
     quotaUseOf: () =>
       account === undefined ? NO_QUOTA_USE : { transactions: BigInt(account.sponsoredCount), bytes: BigInt(account.sponsoredSizeBytes) },
   };

@@ -162,13 +162,13 @@ export class Admitter {
     assert(verdicts.length === unverified.length, "every claim gets a verdict");
     counters.verified += unverified.length;
     counters.verifiedFromCache += pending.length - unverified.length;
-    const isGood = new Map(unverified.map((one, i) => [one, verdicts[i] === true]));
     // A round without signatures to wait for lets other work have its turn all the same.
     if (unverified.length === 0) await new Promise<void>((resolve) => void this.#parts.timers.after(0, resolve));
     await before;
     if (this.#failure !== undefined) return;
     const context = this.#parts.context();
-    for (const one of pending) this.#admit(one, isGood.get(one) ?? true, context);
+    let next = 0;
+    for (const one of pending) this.#admit(one, one.isVerified || verdicts[next++] === true, context);
     this.#parts.onRoundEnd();
   }
 
@@ -185,9 +185,9 @@ export class Admitter {
     this.#verified.add(digest);
     if (this.#isSettledBy(item, candidate, context)) return;
     const { pool, tip } = context;
-    const nextNonce = tip.view.findAccount(transaction.sender)?.nonce ?? 0n;
-    const admitted = admittedOf(candidate, transaction, tip.view);
-    const entry = pool.add(admitted, { key: transaction.sender, hex: candidate.sender, nextNonce });
+    const account = pool.findAccount(candidate.sender);
+    const nextNonce = account?.nextNonce ?? tip.view.findAccount(transaction.sender)?.nonce ?? 0n;
+    const entry = pool.add(admittedOf(candidate, tip.view), { key: transaction.sender, hex: candidate.sender, nextNonce });
     entry.decoded = transaction;
     entry.waiters = [waiterOf(item)];
     this.#parts.onAdmitted(entry);

@@ -108,8 +108,9 @@ function replayTransaction(parts: ReplayParts, rebuilt: Rebuilt, encoded: Uint8A
   const nextNonce = tip.view.findAccount(transaction.sender)?.nonce ?? 0n;
   const status = endOf(parts, transaction, nextNonce);
   if (status === undefined) {
-    const admitted = admittedOf({ id, source: "" }, transaction, tip.view);
-    return state.pool.add(admitted, { key: transaction.sender, hex: toHex(transaction.sender), nextNonce });
+    const sender = toHex(transaction.sender);
+    const admitted = admittedOf({ transaction, id, sender, source: "" }, tip.view);
+    return state.pool.add(admitted, { key: transaction.sender, hex: sender, nextNonce });
   }
   if (status !== "final") rebuilt.foundEnded.set(id, { status, record: location.record });
   return undefined;
