@@ -85,8 +85,9 @@ export function runFetches(core: CoreState): void {
   for (const key of core.fetches.keys()) if (!core.wants.has(key)) core.fetches.delete(key);
   for (const [key, wanted] of core.wants) {
     if (core.fetches.has(key) || core.fetches.size >= BOUNDS.fetchesMax) continue;
-    // What is missing is mostly under way already: the first question waits a little.
-    core.fetches.set(key, { ...wanted, attempts: 0, nextAtMs: core.nowMs + core.config.timers.fetchTimeoutMs / 10 });
+    // What is missing is mostly under way already, so the first question waits a little; final blocks never come unasked.
+    const waitMs = wanted.target.kind === "finalBlocks" ? 0 : core.config.timers.fetchTimeoutMs / 10;
+    core.fetches.set(key, { ...wanted, attempts: 0, nextAtMs: core.nowMs + waitMs });
   }
   for (const fetch of core.fetches.values()) if (core.nowMs >= fetch.nextAtMs) ask(core, fetch);
 }

@@ -122,17 +122,28 @@ export function isSameStatement(a: Certificate, b: Certificate): boolean {
 
 function raiseFloor(core: CoreState, finalization: Certificate): void {
   const { epoch } = core;
-  assert(finalization.view > epoch.floor, "the floor never moves back");
+  const before = epoch.floor;
+  assert(finalization.view > before, "the floor never moves back");
   epoch.floor = finalization.view;
-  epoch.nullifiedViews = 0;
   core.targets.push(finalization);
   core.targets.sort((a, b) => a.view - b.view);
-  for (const [number, view] of epoch.views) {
-    if (number < epoch.floor - BOUNDS.viewsBelowFloor) epoch.views.delete(number);
-    else if (number < epoch.floor) stripView(epoch, view);
-    else if (number > epoch.floor && view.nullification) epoch.nullifiedViews++;
-  }
+  for (const view of viewsBetween(epoch, before, epoch.floor - 1)) stripView(epoch, view);
+  const gone = BOUNDS.viewsBelowFloor + 1;
+  for (const { view } of viewsBetween(epoch, before - gone, epoch.floor - gone)) epoch.views.delete(view);
+  epoch.nullifiedViews = 0;
+  for (const view of viewsBetween(epoch, epoch.floor + 1, epoch.best?.view ?? 0)) if (view.nullification) epoch.nullifiedViews++;
   epoch.notarized.delete(epoch.floor);
+}
+
+/** Views from first to last that are kept; looks at each number or at each view, whichever are fewer. */
+function viewsBetween(epoch: EpochState, first: number, last: number): ViewState[] {
+  if (last - first > epoch.views.size) return [...epoch.views.values()].filter(({ view }) => view >= first && view <= last);
+  const found: ViewState[] = [];
+  for (let number = first; number <= last; number++) {
+    const view = epoch.views.get(number);
+    if (view) found.push(view);
+  }
+  return found;
 }
 
 /** Below the floor only votes stay, for evidence. */

@@ -22,7 +22,7 @@ export type CoreStatus = {
   /** Whether more is known to be final than this box has by more than a few blocks: no votes, no admission (R13). */
   readonly isLagging: boolean;
   readonly peerCount: number;
-  /** Certificates held above the floor. */
+  /** Certificates held from the floor on. */
   readonly certificates: readonly Certificate[];
 };
 
@@ -30,8 +30,10 @@ export type CoreStatus = {
 export function inspectCore(core: CoreState): CoreStatus {
   const { epoch } = core;
   const certificates: Certificate[] = [];
-  for (const view of epoch.views.values()) {
-    for (const certificate of [view.notarization, view.nullification, view.finalization]) if (certificate) certificates.push(certificate);
+  for (let number = epoch.floor; number <= (epoch.best?.view ?? 0); number++) {
+    const view = epoch.views.get(number);
+    for (const certificate of [view?.notarization, view?.nullification, view?.finalization])
+      if (certificate) certificates.push(certificate);
   }
   return {
     epoch: epoch.epoch,

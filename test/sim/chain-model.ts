@@ -40,6 +40,8 @@ export class ChainModel implements BlockPort {
   #overlays = new Map<string, Executed>();
   /** Held, durable batches by digest, oldest first. */
   readonly batches = new Map<string, Uint8Array>();
+  /** Those of them that no committed block executed. */
+  readonly #pending = new Map<string, Uint8Array>();
 
   constructor(rules: ChainRules) {
     this.rules = rules;
@@ -52,7 +54,9 @@ export class ChainModel implements BlockPort {
 
   /** Holds a batch durably. */
   hold(digest: Uint8Array): void {
-    this.batches.set(toHex(digest), digest);
+    const key = toHex(digest);
+    this.batches.set(key, digest);
+    if (!this.#executedDigests.has(key)) this.#pending.set(key, digest);
   }
 
   /** Whether a batch was executed in a committed block. */
@@ -86,15 +90,14 @@ export class ChainModel implements BlockPort {
   }
 
   hasWork(): boolean {
-    for (const key of this.batches.keys()) if (!this.#executedDigests.has(key)) return true;
-    return false;
+    return this.#pending.size > 0;
   }
 
   build(request: BuildRequest): BuiltBlock {
     const parent = this.#parentOf(request.parentHash);
     assert(parent !== undefined, "a leader builds on a block it holds");
     const height = parent.height + 1;
-    const fresh = [...this.batches].filter(([key]) => !this.#executedDigests.has(key) && !parent.digests.has(key));
+    const fresh = [...this.#pending].filter(([key]) => !parent.digests.has(key));
     const batchDigests = request.isEmpty ? [] : fresh.slice(0, BATCHES_PER_BLOCK).map(([, digest]) => digest);
     const evidenceRoot = evidenceRootOf(request.evidence);
     const block: Block = {
@@ -156,6 +159,7 @@ export class ChainModel implements BlockPort {
       for (const digest of final.block.batchDigests) {
         assert(!this.isExecuted(digest), "a batch is executed once");
         this.#executedDigests.add(toHex(digest));
+        this.#pending.delete(toHex(digest));
       }
       this.#stateRoots.push(overlay.stateRoot);
       this.committed.push(final);

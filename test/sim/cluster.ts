@@ -20,6 +20,8 @@ export type ClusterOptions = {
   readonly seed: number;
   readonly weights: readonly bigint[];
   readonly profile?: TimerProfile;
+  /** Boxes that are in no set and only follow. */
+  readonly observerCount?: number;
   readonly epochBlocks?: number;
   /** Milliseconds a message takes, at least and at most. */
   readonly delayMs?: readonly [number, number];
@@ -71,7 +73,8 @@ export class Cluster {
       epochBlocks: options.epochBlocks ?? 1_000_000,
       setOf: (epoch) => (epoch % 2 === 0 ? whole : smaller),
     };
-    this.nodes = keys.map((key, i) => {
+    const observers = Array.from({ length: options.observerCount ?? 0 }, (_, i) => this.keys.make(`observer ${i}`));
+    this.nodes = [...keys, ...observers].map((key, i) => {
       const node = new SimNode(`node ${i}`, key, new ChainModel(this.rules), {
         clock: this.schedule.clock(GENESIS_TIME_MS + 5),
         timers: (isAlive) => this.schedule.timers(isAlive),
@@ -82,7 +85,7 @@ export class Cluster {
         fetchBatches: (to, digests) => this.#serveBatches(to, digests),
         onNotice: (from, notice) => this.#onNotice(from, notice),
         onFatal: (at, error) => this.#onFatal(at, error),
-        peers: () => [...this.#indexOf.keys()],
+        validators: () => [...this.#indexOf.keys()].slice(0, keys.length),
       });
       this.#indexOf.set(node.id, i);
       return node;
@@ -115,21 +118,14 @@ export class Cluster {
   /** Gives a new batch to these nodes (default one at random); the others fetch it when a block names it. */
   submit(to: readonly number[] = [this.prng.below(this.nodes.length)]): Uint8Array {
     const digest = sha256(utf8("batch"), u64be(this.#batchCount++));
-    for (const index of to) {
-      this.nodes[index]?.chain.hold(digest);
-      this.nodes[index]?.loop?.onWork();
-    }
+    for (const index of to) this.#give(this.nodes[index], digest);
     return digest;
   }
 
   /** Gives a batch to every node after a while: announcements reach everyone in the end. */
   spread(digest: Uint8Array, withinMs: number): void {
     for (const node of this.nodes) {
-      this.schedule.after(this.prng.below(withinMs), () => {
-        node.chain.hold(digest);
-        node.loop?.onWork();
-        node.loop?.onBatchesHeld();
-      });
+      this.schedule.after(this.prng.below(withinMs), () => this.#give(node, digest));
     }
   }
 
@@ -137,7 +133,10 @@ export class Cluster {
   run(forMs: number, isDone: () => boolean = () => false): boolean {
     const isOver = this.schedule.runUntil(this.schedule.nowMs + forMs, () => {
       if (this.failures.length > 0) throw this.failures[0];
-      for (const node of this.nodes) this.oracle.observe(node);
+      for (const node of this.nodes) {
+        if (node.isTouched) this.oracle.observe(node);
+        node.isTouched = false;
+      }
       return this.oracle.findings.length > 0 || isDone();
     });
     this.oracle.conclude(this.nodes);
@@ -147,6 +146,14 @@ export class Cluster {
   /** Lowest committed height of the honest nodes that are up. */
   get lowestHeight(): number {
     return Math.min(...this.nodes.filter((node) => node.isUp && !node.tamper).map((node) => node.chain.committed.length));
+  }
+
+  #give(node: SimNode | undefined, digest: Uint8Array): void {
+    if (!node) return;
+    node.isTouched = true;
+    node.chain.hold(digest);
+    node.loop?.onWork();
+    node.loop?.onBatchesHeld();
   }
 
   #send(from: SimNode, to: PeerId, message: Message): void {
@@ -162,6 +169,7 @@ export class Cluster {
       this.#trace(source, target, message);
       this.delivered.set(message.kind, (this.delivered.get(message.kind) ?? 0) + 1);
       this.onDelivery(message);
+      node.isTouched = true;
       node.loop.onMessage(from.id, wired(message));
     });
   }
@@ -181,6 +189,7 @@ export class Cluster {
     this.schedule.after(1 + this.prng.below(20), () => {
       for (const digest of digests)
         if (this.nodes.some((node) => node.isUp && node.chain.batches.has(toHex(digest)))) to.chain.hold(digest);
+      to.isTouched = true;
       to.loop?.onBatchesHeld();
     });
   }

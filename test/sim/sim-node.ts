@@ -35,8 +35,8 @@ export type NodeSurroundings = {
   readonly onNotice: (node: SimNode, notice: Notice) => void;
   /** Called when the loop gave up; a SimulatedCrash is a planned one. */
   readonly onFatal: (node: SimNode, error: unknown) => void;
-  /** Validators and observers of the network. */
-  readonly peers: () => readonly PeerId[];
+  /** Who may be in a set, whom a broadcast goes to. */
+  readonly validators: () => readonly PeerId[];
 };
 
 const HOME = "/home";
@@ -62,6 +62,8 @@ export class SimNode {
   highestVoted: Round = { epoch: 0, view: 0 };
   /** Whether an old journal was put back: such a box may contradict itself and counts toward F (docs/limits.md). */
   hasRolledBack = false;
+  /** Whether something happened to it that the oracle has not looked at. */
+  isTouched = false;
   /** Lives begun. */
   startCount = 0;
 
@@ -95,6 +97,7 @@ export class SimNode {
   /** The process starts on what its disk holds. */
   start(): void {
     const life = ++this.#life;
+    this.isTouched = true;
     this.startCount++;
     this.chain.restart();
     const isAlive = (): boolean => this.#life === life && this.#loop !== undefined;
@@ -106,13 +109,16 @@ export class SimNode {
         signer: new VoteGuard(journal, this.key, this.chain.rules.chainId) satisfies VoteSigner,
         network: {
           broadcast: (message) => {
-            for (const peer of this.#around.peers()) if (peer !== this.id) this.#send(peer, message);
+            for (const peer of this.#around.validators()) if (peer !== this.id) this.#send(peer, message);
           },
           send: (peer, message) => this.#send(peer, message),
           fetchBatches: (digests) => this.#around.fetchBatches(this, digests),
         },
         clock: this.#around.clock,
-        timers: this.#around.timers(isAlive),
+        timers: this.#around.timers(() => {
+          this.isTouched = true;
+          return isAlive();
+        }),
         onNotice: (notice) => this.#around.onNotice(this, notice),
         onFatal: (error) => this.#around.onFatal(this, error),
       };
