@@ -1,12 +1,12 @@
 import { assert } from "../kernel/index.ts";
-import { CommitMark, readWalProgress } from "./commit-mark.ts";
+import { CommitMark, type CommitMarkContent, readWalProgress } from "./commit-mark.ts";
 import type { DatabaseFiles } from "./database-files.ts";
 import type { FileSystem, OpenFile } from "./file-system.ts";
 import type { LogDamage } from "./log-damage.ts";
 import { PageSums } from "./page-sums.ts";
 import { StorageError } from "./storage-error.ts";
-import { isSameSalt } from "./wal-format.ts";
-import { inspectWal, type SoundWal, type WalMark } from "./wal-inspection.ts";
+import { isSameSalt, walFrameOffset } from "./wal-format.ts";
+import { inspectWal, type SoundWal } from "./wal-inspection.ts";
 
 /** What opening a database found. */
 export interface DatabaseReport {
@@ -30,6 +30,8 @@ export interface DatabaseReport {
 export interface GuardOptions {
   /** Whether every commit is synced before the next begins. */
   readonly syncsEachCommit: boolean;
+  /** This start of the machine, see `currentBoot`. */
+  readonly boot: bigint;
   /** Bytes of the main file that are proved at opening, at most. */
   readonly verifyBytesMax: number;
 }
@@ -74,7 +76,7 @@ export class DatabaseGuard {
     this.#walCommitCount = found.wal?.commitCount ?? 0;
     this.#commitsBefore = found.report.commitCount - this.#walCommitCount;
     this.#mark = CommitMark.open(fs, files.mark);
-    if (found.wal !== undefined && options.syncsEachCommit) this.#mark.write(found.wal.frameCount === 0 ? NO_MARK : markOf(found.wal));
+    this.#mark.write(markOf(found.wal, this.commitCount, options.boot));
   }
 
   /**
@@ -88,8 +90,8 @@ export class DatabaseGuard {
     const sums = opened.value;
     let main: OpenFile | undefined;
     try {
-      const mark = options.syncsEachCommit ? CommitMark.read(fs, files.mark) : undefined;
-      const wal = readWal(fs, files, sums, mark === "unreadable" ? undefined : mark, options.syncsEachCommit);
+      const mark = CommitMark.read(fs, files.mark);
+      const wal = readWal(fs, files, sums, isBinding(mark, options) ? mark : undefined, options.syncsEachCommit);
       main = fs.open(files.main, "read");
       const pages = provePages(main, sums, wal, options.verifyBytesMax);
       const commitsBefore = wal === undefined ? sums.latest.commitsBefore + sums.latest.commitCount : sums.commitsBefore(wal.header.salt);
@@ -130,25 +132,31 @@ export class DatabaseGuard {
     const progress = readWalProgress(this.#openWal(), this.#sums.pageBytes, this.#frameCount, frameCount);
     this.#frameCount = frameCount;
     this.#walCommitCount += progress.commitCount;
-    if (this.#options.syncsEachCommit) this.#mark.write({ salt: progress.salt, frameCount, checksum: progress.checksum });
+    const { commitCount } = this;
+    this.#mark.write({ salt: progress.salt, frameCount, checksum: progress.checksum, commitCount, boot: this.#options.boot });
+  }
+
+  /** Whether frames that were never committed lie behind this many that were. */
+  hasUncommittedFrames(frameCount: number): boolean {
+    const sizeBytes = this.#fs.stat(this.#files.wal)?.sizeBytes ?? 0;
+    return sizeBytes > walFrameOffset(this.#sums.pageBytes, frameCount);
   }
 
   /**
-   * Proves the log once more and makes the sums of its pages durable; the checkpoint may begin when this returns true. False
-   * when there is nothing to move.
+   * Proves the log once more and makes the sums of its pages durable; the checkpoint may begin when this returns.
    *
    * @throws StorageError `damaged`: the log is not what was committed and must not reach the main file
    */
-  beforeCheckpoint(frameCount: number): boolean {
-    if (frameCount === 0) return false;
+  beforeCheckpoint(frameCount: number): void {
+    if (frameCount === 0) return;
     if (!this.#options.syncsEachCommit) this.#openWal().sync();
-    const wal = inspectWal(this.#fs.readFile(this.#files.wal), undefined, this.#options.syncsEachCommit);
+    const end = walFrameOffset(this.#sums.pageBytes, frameCount); // what lies behind was never committed
+    const wal = inspectWal(this.#fs.readFile(this.#files.wal).subarray(0, end), undefined, this.#options.syncsEachCommit);
     if (wal.kind !== "sound" || wal.frameCount !== frameCount) {
       const found = wal.kind === "sound" ? `${wal.frameCount} frames are right` : wal.kind === "empty" ? "it is empty" : wal.detail;
       throw new StorageError("damaged", this.#files.wal, `the write-ahead log holds ${frameCount} committed frames, but ${found}`);
     }
     this.#sums.recordCheckpoint(wal);
-    return true;
   }
 
   /** Takes note that the checkpoint has ended well and the log is empty. */
@@ -188,14 +196,20 @@ export class DatabaseGuard {
   }
 }
 
-const NO_MARK: WalMark = { salt: { first: 0, second: 0 }, frameCount: 0, checksum: { first: 0, second: 0 } };
-
-function markOf(wal: SoundWal): WalMark {
-  return { salt: wal.header.salt, frameCount: wal.frameCount, checksum: wal.checksum };
+function markOf(wal: SoundWal | undefined, commitCount: number, boot: bigint): CommitMarkContent {
+  const nothing = { first: 0, second: 0 };
+  if (wal === undefined) return { salt: nothing, frameCount: 0, checksum: nothing, commitCount, boot };
+  return { salt: wal.header.salt, frameCount: wal.frameCount, checksum: wal.checksum, commitCount, boot };
 }
 
 function errorOf(damage: LogDamage): StorageError {
   return new StorageError("damaged", damage.file, `${damage.detail} (${damage.kind} at offset ${damage.offset})`);
+}
+
+/** Commits that were never synced are as durable as the mark only while the machine has not gone down since. */
+function isBinding(mark: CommitMarkContent | "unreadable", options: GuardOptions): mark is CommitMarkContent {
+  if (mark === "unreadable") return false;
+  return options.syncsEachCommit || (mark.boot === options.boot && mark.boot !== 0n);
 }
 
 /** The log, proved; undefined when it holds nothing. */
@@ -203,12 +217,12 @@ function readWal(
   fs: FileSystem,
   files: DatabaseFiles,
   sums: PageSums,
-  mark: WalMark | undefined,
+  mark: CommitMarkContent | undefined,
   syncsEachCommit: boolean,
 ): SoundWal | undefined {
   const bytes = fs.stat(files.wal) === undefined ? new Uint8Array(0) : fs.readFile(files.wal);
   const { latest } = sums;
-  const isMoved = mark !== undefined && isSameSalt(mark.salt, latest.salt) && mark.frameCount <= latest.frameCount;
+  const isMoved = mark !== undefined && mark.commitCount <= latest.commitsBefore + latest.commitCount;
   const verdict = inspectWal(bytes, isMoved ? undefined : mark, syncsEachCommit);
   const damaged = (sentence: string): StorageError => new StorageError("damaged", files.wal, sentence);
   if (verdict.kind === "empty") return undefined;

@@ -75,7 +75,8 @@ export class Database {
   }
 
   /**
-   * Compiles a statement that lives until the database closes: keep it as a field, do not compile in a loop.
+   * Compiles a statement that lives until the database closes: keep it as a field, do not compile in a loop. Write with it
+   * only inside `atomically`, which also notes the commit.
    *
    * @typeParam Row columns by name; integers are bigint, blobs Uint8Array
    */
@@ -93,6 +94,7 @@ export class Database {
   /** Runs statements that take no parameters and give no rows, e.g. a migration's. */
   run(sql: string): void {
     this.attempt(() => this.#sqlite.run(sql));
+    if (this.#backing !== undefined && !this.#sqlite.inTransaction) this.#noteCommits(this.#backing);
   }
 
   /**
@@ -110,8 +112,10 @@ export class Database {
         value = action();
         assert(!isPromiseLike(value), "an atomic step ends before it returns: it gives no promise");
         this.#sqlite.run("COMMIT");
-      } finally {
+      } catch (error) {
         if (this.#sqlite.inTransaction) this.#sqlite.run("ROLLBACK");
+        this.#removeUncommittedFrames();
+        throw error;
       }
       if (this.#backing !== undefined) this.#noteCommits(this.#backing);
       return value;
@@ -142,7 +146,9 @@ export class Database {
       assert(!this.#sqlite.inTransaction, "a checkpoint stands outside atomic steps");
       if (this.#backing === undefined) return;
       const { guard, files } = this.#backing;
-      if (!guard.beforeCheckpoint(this.#readFrameCount())) return;
+      const frameCount = this.#readFrameCount();
+      if (frameCount === 0 && !guard.hasUncommittedFrames(0)) return;
+      guard.beforeCheckpoint(frameCount);
       if (askOnce(this.#sqlite, "PRAGMA wal_checkpoint(TRUNCATE)") !== 0n)
         throw new StorageError("busy", files.wal, "a statement still reads: the checkpoint did not end");
       guard.afterCheckpoint();
@@ -204,6 +210,19 @@ export class Database {
 
   #noteCommits({ guard }: DatabaseBacking): void {
     this.attempt(() => guard.onCommitted(this.#readFrameCount()));
+  }
+
+  /**
+   * A step too large for the cache has written pages to the log before it was rolled back. Later commits would overwrite
+   * them, and an old sector under a torn write could pass for damage: the log is emptied now, if there is room.
+   */
+  #removeUncommittedFrames(): void {
+    if (this.#backing === undefined || !this.#backing.guard.hasUncommittedFrames(this.#readFrameCount())) return;
+    try {
+      this.checkpoint();
+    } catch (error) {
+      if (!isStorageError(error, "diskFull") && !isStorageError(error, "busy")) throw error; // then they stay where they are
+    }
   }
 
   #readFrameCount(): number {

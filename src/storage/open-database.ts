@@ -1,5 +1,6 @@
 import { Database as Sqlite } from "bun:sqlite";
 import { assert } from "../kernel/index.ts";
+import { currentBoot } from "./commit-mark.ts";
 import { ensureDatabaseExists } from "./create-database.ts";
 import { Database, type DatabaseBacking, type Migration } from "./database.ts";
 import { databaseFiles } from "./database-files.ts";
@@ -50,6 +51,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     ensureDatabaseExists(fs, options.path, options.create, options.pageBytes ?? PAGE_BYTES_DEFAULT);
     const guard = DatabaseGuard.open(fs, files, {
       syncsEachCommit: options.durability === "full",
+      boot: currentBoot(),
       verifyBytesMax: options.verifyBytesMax ?? VERIFY_BYTES_DEFAULT,
     });
     return connect(options, { guard, files, onClosed: () => lock.release() });

@@ -53,7 +53,8 @@ export type WalVerdict =
  * Wrong bytes are a torn end only when nothing says that they were ever durable. They are damage when
  * - the mark says that more was committed;
  * - commits reach the disk one by one (`syncsEachCommit`), and a right frame follows the end of the commit they stand in;
- * - one changed word explains them: a torn write loses sectors, it does not change words.
+ * - one changed word explains them, in a step that was committed: a torn write loses sectors, it does not change words.
+ *   (A step too large for the cache writes pages early and again, and sums them up only when it commits.)
  *
  * @see https://www.sqlite.org/fileformat2.html#the_write_ahead_log
  */
@@ -129,9 +130,15 @@ class WalFrames {
 
   /** Why a wrong frame cannot be a torn write; undefined when it can. */
   objectionTo(frame: number, before: WalChecksum, syncsEachCommit: boolean): string | undefined {
-    if (this.#isOneWordOff(frame, before)) return `frame ${frame} differs from what was written in a single place`;
-    if (syncsEachCommit && this.#isFollowedByCommit(frame)) return `frame ${frame} is wrong, and a later commit follows it`;
-    return undefined;
+    const following = this.#rightFramesAfter(frame, before);
+    const word = this.#wordOff(frame, before);
+    const claims = this.#claimsCommit(frame, word === "salt");
+    const commits = following.filter((right) => this.head(right).pageCount !== 0);
+    const isCommitted = claims || commits.length > 0 || word === "pageCount";
+    if (word !== undefined && isCommitted) return `frame ${frame} differs from what was written in a single place`;
+    const end = claims ? frame : commits[0];
+    const isFollowed = end !== undefined && following.some((right) => right > end);
+    return syncsEachCommit && isFollowed ? `frame ${frame} is wrong, and a later commit follows it` : undefined;
   }
 
   #offset(frame: number): number {
@@ -142,37 +149,45 @@ class WalFrames {
     return walChecksum(walChecksum(before, this.#bytes.subarray(this.#offset(frame), this.#offset(frame) + 8)), this.page(frame));
   }
 
-  #isOneWordOff(frame: number, before: WalChecksum): boolean {
+  /** The one word of a wrong frame whose change explains it, if there is one. */
+  #wordOff(frame: number, before: WalChecksum): "salt" | "checksum" | "pageCount" | "other" | undefined {
     const head = this.head(frame);
     const computed = this.#checksumOf(frame, before);
-    const isSalted = isSameSalt(head.salt, this.#header.salt);
-    if (isSameChecksum(head.checksum, computed)) return true; // only the salt is wrong, which no checksum covers
-    if (!isSalted) return false;
-    if (head.checksum.first === computed.first || head.checksum.second === computed.second) return true;
-    const wordCount = (8 + this.#header.pageBytes) / 4;
-    return findWordErrors(wordCount, head.checksum, computed).some((word) => !this.#isInZeroSector(frame, word));
-  }
-
-  /** Whether the sector that holds this word of the frame is all zeros from the frame on, so may never have been written. */
-  #isInZeroSector(frame: number, word: number): boolean {
-    const at = this.#offset(frame) + (word < 2 ? 4 * word : WAL_FRAME_HEADER_BYTES + 4 * (word - 2));
-    const sector = at - (at % SECTOR_BYTES);
-    return this.#bytes.subarray(Math.max(sector, this.#offset(frame)), sector + SECTOR_BYTES).every((byte) => byte === 0);
+    if (isSameChecksum(head.checksum, computed)) return "salt"; // which no checksum covers
+    if (!isSameSalt(head.salt, this.#header.salt)) return undefined;
+    if (head.checksum.first === computed.first || head.checksum.second === computed.second) return "checksum";
+    if (this.#hasZeroSector(frame)) return undefined;
+    const words = findWordErrors((8 + this.#header.pageBytes) / 4, head.checksum, computed);
+    return words.includes(1) ? "pageCount" : words.length > 0 ? "other" : undefined;
   }
 
   /**
-   * Whether a right frame stands behind the end of the commit that a wrong frame is part of. Frames after the wrong one
-   * are judged by the checksum stored in the frame before each; the wrong one's claim to end a commit counts when its
-   * salt is right, since a sector that was never written has none.
+   * Whether a sector may never have been written: the part of the frame in it is all zeros. Then a wrong word proves
+   * nothing: the sums of words are weak, and a lost sector of small numbers can look like one wrong word elsewhere.
    */
-  #isFollowedByCommit(wrong: number): boolean {
-    const head = this.head(wrong);
-    let isCommitted = isSameSalt(head.salt, this.#header.salt) && head.pageCount !== 0;
-    for (let frame = wrong + 1; frame < this.count; frame++) {
-      if (!this.isRight(frame, this.head(frame - 1).checksum)) continue;
-      if (isCommitted) return true;
-      isCommitted = this.head(frame).pageCount !== 0;
+  #hasZeroSector(frame: number): boolean {
+    const end = this.#offset(frame + 1);
+    for (let from = this.#offset(frame); from < end; ) {
+      const to = Math.min(end, (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES);
+      if (this.#bytes.subarray(from, to).every((byte) => byte === 0)) return true;
+      from = to;
     }
     return false;
+  }
+
+  /** Whether a wrong frame says that it ends a commit, and its salt is right (or all that is wrong), so its sector was written. */
+  #claimsCommit(frame: number, isSaltAllThatIsWrong: boolean): boolean {
+    const head = this.head(frame);
+    return head.pageCount !== 0 && (isSaltAllThatIsWrong || isSameSalt(head.salt, this.#header.salt));
+  }
+
+  /** Frames after a wrong one that are right by the checksum stored before each; or, next to it, by the one it ought to have. */
+  #rightFramesAfter(wrong: number, before: WalChecksum): readonly number[] {
+    const right: number[] = [];
+    for (let frame = wrong + 1; frame < this.count; frame++) {
+      const isRight = this.isRight(frame, this.head(frame - 1).checksum);
+      if (isRight || (frame === wrong + 1 && this.isRight(frame, this.#checksumOf(wrong, before)))) right.push(frame);
+    }
+    return right;
   }
 }

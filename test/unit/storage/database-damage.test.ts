@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from "bun:test";
 import { Prng } from "../../../src/kernel/index.ts";
+import { currentBoot } from "../../../src/storage/commit-mark.ts";
 import { databaseFiles } from "../../../src/storage/database-files.ts";
 import { DatabaseGuard, type DatabaseReport } from "../../../src/storage/database-guard.ts";
 import { isStorageError, nodeFileSystem } from "../../../src/storage/index.ts";
@@ -13,7 +14,7 @@ const FILES = databaseFiles("/home/sample.db");
 /** What the guard makes of an image, before SQLite would see it. */
 function judge(image: Image, syncsEachCommit = true): Verdict {
   try {
-    const guard = DatabaseGuard.open(diskWith(image), FILES, { syncsEachCommit, verifyBytesMax: 1e9 });
+    const guard = DatabaseGuard.open(diskWith(image), FILES, { syncsEachCommit, boot: currentBoot(), verifyBytesMax: 1e9 });
     guard.close();
     return { report: guard.report };
   } catch (error) {
