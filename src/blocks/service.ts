@@ -223,7 +223,7 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
   ): Generator<ScrubProgress, void, undefined> {
     return scrubChain(this.#store, this.reader, from, to, {
       ...(depth.hasSignatures === true && { verifySignature: this.#parts.verifySignature }),
-      ...(depth.hasContents === true && { contents: this.#contents }),
+      ...(depth.hasContents === true && { contents: new BlockContents(this.#parts.batches) }), // its own: nothing that is kept in memory passes for the disk
     });
   }
 

@@ -7,8 +7,8 @@ import { ChainDamaged, type CommittedBlock, type CommittedGenesis } from "./type
 export const CHAIN_APPLICATION_ID = 0x42_5a_63_68;
 
 /**
- * Bytes of a page. Rows are appended a few hundred bytes at a time, and each commit writes the pages it touched: with
- * small pages that is little. Measured in docs/storage.md.
+ * Bytes of a page. Rows are appended a few hundred bytes at a time, and each commit writes the pages it touched: an empty
+ * block of one validator takes 2.5 KB so, 4.4 KB with pages of 1,024 bytes and 6.2 KB with 4,096 (main file included).
  */
 export const CHAIN_PAGE_BYTES = 512;
 
