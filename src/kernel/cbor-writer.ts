@@ -7,12 +7,10 @@ import { utf8 } from "./bytes.ts";
  */
 export class CborWriter {
   #buffer: Uint8Array;
-  #view: DataView;
   #size = 0;
 
   constructor(capacityBytes = 256) {
     this.#buffer = new Uint8Array(capacityBytes);
-    this.#view = new DataView(this.#buffer.buffer);
   }
 
   /** An unsigned integer of at most 64 bits (major type 0). */
@@ -84,12 +82,10 @@ export class CborWriter {
       this.#buffer[this.#size++] = Number(argument);
     } else if (argument < 0x10000) {
       this.#buffer[this.#size++] = type | 25;
-      this.#view.setUint16(this.#size, Number(argument));
-      this.#size += 2;
+      this.#bigEndian(2, Number(argument));
     } else if (argument < 0x100000000) {
       this.#buffer[this.#size++] = type | 26;
-      this.#view.setUint32(this.#size, Number(argument));
-      this.#size += 4;
+      this.#bigEndian(4, Number(argument));
     } else this.#wideHead(type, argument);
     return this;
   }
@@ -98,8 +94,16 @@ export class CborWriter {
     const wide = BigInt(argument);
     assert(wide < 1n << 64n, "a CBOR argument fits 64 bits");
     this.#buffer[this.#size++] = type | 27;
-    this.#view.setBigUint64(this.#size, wide);
-    this.#size += 8;
+    this.#bigEndian(4, Number(wide >> 32n));
+    this.#bigEndian(4, Number(wide & 0xffffffffn));
+  }
+
+  /**
+   * Byte by byte: a DataView would move the small buffer out of the garbage collector's own memory, which costs as much
+   * as the whole of a short encoding.
+   */
+  #bigEndian(width: number, value: number): void {
+    for (let shift = 8 * (width - 1); shift >= 0; shift -= 8) this.#buffer[this.#size++] = value >>> shift;
   }
 
   #reserve(extraBytes: number): void {
@@ -108,6 +112,5 @@ export class CborWriter {
     const grown = new Uint8Array(Math.max(needed, 2 * this.#buffer.length));
     grown.set(this.#buffer.subarray(0, this.#size));
     this.#buffer = grown;
-    this.#view = new DataView(grown.buffer);
   }
 }
