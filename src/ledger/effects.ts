@@ -22,14 +22,18 @@ const EFFECT_NUMBER = { feePaid: 1, moved: 2, anchored: 3, deviceRegistered: 4, 
 
 /** Canonical encoding: array of effects in order, each the array of its number and its fields in the order of the type. */
 export function encodeEffects(effects: readonly Effect[]): Uint8Array {
-  const w = new CborWriter(192).array(effects.length);
-  for (const effect of effects) writeEffect(w, effect);
-  return w.finish();
+  return writeEffects(new CborWriter(192), effects).finish();
 }
 
 /** SHA-256 of tag | encoded effects: what a receipt commits to. */
 export function effectsDigestOf(effects: readonly Effect[]): Uint8Array {
-  return sha256(DOMAIN_TAGS.effects, encodeEffects(effects));
+  return sha256(writeEffects(new CborWriter(208).raw(DOMAIN_TAGS.effects), effects).finish());
+}
+
+function writeEffects(w: CborWriter, effects: readonly Effect[]): CborWriter {
+  w.array(effects.length);
+  for (const effect of effects) writeEffect(w, effect);
+  return w;
 }
 
 function writeEffect(w: CborWriter, effect: Effect): void {

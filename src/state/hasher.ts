@@ -6,9 +6,9 @@ const HASH_BYTES = 32;
 const LEAF_PREFIX = 0;
 const NODE_PREFIX = 1;
 
-/** 0x01 | left | right. */
-const pair = new Uint8Array(1 + 2 * HASH_BYTES);
-pair[0] = NODE_PREFIX;
+/** Input of a node's hash, 0x01 | left | right: filled and hashed at once, kept for nothing. */
+export const pairInput = new Uint8Array(1 + 2 * HASH_BYTES);
+pairInput[0] = NODE_PREFIX;
 /** 0x00 | u32 count | root. */
 const summary = new Uint8Array(1 + 4 + HASH_BYTES);
 summary[0] = LEAF_PREFIX;
@@ -52,8 +52,8 @@ export function bucketHash(bucket: PackedBucket | undefined): Uint8Array {
 
 /** RFC 6962 node over two hashes that lie side by side. */
 export function pairHash(hashes: Uint8Array, at: number): Uint8Array {
-  copyBytes(hashes, at, at + 2 * HASH_BYTES, pair, 1);
-  return sha256(pair);
+  copyBytes(hashes, at, at + 2 * HASH_BYTES, pairInput, 1);
+  return sha256(pairInput);
 }
 
 /** Hash of the bucket without entries. */

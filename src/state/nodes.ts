@@ -1,6 +1,7 @@
-import { STATE_BUCKETS } from "../protocol/index.ts";
+import { sha256 } from "../crypto/index.ts";
+import { STATE_BUCKETS, STATE_TREE_DEPTH } from "../protocol/index.ts";
 import { copyBytes } from "./copy-bytes.ts";
-import { EMPTY_BUCKET_HASH, pairHash } from "./hasher.ts";
+import { EMPTY_BUCKET_HASH, pairHash, pairInput } from "./hasher.ts";
 
 const HASH_BYTES = 32;
 
@@ -58,64 +59,82 @@ export interface NodeSource {
   copyNode(node: number, into: Uint8Array, at: number): void;
 }
 
+/** The changed nodes of one level: their numbers, ascending, and their hashes in the same order. */
+type Level = { readonly nodes: Uint32Array; readonly hashes: Uint8Array };
+
 /** The hashes that an unfinalized block changed, and no others. */
 export class SparseNodes {
-  readonly #places = new Map<number, number>();
-  #hashes: Uint8Array;
+  /** From the buckets (0) up to the root (16); a level without changes is not there. */
+  readonly #levels: readonly Level[];
 
-  /** @param changedLeaves how many buckets will be set; room is made for their way to the root */
-  constructor(changedLeaves: number) {
-    this.#hashes = new Uint8Array(HASH_BYTES * (8 + 8 * changedLeaves));
-  }
-
-  /** Nodes held. */
-  get size(): number {
-    return this.#places.size;
+  /**
+   * Hashes every node above changed leaves once, taking from below what did not change.
+   *
+   * @param nodes numbers of the leaves, ascending without repeats
+   * @param hashes of the leaves, in the same order
+   */
+  constructor(nodes: Uint32Array, hashes: Uint8Array, below: NodeSource) {
+    const levels: Level[] = [];
+    let level: Level = { nodes, hashes };
+    while (level.nodes.length > 0) {
+      levels.push(level);
+      if (level.nodes[0] === ROOT) break;
+      level = levelAbove(level, below);
+    }
+    this.#levels = levels;
   }
 
   /** Copies a node's hash to a place in another array; false when this layer does not hold it. */
   copy(node: number, into: Uint8Array, at: number): boolean {
-    const start = this.#places.get(node);
-    if (start === undefined) return false;
-    copyBytes(this.#hashes, start, start + HASH_BYTES, into, at);
+    const level = this.#levels[STATE_TREE_DEPTH - depthOf(node)];
+    if (level === undefined) return false;
+    const place = placeOf(level.nodes, node);
+    if (level.nodes[place] !== node) return false;
+    copyBytes(level.hashes, place * HASH_BYTES, (place + 1) * HASH_BYTES, into, at);
     return true;
-  }
-
-  /** Adds a node that is not held yet. */
-  add(node: number, hash: Uint8Array): void {
-    const start = this.#places.size * HASH_BYTES;
-    if (start === this.#hashes.length) {
-      const grown = new Uint8Array(2 * this.#hashes.length);
-      grown.set(this.#hashes);
-      this.#hashes = grown;
-    }
-    this.#hashes.set(hash, start);
-    this.#places.set(node, start);
-  }
-
-  /** Adds every node above leaves that were added, given by number in ascending order without repeats. */
-  addAbove(leaves: readonly number[], below: NodeSource): void {
-    const children = new Uint8Array(2 * HASH_BYTES);
-    const copy = (node: number, at: number): void => {
-      if (!this.copy(node, children, at)) below.copyNode(node, children, at);
-    };
-    let changed = leaves;
-    while (changed.length > 0 && changed[0] !== 1) {
-      const parents: number[] = [];
-      for (const node of changed) {
-        const parent = node >>> 1;
-        if (parents[parents.length - 1] === parent) continue;
-        parents.push(parent);
-        copy(2 * parent, 0);
-        copy(2 * parent + 1, HASH_BYTES);
-        this.add(parent, pairHash(children, 0));
-      }
-      changed = parents;
-    }
   }
 
   /** Copies every node held into the full tree. */
   moveInto(flat: FlatNodes): void {
-    for (const [node, start] of this.#places) flat.set(node, this.#hashes, start);
+    for (const { nodes, hashes } of this.#levels) {
+      for (let i = 0; i < nodes.length; i++) flat.set(nodes[i] as number, hashes, i * HASH_BYTES);
+    }
   }
+}
+
+const ROOT = 1;
+const LEFT = 1;
+const RIGHT = 1 + HASH_BYTES;
+
+function levelAbove({ nodes, hashes }: Level, below: NodeSource): Level {
+  const parents = new Uint32Array(nodes.length);
+  const parentHashes = new Uint8Array(nodes.length * HASH_BYTES);
+  let count = 0;
+  for (let i = 0; i < nodes.length; count++) {
+    const left = (nodes[i] as number) & ~1;
+    if (nodes[i] === left) copyBytes(hashes, i * HASH_BYTES, ++i * HASH_BYTES, pairInput, LEFT);
+    else below.copyNode(left, pairInput, LEFT);
+    if (nodes[i] === left + 1) copyBytes(hashes, i * HASH_BYTES, ++i * HASH_BYTES, pairInput, RIGHT);
+    else below.copyNode(left + 1, pairInput, RIGHT);
+    parents[count] = left >>> 1;
+    parentHashes.set(sha256(pairInput), count * HASH_BYTES);
+  }
+  return { nodes: parents.subarray(0, count), hashes: parentHashes.subarray(0, count * HASH_BYTES) };
+}
+
+/** Levels between a node and the root. */
+function depthOf(node: number): number {
+  return 31 - Math.clz32(node);
+}
+
+/** Position of a number in an ascending list, or of the first one above it. */
+function placeOf(nodes: Uint32Array, node: number): number {
+  let low = 0;
+  let high = nodes.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((nodes[middle] as number) < node) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

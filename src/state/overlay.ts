@@ -12,6 +12,7 @@ export interface StateLayer extends NodeSource {
 }
 
 const NO_BUCKETS: ReadonlyMap<number, PackedBucket | undefined> = new Map();
+const NO_NODES = new SparseNodes(new Uint32Array(0), new Uint8Array(0), { copyNode() {} });
 
 /**
  * The state after one unfinalized block: the buckets and hashes it changed, over the layer below, which it leaves as it
@@ -33,21 +34,21 @@ export class Overlay implements StateLayer {
   /** Computes the state after a block without touching the layer below. */
   constructor(below: Overlay | StateTree, changes: ChangesByBucket) {
     const buckets = new Map<number, PackedBucket | undefined>();
-    const nodes = new SparseNodes(changes.size);
-    const changed = [...changes.keys()].sort((a, b) => a - b);
+    const changed = Uint32Array.from(changes.keys()).sort();
+    const hashes = new Uint8Array(32 * changed.length);
     let changedEntries = 0;
-    for (const bucket of changed) {
+    for (let i = 0; i < changed.length; i++) {
+      const bucket = changed[i] as number;
       const group = changes.get(bucket) ?? [];
       const entries = mergeBucket(below.findBucket(bucket), group);
       buckets.set(bucket, entries);
-      nodes.add(leafNode(bucket), bucketHash(entries));
+      hashes.set(bucketHash(entries), 32 * i);
       changedEntries += group.length;
     }
-    nodes.addAbove(changed.map(leafNode), below);
     this.#below = below;
     this.#basis = below instanceof Overlay ? 0 : below.generation;
     this.#buckets = buckets;
-    this.#nodes = nodes;
+    this.#nodes = new SparseNodes(changed.map(leafNode), hashes, below);
     this.changedEntries = changedEntries;
     this.root = new Uint8Array(32);
     this.copyNode(1, this.root, 0);
@@ -100,7 +101,7 @@ export class Overlay implements StateLayer {
     const changed = [...this.#buckets.keys()];
     tree.takeOver(this.#buckets, this.#nodes);
     this.#buckets = NO_BUCKETS;
-    this.#nodes = new SparseNodes(0);
+    this.#nodes = NO_NODES;
     this.#below = tree;
     this.#basis = tree.generation;
     this.#isFolded = true;

@@ -85,6 +85,8 @@ type Piece = { readonly from: number; readonly to: number; readonly entry: { key
 
 /** The bucket after changes, which are in ascending order of key without repeats; undefined when nothing is left. */
 export function mergeBucket(bucket: PackedBucket | undefined, changes: readonly BucketChange[]): PackedBucket | undefined {
+  const replaced = bucket === undefined ? undefined : replaceInPlace(bucket, changes);
+  if (replaced !== undefined) return replaced;
   const pieces: Piece[] = [];
   const count = bucket === undefined ? 0 : countOf(bucket);
   let at = 0;
@@ -96,6 +98,20 @@ export function mergeBucket(bucket: PackedBucket | undefined, changes: readonly 
   }
   if (count > at) pieces.push({ from: at, to: count, entry: undefined });
   return assemble(bucket ?? EMPTY, pieces);
+}
+
+/** A copy with the values replaced, when every key is there already and no value changes its length: nearly always so. */
+function replaceInPlace(bucket: PackedBucket, changes: readonly BucketChange[]): PackedBucket | undefined {
+  const copy = bucket.slice();
+  let at = 0;
+  for (const { key, value } of changes) {
+    at = lowerBound(bucket, key, at);
+    if (value === undefined || !isKeyAt(bucket, at, key)) return undefined;
+    const start = valueStart(bucket, at);
+    if (valueStart(bucket, at + 1) - start !== value.length) return undefined;
+    copy.set(value, start);
+  }
+  return copy;
 }
 
 /** Stands in for the old bucket where there is none; no piece refers to it. */

@@ -66,8 +66,8 @@ describe("when a checkpoint is due", () => {
     expect([due(0, 49, 1e9), due(1_000, 0, 1e9)]).toEqual([false, false]);
   });
 
-  test("state: a large state, due only when changes make up half of it", () => {
-    expect([due(100, 1, 0, 201), due(101, 1, 0, 201)]).toEqual([false, true]);
+  test("state: a large state, due only when changes make up a quarter of it", () => {
+    expect([due(100, 1, 0, 401), due(101, 1, 0, 401)]).toEqual([false, true]);
   });
 });
 
