@@ -1,6 +1,6 @@
 import { bytesEqual } from "../kernel/index.ts";
 import { type Certificate, type FinalHeaders, PROOF_LIMITS, type Receipt } from "../protocol/index.ts";
-import type { BatchLocation } from "./batch-source.ts";
+import type { BatchLocation, HeldBatch } from "./batch-source.ts";
 import type { BlockContent, BlockContents } from "./block-contents.ts";
 import type { ChainReader } from "./chain-reader.ts";
 import { BLOCK_ITSELF, type ChainPosition, FIRST_BATCH, type HashIndex } from "./hash-index/index.ts";
@@ -79,6 +79,13 @@ export class BlockQueries {
   /** Executed transactions and receipts of a block; undefined beyond the tip or when its batches were pruned. */
   findContent(height: number): BlockContent | undefined {
     return this.#contentAt(height);
+  }
+
+  /** All transactions of a block's batches, executed or skipped, batch by batch; undefined as for `findContent`. */
+  findBatches(height: number): readonly HeldBatch[] | undefined {
+    const block = this.#reader.find(height);
+    const batches = block?.batches.map((batch) => this.#contents.readBatch(block, batch));
+    return batches?.every((batch) => batch !== undefined) === true ? batches : undefined;
   }
 
   /** Where a batch that a committed block names stands in the log. */

@@ -94,7 +94,7 @@ export function recoverChain<O extends StateOverlay>(parts: RecoveryParts<O>): R
     if (height > index.indexedHeight) {
       const ids = executedTransactions(parts, block).map(({ id }) => id);
       index.addBlock(height, block.hash, ids, block.block.batchDigests);
-      index.maintain();
+      index.maintainNow();
       report.indexedBlocks++;
     }
     if (height > parts.batchesHeight) {

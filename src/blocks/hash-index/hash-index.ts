@@ -104,17 +104,22 @@ export class HashIndex {
 
   /** Does a bounded piece of the writing that is due. Called after each block commit; the disk's failures are logged and tried again. */
   maintain(): void {
-    if (this.indexedHeight < this.#restUntil) return;
-    try {
+    this.#guarded(() => {
       this.#job ??= this.#nextJob();
-      if (this.#job) this.#advance(this.#job);
-    } catch (error) {
-      if (!isStorageError(error)) throw error;
-      this.#parts.log.warn("blocks.index.writeFailed", { file: error.path, error: error.message });
-      this.#abandonJob();
-      this.#restUntil = this.indexedHeight + REST_BLOCKS;
-      if (error.code === "damaged") this.#letGo(error);
-    }
+      if (this.#job?.step(this.#tuning.sliceEntries) === true) this.#accept(this.#job);
+    });
+  }
+
+  /** Does all the writing that is due before it returns: while many blocks are indexed at once, nothing else has a turn. */
+  maintainNow(): void {
+    assert(this.#job === undefined, "nothing is being written in the background meanwhile");
+    this.#guarded(() => {
+      for (let job = this.#nextJob(); job; job = this.#nextJob()) {
+        this.#job = job;
+        job.finish();
+        this.#accept(job);
+      }
+    });
   }
 
   /** Does all the writing that is due: for an orderly stop and for tests. */
@@ -135,6 +140,20 @@ export class HashIndex {
     this.#abandonJob();
     for (const run of this.#runs) run.close();
     this.#runs = [];
+  }
+
+  /** Abandons a write that the disk did not serve, to try again some blocks later. */
+  #guarded(write: () => void): void {
+    if (this.indexedHeight < this.#restUntil) return;
+    try {
+      write();
+    } catch (error) {
+      if (!isStorageError(error)) throw error;
+      this.#parts.log.warn("blocks.index.writeFailed", { file: error.path, error: error.message });
+      this.#abandonJob();
+      this.#restUntil = this.indexedHeight + REST_BLOCKS;
+      if (error.code === "damaged") this.#letGo(error);
+    }
   }
 
   #nextJob(): RunJob | undefined {
@@ -164,8 +183,8 @@ export class HashIndex {
     return new RunJob(fs, `${directory}/${runName(fromHeight, toHeight)}`, { chainId, fromHeight, toHeight, count }, entries, replaced);
   }
 
-  #advance(job: RunJob): void {
-    if (!job.step(this.#tuning.sliceEntries)) return;
+  /** Takes in a run that is in place. */
+  #accept(job: RunJob): void {
     const run = new RunFile(this.#parts.fs, job.target);
     const [first] = job.replaced;
     if (first === undefined) {

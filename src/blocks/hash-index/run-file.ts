@@ -169,6 +169,11 @@ export class RunWriter {
     this.#file.write(0, encodeRunHeader(this.#header));
   }
 
+  /** Makes it durable. */
+  sync(): void {
+    this.#file.sync();
+  }
+
   /** Makes it durable off this thread. */
   syncAsync(): Promise<void> {
     return this.#file.syncAsync();

@@ -1,3 +1,4 @@
+import { assert } from "../../kernel/index.ts";
 import type { FileSystem } from "../../storage/index.ts";
 import { type RunEntry, type RunFile, RunWriter } from "./run-file.ts";
 import type { RunHeader } from "./run-format.ts";
@@ -41,12 +42,28 @@ export class RunJob {
    */
   step(slice: number): boolean {
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#stage === "writing") this.#write(slice);
+    if (this.#stage === "writing" && this.#write(slice)) this.#startSync();
     if (this.#stage !== "synced") return false;
+    this.#putInPlace();
+    return true;
+  }
+
+  /**
+   * Writes the rest, syncs and puts the run in place before it returns. Not while a sync is under way.
+   *
+   * @throws StorageError as `step`
+   */
+  finish(): void {
+    assert(this.#stage === "writing", "a run is finished at once only before its sync has begun");
+    this.#write(Number.POSITIVE_INFINITY);
+    this.#writer.sync();
+    this.#putInPlace();
+  }
+
+  #putInPlace(): void {
     this.#writer.close();
     this.#fs.rename(this.#path, this.target);
     this.#fs.syncDirectory(this.target.slice(0, this.target.lastIndexOf("/")));
-    return true;
   }
 
   /** Gives up what was written so far. */
@@ -55,19 +72,20 @@ export class RunJob {
     if (this.#fs.stat(this.#path) !== undefined) this.#fs.remove(this.#path);
   }
 
-  #write(slice: number): void {
+  /** Whether all of it is written. */
+  #write(slice: number): boolean {
     for (let written = 0; written < slice; written++) {
       const next = this.#entries.next();
       if (next.done === true) {
         this.#writer.finish();
-        this.#sync();
-        return;
+        return true;
       }
       this.#writer.add(next.value);
     }
+    return false;
   }
 
-  #sync(): void {
+  #startSync(): void {
     this.#stage = "syncing";
     this.#synced = this.#writer.syncAsync().then(
       () => {

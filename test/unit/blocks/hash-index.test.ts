@@ -47,6 +47,17 @@ describe("hash index", () => {
     expect(index.candidates(transactionId(601, 0))).toEqual([]);
   });
 
+  test("hash index: many blocks without a turn for anything else, written all the same", () => {
+    const index = open(diskWithHome());
+    for (let height = 0; height <= 600; height++) {
+      index.addBlock(height, blockHash(height), [transactionId(height, 0)], []);
+      index.maintainNow();
+    }
+    expect(index.coveredHeight).toBeGreaterThan(570);
+    expect(index.runCount).toBeLessThan(16);
+    for (let height = 0; height <= 600; height++) expect(index.candidates(blockHash(height))).toEqual([{ height, index: 4096 }]);
+  });
+
   test("hash index: while a run is being written, its entries are still found", () => {
     const index = open(diskWithHome());
     addBlocks(index, 12);

@@ -334,6 +334,9 @@ describe("blocks: questions", () => {
     expect(queries.list(0, 10).map(({ hash }) => hash)).toEqual([first.hash, second.hash]);
     expect(queries.list(2, 1)).toHaveLength(1);
     expect(queries.findBatch(held.digest)).toMatchObject({ height: 1, index: 0, location: held.location });
+    expect(queries.findBatches(1)).toEqual([held]);
+    expect(queries.findBatches(2)).toEqual([]);
+    expect(queries.findBatches(3)).toBeUndefined();
     expect(queries.findBatch(first.hash)).toBeUndefined();
     expect(queries.findByHash(held.digest)).toBeUndefined();
   });
