@@ -19,6 +19,9 @@ const SNAPSHOT_PAGES = 64 * 1024;
 /** A log above this size, and above four times what a snapshot takes, is replaced by a snapshot. */
 const COMPACT_BYTES_MIN = 1024 * 1024;
 
+/** Small segments, so that a snapshot frees what it replaces. */
+const SEGMENT_BYTES_MAX = 256 * 1024;
+
 /** The checksum of a page: xxHash64 with seed 0. Finds accidents, not adversaries. */
 export function pageSum(page: Uint8Array): bigint {
   return Bun.hash.xxHash64(page);
@@ -65,7 +68,11 @@ export class PageSums {
    * @param logId 16 bytes, another for each database
    */
   static create(fs: FileSystem, directory: string, logId: Uint8Array, pageBytes: number, main: Uint8Array): void {
-    const log = createRecordLog(fs, directory, { name: LOG_NAME, entropy: { bytes: (count) => logId.slice(0, count) } });
+    const log = createRecordLog(fs, directory, {
+      name: LOG_NAME,
+      segmentBytesMax: SEGMENT_BYTES_MAX,
+      entropy: { bytes: (count) => logId.slice(0, count) },
+    });
     const sums = new PageSums(log);
     const pageCount = main.length / pageBytes;
     assert(Number.isInteger(pageCount), "a database file is made of whole pages");
@@ -78,7 +85,7 @@ export class PageSums {
 
   /** Reads the sums back. */
   static open(fs: FileSystem, directory: string): Result<PageSums, LogDamage> {
-    const log = openRecordLog(fs, directory, { name: LOG_NAME, verifyBytesMax: 0 });
+    const log = openRecordLog(fs, directory, { name: LOG_NAME, segmentBytesMax: SEGMENT_BYTES_MAX, verifyBytesMax: 0 });
     if (!log.ok) return log;
     const sums = new PageSums(log.value);
     let damage: LogDamage | undefined;
@@ -129,7 +136,7 @@ export class PageSums {
     assert(frameCount > 0 && header.pageBytes === this.#pageBytes, "a checkpoint moves pages of this database");
     const entries = new Map<number, bigint>();
     for (const [page, content] of wal.pages) entries.set(page, pageSum(content));
-    // SQLite does not write a new page that was free again when its step ended: the file is extended over it.
+    // A page that SQLite never writes (the one at the lock byte, at 1 GiB): the file is extended over it.
     const blank = pageSum(new Uint8Array(this.#pageBytes));
     for (let page = this.latest.pageCount + 1; page <= pageCount; page++) if (!entries.has(page)) entries.set(page, blank);
     const note = { salt: header.salt, frameCount, commitsBefore: this.commitsBefore(header.salt), commitCount, pageCount };

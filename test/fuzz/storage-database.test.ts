@@ -27,7 +27,7 @@ function open(folder: string, pageBytes: number): Database {
 }
 
 /** One step of work that commits once, or rolls back. */
-function work(db: Database, prng: Prng): void {
+function work(db: Database, prng: Prng, onMidway: () => void): void {
   const insert = `INSERT INTO item (content) SELECT randomblob(abs(random()) % ${1 + prng.below(900)}) FROM generate_series(1, ${1 + prng.below(25)})`;
   const choice = prng.below(13);
   if (choice < 5) db.atomically(() => db.run(series(insert)));
@@ -35,8 +35,8 @@ function work(db: Database, prng: Prng): void {
   else if (choice < 8) db.atomically(() => db.run("UPDATE item SET content = randomblob(50) WHERE id % 7 = 0"));
   else if (choice < 9) db.atomically(() => db.run("CREATE TABLE IF NOT EXISTS passing (x BLOB) STRICT"));
   else if (choice < 10) db.atomically(() => db.run("DROP TABLE IF EXISTS passing"));
-  else if (choice < 11) rollBack(db, series(insert));
-  else if (choice < 12) growAndShrink(db, series(insert));
+  else if (choice < 11) rollBack(db, series(insert), onMidway);
+  else if (choice < 12) growAndShrink(db, series(insert), onMidway);
   else db.run("VACUUM");
 }
 
@@ -49,18 +49,21 @@ function series(sql: string): string {
   );
 }
 
-/** Leaves free pages at the end of the file that SQLite never writes. */
-function growAndShrink(db: Database, sql: string): void {
+/** Leaves free pages at the end of the file. */
+function growAndShrink(db: Database, sql: string, onMidway: () => void): void {
   db.atomically(() => {
     const last = db.askNumber("SELECT coalesce(max(id), 0) FROM item");
     for (let at = 0; at < 5; at++) db.run(sql);
     db.run(`DELETE FROM item WHERE id > ${last}`);
+    onMidway();
   });
 }
 
-function rollBack(db: Database, sql: string): void {
+/** Writes more than the cache holds, so pages go to the log early and again, and takes it back. */
+function rollBack(db: Database, sql: string, onMidway: () => void): void {
   const failing = (): void => {
     for (let at = 0; at < 20; at++) db.run(sql);
+    onMidway();
     throw new Error("never mind");
   };
   expect(() => db.atomically(failing)).toThrow("never mind");
@@ -127,7 +130,7 @@ function trial(seed: number): void {
       const { commitCount } = db;
       marks.push(present(now.get(MARK), "a database has a mark"));
       if (prng.chance(0.15)) db.checkpoint();
-      else work(db, prng);
+      else work(db, prng, () => expect(provenCommits(imageOf(folder), pageBytes)).toBe(commitCount));
       const next = imageOf(folder);
       const choice = prng.below(8);
       if (choice === 0) expect(provenCommits(next, pageBytes)).toBe(db.commitCount);
