@@ -25,6 +25,8 @@ export class MempoolState {
   readonly pool = new Pool();
   readonly pins = new RecordPins();
   readonly ended: EndedMemory;
+  /** Ids that ended since those who wait were last told, in hex. */
+  untoldEnds: string[] = [];
   /** Durable batches that no committed block names, oldest first, by digest in hexadecimal. */
   readonly pending = new Map<string, PendingBatch>();
   /** Batches without live transactions, with the height they are let go at; by digest. */
@@ -134,6 +136,7 @@ export class MempoolState {
     assert(entry.place !== "open", "only what may have been accepted ends");
     this.#takeOut(entry);
     this.ended.add(entry.id, status);
+    this.untoldEnds.push(entry.id);
     // What is not durable yet is pinned when its sync is done.
     if (entry.record !== undefined) this.unsavedEnds.push({ id: entry.id, status, record: entry.record });
     this.counters[status]++;

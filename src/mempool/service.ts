@@ -52,6 +52,8 @@ export type MempoolParts = {
   readonly isSyncing?: () => boolean;
   /** Bytes that can still be written where the log lies; default unknown. */
   readonly freeSpaceBytes?: () => number | undefined;
+  /** Told the ids that ended without executing, once their status says so; default nobody. */
+  readonly onEnded?: (ids: readonly Uint8Array[]) => void;
   /** Called when a batch became includable: wakes consensus. */
   readonly onWork: () => void;
   /** Called once when the log failed: the process has to stop. */
@@ -229,6 +231,7 @@ export class Mempool {
     const tip = this.#tipAt(outcome.height, outcome.timeMs);
     onBlockCommitted(this.#state, outcome, tip, { height: outcome.height, nowMs: this.#nowMs() }, this.#aad, this.#author);
     this.#held.forgetEnded();
+    this.#tellEnds();
     this.#batcher.poke();
   }
 
@@ -241,6 +244,13 @@ export class Mempool {
     let lowest = Math.min(lowestOfBlocks, this.#state.replayMark());
     for (const { firstRecord } of this.#state.pending.values()) lowest = Math.min(lowest, firstRecord);
     this.#log.dropBefore(lowest);
+  }
+
+  #tellEnds(): void {
+    const ids = this.#state.untoldEnds;
+    if (ids.length === 0) return;
+    this.#state.untoldEnds = [];
+    this.#parts.onEnded?.(ids.map((hex) => present(parseHex(hex), "an id is hexadecimal")));
   }
 
   #onAdmitted(entry: PoolEntry): void {

@@ -86,6 +86,7 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
     verifySignature: verifyEd25519,
     log,
   });
+  const settlements = new Settlements();
   const tip = blocks.tip();
   const mempool = new Mempool({
     chainId: genesis.hash,
@@ -107,9 +108,12 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
       poolSizeBytesMax: configuration.mempool.bytesMax,
       accountCountMax: configuration.mempool.accountTransactionsMax,
       accountSizeBytesMax: configuration.mempool.accountBytesMax,
+      sourceCountMax: configuration.mempool.sourceTransactionsMax,
+      sourceSizeBytesMax: configuration.mempool.sourceBytesMax,
       freeSpaceBytesMin: configuration.storage.freeBytesMin,
     },
     freeSpaceBytes: () => freeBytesOf(home),
+    onEnded: (ids) => settlements.tell(ids),
     onWork: () => loop.onWork(),
     onFatal: fail,
   });
@@ -125,7 +129,6 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
   }
   for (const { file, detail } of damage) opened.appendCrit(event("storage.damaged", { file, place: "whole file", detail }));
   mempool.start(blocks.reader.find(tip.height)?.replayMark ?? 0);
-  const settlements = new Settlements();
   const loop = new ConsensusLoop(
     {
       blocks,

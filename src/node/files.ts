@@ -46,7 +46,7 @@ export function openFiles(setup: NodeSetup, log: Log): NodeFiles {
   const { home } = setup;
   const path = (name: string): string => join(home, name);
   const hasChain = existsSync(path(HOME.chain));
-  if (hasChain) requirePresent(home, [HOME.batches]);
+  if (hasChain) requirePresent(home, [HOME.batches, HOME.node, HOME.ops]);
   const openChain = (): Database =>
     openDatabase({
       path: path(HOME.chain),
@@ -56,9 +56,14 @@ export function openFiles(setup: NodeSetup, log: Log): NodeFiles {
       durability: "full",
       create: !hasChain,
     });
-  // The chain is made after the batch log, so a first start that was cut short is known by an empty log without a chain.
+  // The chain is made last, so a first start that was cut short is known by an empty batch log without a chain.
   const early = hasChain ? undefined : named(home, () => openBatchLog(home, log));
   if (early && early.nextIndex > 0) requirePresent(home, [HOME.chain]);
+  const openLanes = (): Pick<NodeFiles, "node" | "ops"> => ({
+    node: named(home, () => openLane(path(HOME.node), NODE_APPLICATION_ID, CRIT_MIGRATION, "full")),
+    ops: named(home, () => openLane(path(HOME.ops), OPS_APPLICATION_ID, OPS_MIGRATION, "normal")),
+  });
+  const earlyLanes = hasChain ? undefined : openLanes();
   const chain = named(home, openChain);
   try {
     const journal = named(home, () => openHomeJournal(setup));
@@ -68,10 +73,7 @@ export function openFiles(setup: NodeSetup, log: Log): NodeFiles {
       named(home, () => tipRoundOf(chain)),
     );
     const batches = early ?? named(home, () => openBatchLog(home, log));
-    if (hasChain) requirePresent(home, [HOME.node, HOME.ops]);
-    const node = named(home, () => openLane(path(HOME.node), NODE_APPLICATION_ID, CRIT_MIGRATION, "full"));
-    const ops = named(home, () => openLane(path(HOME.ops), OPS_APPLICATION_ID, OPS_MIGRATION, "normal"));
-    return { journal, chain, batches, node, ops, isFirstStart: !hasChain };
+    return { journal, chain, batches, ...(earlyLanes ?? openLanes()), isFirstStart: !hasChain };
   } catch (error) {
     chain.close();
     throw error;

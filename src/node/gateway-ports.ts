@@ -1,8 +1,10 @@
+import { join } from "node:path";
 import { LaneDamaged, recordToJson } from "../events/index.ts";
 import type { GatewayPorts, StatusView } from "../gateway/index.ts";
 import { utf8 } from "../kernel/index.ts";
 import { HealthModel } from "../monitoring/index.ts";
 import type { Contexts } from "./contexts.ts";
+import { HOME } from "./home.ts";
 import { systemClock } from "./ports.ts";
 import { accountQueries, blockQueries, type QueryParts, submissionPort, transactionQueries, validatorQueries } from "./queries.ts";
 import type { NodeSetup } from "./setup.ts";
@@ -21,7 +23,7 @@ export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: 
     subscribeSettled: (listener) => settlements.subscribe(listener),
   };
   return {
-    submission: submissionPort(mempool),
+    submission: submissionPort(mempool, setup.configuration.mempool.acknowledgement),
     transactions: transactionQueries(parts),
     accounts: accountQueries(parts),
     blocks: blockQueries(parts),
@@ -37,7 +39,7 @@ export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: 
       subscribe: (listener) => events.subscribe((lane) => listener(lane)),
     },
     genesis: { document: () => utf8(setup.genesisText) },
-    health: healthOf(contexts),
+    health: healthOf(setup, contexts),
   };
 }
 
@@ -66,15 +68,21 @@ function statusOf(setup: NodeSetup, { blocks, loop, mempool }: Contexts, started
   };
 }
 
+/** Why this validator does not vote, and what to do. */
+function reasonNotToVote(voting: string, home: string): string {
+  if (voting !== "mute" && voting !== "recovering") return `this validator does not vote: ${voting}`;
+  return `this validator does not vote, because its journal (${join(home, HOME.journal)}) is missing or damaged; stop it and run \`bizra doctor --home ${home}\``;
+}
+
 /** The node's own health: cheap questions of fields. */
-function healthOf({ loop, mempool }: Contexts): HealthModel {
+function healthOf({ home }: NodeSetup, { loop, mempool }: Contexts): HealthModel {
   const health = new HealthModel();
   health.add({
     name: "consensus",
     gates: ["ready"],
     check: () => {
       const { voting } = loop.status();
-      return voting === "voting" ? { isOk: true } : { isOk: false, reason: `this validator does not vote: ${voting}` };
+      return voting === "voting" ? { isOk: true } : { isOk: false, reason: reasonNotToVote(voting, home) };
     },
   });
   health.add({

@@ -2,8 +2,8 @@ import { event } from "../events/index.ts";
 import { startGateway } from "../gateway/index.ts";
 import type { Log } from "../kernel/index.ts";
 import { EventLoopLag, MetricRegistry, processMetrics } from "../monitoring/index.ts";
-import { openContexts } from "./contexts.ts";
-import { closeFiles, named, openFiles } from "./files.ts";
+import { type Contexts, openContexts } from "./contexts.ts";
+import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
 import { announceRunningNode, withdrawRunningNode } from "./home.ts";
 import { nodeMetrics } from "./node-metrics.ts";
@@ -11,6 +11,7 @@ import { systemClock, systemTimers } from "./ports.ts";
 import type { NodeSetup } from "./setup.ts";
 import { StartRefused } from "./start-refused.ts";
 import { VERSION } from "./version.ts";
+import { Watch } from "./watch.ts";
 
 /** A node that runs. */
 export interface RunningNode {
@@ -23,62 +24,88 @@ export interface RunningNode {
 }
 
 /**
- * Composition root: constructs the contexts in floor order, lets each check and recover itself, and only then votes and
- * admits.
+ * Composition root: constructs the contexts in floor order, lets each check and recover itself, listens, and only then
+ * votes. A start that is refused leaves nothing running and nothing open.
  *
  * @throws StartRefused when something on disk, or the address, does not let it start
  */
 export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode> {
   const startedAtMs = systemClock.monotonicMs();
   const failure = Promise.withResolvers<unknown>();
-  const fail = (error: unknown): void => failure.resolve(error);
   const files = openFiles(setup, log);
-  const contexts = named(setup.home, () => openContexts(setup, files, log, fail));
-  const { state, blocks, mempool, loop, settlements, events } = contexts;
-  const registry = new MetricRegistry();
+  const contexts = openOrClose(setup, files, log, failure.resolve);
+  const { state, blocks, loop, settlements, events } = contexts;
   const lag = new EventLoopLag(systemClock, systemTimers);
+  const watch = new Watch(setup, contexts, lag, log);
+  const gateway = listen(setup, contexts, lag, startedAtMs, log, failure.resolve);
+  if (!gateway.ok) {
+    await closeContexts(contexts, files);
+    throw new StartRefused(gateway.error.detail);
+  }
+  blocks.subscribe((outcome) => {
+    settlements.onBlock(outcome);
+    state.checkpointIfDue();
+  });
+  loop.start();
+  lag.start();
+  watch.start();
+  announceRunningNode(setup.home, { pid: process.pid, http: gateway.value.url });
+  const height = blocks.queries.tipHeight;
+  log.info("node.started", { height, http: gateway.value.url, ms: Math.round(systemClock.monotonicMs() - startedAtMs) });
+  events.appendOps(event("service.started", { service: "node", version: VERSION.version, height }));
+  const stop = async (): Promise<void> => {
+    withdrawRunningNode(setup.home);
+    await gateway.value.stop();
+    watch.stop();
+    lag.stop();
+    events.appendOps(event("service.stopped", { service: "node", reason: "asked to" }));
+    await closeContexts(contexts, files);
+    log.info("node.stopped", { height: blocks.queries.tipHeight });
+  };
+  return { http: gateway.value.url, failed: failure.promise, stop };
+}
+
+function openOrClose(setup: NodeSetup, files: NodeFiles, log: Log, fail: (error: unknown) => void): Contexts {
+  try {
+    return named(setup.home, () => openContexts(setup, files, log, fail));
+  } catch (error) {
+    closeFiles(files);
+    throw error;
+  }
+}
+
+function listen(
+  setup: NodeSetup,
+  contexts: Contexts,
+  lag: EventLoopLag,
+  startedAtMs: number,
+  log: Log,
+  fail: (error: unknown) => void,
+): ReturnType<typeof startGateway> {
+  const registry = new MetricRegistry();
   registry.addSource(processMetrics(VERSION, systemClock.nowMs()));
   registry.addSource(lag);
   registry.addSource(nodeMetrics(contexts));
-  const ports = gatewayPorts(setup, contexts, startedAtMs);
-  loop.start();
-  lag.start();
-  const gateway = startGateway({
-    ports,
+  return startGateway({
+    ports: gatewayPorts(setup, contexts, startedAtMs),
     limits: setup.configuration.http,
     listen: setup.configuration.http.listen,
-    build: { name: "bizra", version: VERSION.version, runtime: VERSION.runtime },
+    build: { name: "bizra", version: VERSION.version, runtime: VERSION.runtime, commit: VERSION.commit },
     clock: systemClock,
     timers: systemTimers,
     log,
     registry,
     onDefect: fail,
   });
-  if (!gateway.ok) throw new StartRefused(gateway.error.detail);
-  announceRunningNode(setup.home, { pid: process.pid, http: gateway.value.url });
-  blocks.subscribe((outcome) => {
-    settlements.onBlock(outcome);
-    state.checkpointIfDue();
-  });
-  log.info("node.started", {
-    height: blocks.queries.tipHeight,
-    http: gateway.value.url,
-    ms: Math.round(systemClock.monotonicMs() - startedAtMs),
-  });
-  events.appendOps(event("service.started", { service: "node", version: VERSION.version, height: blocks.queries.tipHeight }));
-  const stop = async (): Promise<void> => {
-    withdrawRunningNode(setup.home);
-    await gateway.value.stop();
-    await mempool.stop();
-    loop.stop();
-    lag.stop();
-    await state.checkpoint();
-    await contexts.index.settle();
-    contexts.index.close();
-    events.appendOps(event("service.stopped", { service: "node", reason: "asked to" }));
-    events.close();
-    closeFiles(files);
-    log.info("node.stopped", { height: blocks.queries.tipHeight });
-  };
-  return { http: gateway.value.url, failed: failure.promise, stop };
+}
+
+/** Everything admitted is written, the state too, and each file is closed in good order. */
+async function closeContexts({ mempool, loop, state, index, events }: Contexts, files: NodeFiles): Promise<void> {
+  await mempool.stop();
+  loop.stop();
+  await state.checkpoint();
+  await index.settle();
+  index.close();
+  events.close();
+  closeFiles(files);
 }

@@ -7,6 +7,7 @@ import {
 } from "../blocks/index.ts";
 import type {
   AccountQueries,
+  Acknowledgement,
   BlockQueries,
   BlockView,
   SubmissionPort,
@@ -39,12 +40,12 @@ export type QueryParts = {
  * The one command. With a single validator the set tolerates no faulty weight, so what is durable here is replicated by
  * that word's meaning: held durably by more than F.
  */
-export function submissionPort(mempool: Mempool): SubmissionPort {
+export function submissionPort(mempool: Mempool, usual: Acknowledgement): SubmissionPort {
   return {
     async submit(items, { acknowledgement, source }) {
       const outcomes = await mempool.submit(items, source);
       return {
-        acknowledgement: acknowledgement ?? "local",
+        acknowledgement: acknowledgement ?? usual,
         outcomes: outcomes.map((outcome) => {
           if (outcome.status === "accepted") return outcome;
           const { executedAt, ...refusal } = outcome;

@@ -13,10 +13,13 @@ export class Settlements {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** A block was committed: what it executed is final, and what it left out may have expired or been superseded. */
-  onBlock({ executed, skipped }: BlockOutcome): void {
-    if (this.#listeners.size === 0) return;
-    const ids = [...executed, ...skipped].map(({ id }) => id);
+  /** A block was committed: what it executed is final. */
+  onBlock({ executed }: BlockOutcome): void {
+    if (this.#listeners.size > 0) this.tell(executed.map(({ id }) => id));
+  }
+
+  /** These ids have ended, and their end can be asked for. */
+  tell(ids: readonly Uint8Array[]): void {
     for (const listener of this.#listeners) listener(ids);
   }
 }

@@ -8,6 +8,9 @@ import { makeValidatorSet, type ValidatorSet, type ValidatorSetFault } from "./v
 /** Value of a genesis document's `format`. */
 export const GENESIS_FORMAT = "bizra-genesis/1";
 
+/** Room for a header, certificates and evidence beside the batches of a block. */
+const BLOCK_PARTS_BYTES = 128 * 1024;
+
 const amount = z
   .string()
   .regex(/^(0|[1-9][0-9]{0,19})$/, "expected an unsigned 64-bit integer as a decimal string without leading zeros")
@@ -26,8 +29,12 @@ export const genesisDocumentSchema = z.strictObject({
     minimumFee: amount,
     maxValidity: amount,
     feePolicy: z.enum(["burn", "validators"]),
-    blockBytesMax: z.int().min(16_384).max(LIMITS.blockBytesMax),
-    blockTransactionsMax: z.int().min(1).max(LIMITS.blockTransactionsMax),
+    // A block has room for one whole batch with its own parts, so that nothing accepted is too large to execute.
+    blockBytesMax: z
+      .int()
+      .min(LIMITS.batchBytesMax + BLOCK_PARTS_BYTES)
+      .max(LIMITS.blockBytesMax),
+    blockTransactionsMax: z.int().min(LIMITS.batchTransactionsMax).max(LIMITS.blockTransactionsMax),
     epochBlocks: z.int().min(8),
     epochMs: z.int().min(60_000),
   }),

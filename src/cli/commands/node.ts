@@ -1,7 +1,7 @@
-import { NAMED_SETTINGS } from "../../config/index.ts";
+import { findHome, NAMED_SETTINGS } from "../../config/index.ts";
 import { createLog } from "../../monitoring/index.ts";
 import { openSetup, type RunningNode, StartRefused, startNode, systemClock } from "../../node/index.ts";
-import { type Command, CommandFailure, type CommandInput, type FlagSpec } from "../command.ts";
+import { type Command, CommandFailure, type CommandInput, type FlagSpec, required } from "../command.ts";
 import { untilSignal } from "../signals.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -17,13 +17,12 @@ export const node: Command = {
   name: "node",
   summary: "Runs one validator on a home until SIGINT or SIGTERM. Every setting of node.toml can be given as a flag.",
   flags: {
-    home: { kind: "text", value: "DIR", doc: "Home of the node." },
+    home: { kind: "text", value: "DIR", doc: "Home of the node (default: BIZRA_HOME)." },
     "exit-with-parent": { kind: "presence", doc: "Also stops when standard input closes, which it does when a supervisor dies." },
     ...SETTING_FLAGS,
   },
   async run(input, terminal) {
-    const home = input.flag("home");
-    if (home === undefined) throw new CommandFailure("expected --home DIR");
+    const home = input.flag("home") ?? findHome() ?? required(input, "home");
     try {
       return await runNode(home, input, terminal);
     } catch (error) {

@@ -1,9 +1,10 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { localSigner, parsePkcs8Pem } from "../../crypto/index.ts";
 import { toHex } from "../../kernel/index.ts";
 import { HOME, systemClock, systemEntropy, systemTimers } from "../../node/index.ts";
 import { formatAddress, LIMITS, networkIdOf } from "../../protocol/index.ts";
+import { acquireHomeLock, isStorageError } from "../../storage/index.ts";
 import { NodeClient, textOf } from "../client.ts";
 import { type Command, CommandFailure, parseCount } from "../command.ts";
 import { createNetwork, type NetworkFiles, TRAFFIC_ACCOUNT } from "../network-files.ts";
@@ -32,11 +33,27 @@ export const up: Command = {
       throw new CommandFailure(
         "expected --validators 1: this version runs a single validator; networks of several come with the peer-to-peer layer",
       );
+    const lock = lockDirectory(dirname(directory));
     if (input.has("fresh")) rmSync(directory, { recursive: true, force: true });
     const files = existsSync(join(directory, HOME.genesis)) ? findNetwork(directory, validators) : await makeNetwork(directory, validators);
-    return await supervise(files, terminal);
+    try {
+      return await supervise(files, terminal);
+    } finally {
+      lock.release();
+    }
   },
 };
+
+/** One `up` a folder: a second one would fight over the homes, and `--fresh` would take them from under the first. */
+function lockDirectory(directory: string): ReturnType<typeof acquireHomeLock> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  try {
+    return acquireHomeLock(directory);
+  } catch (error) {
+    if (!isStorageError(error)) throw error;
+    throw new CommandFailure(`${error.message}; stop it first (Ctrl-C where it runs), or give another --dir`);
+  }
+}
 
 function makeNetwork(directory: string, validators: number): Promise<NetworkFiles> {
   const plan = { directory, chainName: "demo", validators, timeMs: systemClock.nowMs(), settings: { "http.listen": "127.0.0.1:0" } };

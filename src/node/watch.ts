@@ -1,0 +1,79 @@
+import { LAN_TIMERS, WAN_TIMERS } from "../consensus/index.ts";
+import { event } from "../events/index.ts";
+import type { CancelTimer, Log } from "../kernel/index.ts";
+import { type Alert, type EventLoopLag, findAlerts, type NodeSample, readProcessFigures } from "../monitoring/index.ts";
+import { type Contexts, freeBytesOf } from "./contexts.ts";
+import { systemClock, systemTimers } from "./ports.ts";
+import type { NodeSetup } from "./setup.ts";
+
+const INTERVAL_MS = 10_000;
+
+/** Looks at the node's own figures now and then; conditions that people must know of go to the log and the vital lane. */
+export class Watch {
+  readonly #setup: NodeSetup;
+  readonly #contexts: Contexts;
+  readonly #lag: EventLoopLag;
+  readonly #log: Log;
+  readonly #raised = new Map<string, Alert>();
+  #cancel: CancelTimer = () => {};
+
+  constructor(setup: NodeSetup, contexts: Contexts, lag: EventLoopLag, log: Log) {
+    this.#setup = setup;
+    this.#contexts = contexts;
+    this.#lag = lag;
+    this.#log = log;
+  }
+
+  /** Begins to look; the first time after an interval. */
+  start(): void {
+    this.#cancel = systemTimers.after(INTERVAL_MS, () => {
+      this.#look();
+      this.start();
+    });
+  }
+
+  /** Stops looking; what was raised stays raised. */
+  stop(): void {
+    this.#cancel();
+  }
+
+  #look(): void {
+    const { events } = this.#contexts;
+    const holding = new Map(findAlerts(this.#sample()).map((alert) => [alert.name, alert]));
+    for (const [name, alert] of holding) {
+      if (this.#raised.has(name)) continue;
+      this.#raised.set(name, alert);
+      this.#log.warn("alert.raised", { alert: name, severity: alert.severity, reason: alert.reason, remedy: alert.remedy });
+      events.appendCrit(event("alert.raised", { alert: name, severity: alert.severity, detail: alert.reason }));
+    }
+    for (const name of [...this.#raised.keys()].filter((raised) => !holding.has(raised))) {
+      this.#raised.delete(name);
+      this.#log.info("alert.cleared", { alert: name });
+      events.appendCrit(event("alert.cleared", { alert: name }));
+    }
+  }
+
+  #sample(): NodeSample {
+    const { configuration, home } = this.#setup;
+    const { blocks, loop, mempool } = this.#contexts;
+    const { voting } = loop.status();
+    const { height, timeMs } = blocks.tip();
+    const profile = configuration.consensus.profile === "wan" ? WAN_TIMERS : LAN_TIMERS;
+    const lagMs = this.#lag.recentQuantileMs(0.99);
+    const { residentBytes } = readProcessFigures();
+    return {
+      height,
+      ...(height > 0 && { lastBlockAgeMs: systemClock.nowMs() - timeMs }),
+      heartbeatMs: profile.heartbeatMs,
+      pendingTransactions: mempool.stats().gauges.pendingCount,
+      pendingTransactionsMax: configuration.mempool.transactionsMax,
+      syncState: voting === "voting" ? "synced" : "recovering",
+      ...(lagMs !== undefined && { eventLoopLagP99Ms: lagMs }),
+      ...(residentBytes !== undefined && { residentBytes }),
+      diskFreeBytes: freeBytesOf(home),
+      diskFreeBytesMin: configuration.storage.freeBytesMin,
+      diskFreeBytesWarn: configuration.storage.freeBytesWarn,
+      listensBeyondLoopback: !/^(127\.|::1$|localhost$)/.test(configuration.http.listen.host),
+    };
+  }
+}
