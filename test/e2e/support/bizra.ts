@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 
-/** The compiled binary. */
-export const BINARY = resolve(import.meta.dir, "../../../dist/bizra");
+/** The compiled binary; E2E_BINARY names another one to put to the test. */
+export const BINARY = resolve(process.env["E2E_BINARY"] ?? resolve(import.meta.dir, "../../../dist/bizra"));
 if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: run \`bun run build\` first`);
 
 /** A command that takes longer hangs. */

@@ -47,8 +47,8 @@ export class Chance {
   }
 }
 
-/** The seed that BIZRA_E2E_SEED asks for, else a new one; every trial prints its own. */
+/** The seed that E2E_SEED asks for, else a new one; every trial prints its own. */
 export function seedOf(): number {
-  const wanted = process.env["BIZRA_E2E_SEED"];
+  const wanted = process.env["E2E_SEED"];
   return wanted === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(wanted);
 }

@@ -55,7 +55,8 @@ export async function runDamageTrial(place: Workplace, plan: DamagePlan): Promis
   await inParallel(
     trials,
     async ({ file, harm, alsoStarts }) => {
-      const counts = tally.get(file) ?? { file, trials: 0, byDoctor: 0, startedOn: 0, namedAtStart: 0 };
+      const counts = tally.get(file);
+      if (counts === undefined) return;
       const copy = place.copyOf(plan.home);
       try {
         doHarm(copy, file, harm);
@@ -92,7 +93,6 @@ async function findFalseAlarms(place: Workplace, home: string): Promise<string[]
 async function askDoctor(home: string, file: string): Promise<{ readonly isNamed: boolean; readonly said: string }> {
   const { code, out, err } = await bizra("doctor", "--home", home, "--json");
   const said = `exit ${code}: ${out.trim()} ${err.trim()}`.slice(0, 400);
-  if (code !== 1) return { isNamed: false, said };
   return { isNamed: names(withoutHome(`${out}${err}`, home), file), said };
 }
 
@@ -118,7 +118,7 @@ async function readTruth(node: NodeProcess, accounts: readonly Keys[]): Promise<
 async function startOn(place: Workplace, home: string, file: string, accounts: readonly Keys[], truth: Truth): Promise<StartVerdict> {
   const node = place.launch(home);
   try {
-    await node.ready();
+    await node.alive();
   } catch (error) {
     if (!(error instanceof NodeEnded)) throw error;
     if (error.code !== 1) return { kind: "silent", detail: `ended with ${error.code}: ${error.output.slice(0, 300)}` };
@@ -126,6 +126,7 @@ async function startOn(place: Workplace, home: string, file: string, accounts: r
       return { kind: "silent", detail: `refused without naming it: ${error.output.slice(0, 300)}` };
     return { kind: "refused" };
   }
+  if ((await node.request("/readyz")).status === 503) return takeMuteness(node, home, file);
   const found = await readTruth(node, accounts);
   const events = JSON.stringify(await node.get("/api/v2/events?lane=crit&after=1.0&limit=1000"));
   await node.kill();
@@ -135,6 +136,14 @@ async function startOn(place: Workplace, home: string, file: string, accounts: r
     kind: "silent",
     detail: isRight ? "started without a word" : `started without a word and with OTHER BOOKS, height ${found.height} of ${truth.height}`,
   };
+}
+
+/** A node that runs without voting has to say why. */
+async function takeMuteness(node: NodeProcess, home: string, file: string): Promise<StartVerdict> {
+  const { detail } = (await node.request("/readyz")).json;
+  await node.kill();
+  if (names(withoutHome(node.output, home), file)) return { kind: "named" };
+  return { kind: "silent", detail: `runs without voting and does not name it: ${String(detail)}` };
 }
 
 /** The text without the home's own path, whose name must not pass for the file's. */

@@ -1,15 +1,15 @@
 /** The files of a home at rest, and harm done to them. */
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { Chance } from "./chance.ts";
 
-/** What a running node leaves and nobody relies on, and the operator's own text, in which any letter may be meant. */
-const NOT_RELIED_ON: ReadonlySet<string> = new Set(["run.json", "node.log", "node.toml", "lock"]);
+/** What a running node leaves and nobody relies on (locks besides), and the operator's own text, in which any letter may be meant. */
+const NOT_RELIED_ON: ReadonlySet<string> = new Set(["run.json", "node.log", "node.toml"]);
 
 /** Paths of all files of a home that it relies on, relative to it, in order. */
 export function filesOf(home: string): string[] {
   return readdirSync(home, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !NOT_RELIED_ON.has(entry.name))
+    .filter((entry) => entry.isFile() && !NOT_RELIED_ON.has(entry.name) && !/(^|\.)lock$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name).slice(home.length + 1))
     .sort();
 }
@@ -64,9 +64,7 @@ export function sampleFlips(sizeBytes: number, count: number, chance: Chance): H
   return [...offsets].map((offset) => ({ kind: "flip", offset, bit: chance.between(0, 7) }));
 }
 
-/** Whether a text names a file: by its name, or by the database or folder that it is a part of. */
+/** Whether a text names a file: by its path in the home, or by the database or log that it is a part of. */
 export function names(text: string, file: string): boolean {
-  const name = basename(file);
-  const owner = /^([a-z]+\.db)/.exec(name)?.[1] ?? name;
-  return text.includes(owner);
+  return text.includes(/^([a-z]+\.db|journal|batches|index)/.exec(file)?.[0] ?? file);
 }

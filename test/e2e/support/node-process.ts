@@ -50,20 +50,29 @@ export class NodeProcess {
 
   /** Resolves when /readyz says so; throws with its output when it ends instead. */
   async ready(limitMs = 30_000): Promise<void> {
+    await this.#answers("/readyz", limitMs);
+    this.readyMs = performance.now() - this.#startedMs;
+  }
+
+  /** Resolves when it answers at all, ready or not. */
+  async alive(limitMs = 30_000): Promise<void> {
+    await this.#answers("/livez", limitMs);
+  }
+
+  async #answers(path: string, limitMs: number): Promise<void> {
     while (performance.now() - this.#startedMs < limitMs) {
       if (this.child.exitCode !== null || this.child.signalCode !== null) {
         await this.#drained;
         throw new NodeEnded(this.child.exitCode ?? -1, this.output);
       }
       const http = this.#address();
-      if (http !== undefined && (await isReady(http))) {
+      if (http !== undefined && (await isOk(`${http}${path}`))) {
         this.http = http;
-        this.readyMs = performance.now() - this.#startedMs;
         return;
       }
       await Bun.sleep(5);
     }
-    throw new Error(`the node is not ready after ${limitMs} ms: ${this.output}`);
+    throw new Error(`the node is not ready after ${limitMs} ms: ${this.#lastWords}`);
   }
 
   /** Resolves with the exit code and all output when it has ended by itself; kills it and throws when it has not in time. */
@@ -71,7 +80,7 @@ export class NodeProcess {
     const code = await Promise.race([this.child.exited, Bun.sleep(limitMs).then(() => undefined)]);
     if (code === undefined) {
       await this.kill();
-      throw new Error(`the node still runs after ${limitMs} ms: ${this.output}`);
+      throw new Error(`the node still runs after ${limitMs} ms: ${this.#lastWords}`);
     }
     await this.#drained;
     return code;
@@ -109,6 +118,10 @@ export class NodeProcess {
     return await this.request("/api/v2/transactions", signal === undefined ? init : { ...init, signal });
   }
 
+  get #lastWords(): string {
+    return this.output.slice(-1_500);
+  }
+
   /** Where run.json of this process says that it answers. */
   #address(): string | undefined {
     const path = join(this.home, "run.json");
@@ -141,9 +154,9 @@ export class NodeEnded extends Error {
   }
 }
 
-async function isReady(http: string): Promise<boolean> {
+async function isOk(url: string): Promise<boolean> {
   try {
-    return (await fetch(`${http}/readyz`)).ok;
+    return (await fetch(url)).ok;
   } catch (error) {
     if (!(error instanceof Error)) throw error; // a refused connection: not listening yet
     return false;

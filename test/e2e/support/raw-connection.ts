@@ -37,7 +37,7 @@ export class RawConnection {
 
   /** Status codes of the answers so far. */
   get statuses(): number[] {
-    return [...this.text.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map(([, code]) => Number(code));
+    return [...this.text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, code]) => Number(code));
   }
 
   /** Whether the other side has closed. */

@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { NodeProcess, type StartOptions } from "./node-process.ts";
+import { NodeEnded, type NodeProcess, type StartOptions } from "./node-process.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** A line of a stack trace: a person who mends a home is not to read one. */
@@ -20,24 +20,53 @@ export async function findRefusalFaults(
   says: readonly (RegExp | string)[],
   options: StartOptions = {},
 ): Promise<string[]> {
-  const node = place.keep(new NodeProcess(home, options));
-  const ready = node.ready(20_000).then(
-    () => true,
-    () => false,
-  );
-  const hasStarted = await ready;
-  if (hasStarted) {
-    await node.kill();
-    return [`it started: ${node.output.slice(0, 500)}`];
-  }
-  const code = await node.ended(20_000);
-  const { output } = node;
-  const faults = says
-    .filter((word) => (typeof word === "string" ? !output.includes(word) : !word.test(output)))
-    .map((word) => `does not say ${word}`);
+  const node = place.launch(home, options);
+  const code = await endOf(node);
+  if (typeof code === "string") return [code, node.output.slice(-800)];
+  const faults = findSilence(node.output, says);
   if (code !== 1) faults.push(`exit code ${code}`);
-  if (STACK_TRACE.test(output)) faults.push("prints a stack trace");
-  return faults.length === 0 ? [] : [...faults, output.slice(0, 800)];
+  if (STACK_TRACE.test(node.output)) faults.push("prints a stack trace");
+  return faults.length === 0 ? [] : [...faults, node.output.slice(-800)];
+}
+
+/** Its exit code, or what it does instead of ending. */
+async function endOf(node: NodeProcess): Promise<number | string> {
+  try {
+    await node.alive(10_000);
+  } catch (error) {
+    if (error instanceof NodeEnded) return error.code;
+    await node.kill();
+    return "it neither answers nor ends";
+  }
+  await node.kill();
+  return "it started";
+}
+
+function findSilence(said: string, says: readonly (RegExp | string)[]): string[] {
+  return says.filter((word) => (typeof word === "string" ? !said.includes(word) : !word.test(said))).map((word) => `does not say ${word}`);
+}
+
+/**
+ * Starts a node whose journal is not what it should be and gives what is wrong with how it takes it (J7): it may refuse
+ * to start, or run without voting; in both cases it has to say so. Empty when nothing is wrong.
+ */
+export async function findMutenessFaults(place: Workplace, home: string, says: readonly (RegExp | string)[]): Promise<string[]> {
+  const node = place.launch(home);
+  try {
+    await node.alive();
+  } catch (error) {
+    if (!(error instanceof NodeEnded)) throw error;
+    const faults = findSilence(error.output, says);
+    return error.code === 1 ? faults : [`exit code ${error.code}`, ...faults];
+  }
+  const { status, json } = await node.request("/readyz");
+  const { syncState } = await node.get("/api/v2/status");
+  const code = await node.stop();
+  const faults = findSilence(node.output, says);
+  if (status !== 503 || syncState !== "recovering")
+    faults.push(`answers ready with ${status} ${JSON.stringify(json)}, syncState ${String(syncState)}`);
+  if (code !== 0) faults.push(`its stop ends with ${code}`);
+  return faults.length === 0 ? [] : [...faults, node.output.slice(-800)];
 }
 
 /** Changes a text file. */
