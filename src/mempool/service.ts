@@ -52,6 +52,8 @@ export type MempoolParts = {
   readonly isSyncing?: () => boolean;
   /** Bytes that can still be written where the log lies; default unknown. */
   readonly freeSpaceBytes?: () => number | undefined;
+  /** Told of each batch that became durable here; default nobody. */
+  readonly onBatchDurable?: (batch: { readonly digest: Uint8Array; readonly count: number; readonly sizeBytes: number }) => void;
   /** Told the ids that ended without executing, once their status says so; default nobody. */
   readonly onEnded?: (ids: readonly Uint8Array[]) => void;
   /** Called when a batch became includable: wakes consensus. */
@@ -259,7 +261,11 @@ export class Mempool {
   }
 
   #onAccepted(entries: readonly PoolEntry[], batch: PendingBatch | undefined): void {
-    if (batch !== undefined) this.#held.adopt(batch);
+    if (batch !== undefined) {
+      this.#held.adopt(batch);
+      const { digest, header } = batch.batch;
+      this.#parts.onBatchDurable?.({ digest, count: header.count, sizeBytes: batch.sizeBytes });
+    }
     for (const entry of entries) {
       entry.decoded = undefined;
       this.#settle(entry, { status: "accepted", id: bytesOfId(entry) });

@@ -1,24 +1,15 @@
 import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import { type BatchSource, type BlockQueries, BlockService, HashIndex } from "../blocks/index.ts";
-import { ConsensusLoop, LAN_TIMERS, type NetworkPort, type Notice, WAN_TIMERS } from "../consensus/index.ts";
+import { ConsensusLoop, LAN_TIMERS, type NetworkPort, WAN_TIMERS } from "../consensus/index.ts";
 import { nativeSuite, verifyEd25519, verifyEd25519Many } from "../crypto/index.ts";
-import {
-  CheckpointTable,
-  CritTable,
-  EventLog,
-  event,
-  type LaneRecord,
-  LaneTable,
-  sealBlockRecords,
-  sealGenesisRecords,
-} from "../events/index.ts";
+import { type EventLog, event, type LaneRecord, sealBlockRecords, sealGenesisRecords } from "../events/index.ts";
 import type { Log } from "../kernel/index.ts";
 import { type CommittedBatch, Mempool } from "../mempool/index.ts";
-import { networkIdOf } from "../protocol/index.ts";
 import type { Overlay, State } from "../state/index.ts";
 import { nodeFileSystem } from "../storage/index.ts";
 import { VoteGuard } from "../validator/index.ts";
+import { blockObserver, onNotice, openEvents } from "./event-tellers.ts";
 import type { NodeFiles } from "./files.ts";
 import { HOME } from "./home.ts";
 import { type CacheDamage, openState } from "./open-state.ts";
@@ -85,6 +76,10 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
     },
     verifySignature: verifyEd25519,
     log,
+    observer: blockObserver(
+      () => events,
+      (digest) => mempool.find(digest)?.header.count ?? 0,
+    ),
   });
   const settlements = new Settlements();
   const tip = blocks.tip();
@@ -113,6 +108,8 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
       freeSpaceBytesMin: configuration.storage.freeBytesMin,
     },
     freeSpaceBytes: () => freeBytesOf(home),
+    onBatchDurable: ({ digest, count, sizeBytes }) =>
+      events?.appendOps(event("transaction.submitted", { batch: digest, transactions: count, sizeBytes })),
     onEnded: (ids) => settlements.tell(ids),
     onWork: () => loop.onWork(),
     onFatal: fail,
@@ -148,46 +145,6 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
     },
   );
   return { state, index, blocks, mempool, loop, events: opened, settlements, rebuilt: damage };
-}
-
-function openEvents(setup: NodeSetup, files: NodeFiles, blocks: BlockService<Overlay, LaneRecord>, log: Log): EventLog {
-  return new EventLog({
-    crit: new CritTable(files.node),
-    ops: new LaneTable(files.ops, "ops"),
-    chain: blocks.laneReader,
-    checkpoints: new CheckpointTable(files.node, log),
-    identity: setup.identity,
-    network: networkIdOf(setup.genesis.hash),
-    node: setup.nodeId,
-    clock: systemClock,
-    timers: systemTimers,
-    log,
-  });
-}
-
-/** Tells people and the event log what consensus tells. */
-function onNotice(notice: Notice, events: EventLog, log: Log): void {
-  switch (notice.kind) {
-    case "certified":
-      if (notice.by === "notarization") return;
-      events.appendOps(event("consensus.reached", { kind: notice.by, epoch: notice.epoch, view: notice.view }));
-      return;
-    case "recovering":
-      log.error("consensus.recovering", { why: notice.why });
-      return;
-    case "blockInvalid":
-      log.warn("consensus.blockInvalid", { epoch: notice.epoch, view: notice.view, code: notice.code });
-      return;
-    case "recovered":
-      log.warn("consensus.recovered", { epoch: notice.epoch, firstView: notice.firstView });
-      return;
-    case "refused":
-      log.warn("consensus.refused", { from: notice.from, code: notice.code });
-      return;
-    case "entered":
-    case "evidence":
-      log.debug(`consensus.${notice.kind}`);
-  }
 }
 
 /** A batch that a committed block names, with the places in it of the transactions that the block skipped. */

@@ -3,6 +3,7 @@ import { startGateway } from "../gateway/index.ts";
 import type { Log } from "../kernel/index.ts";
 import { EventLoopLag, MetricRegistry, processMetrics } from "../monitoring/index.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
+import { carrySigningMark } from "./event-tellers.ts";
 import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
 import { announceRunningNode, withdrawRunningNode } from "./home.ts";
@@ -52,12 +53,14 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
   announceRunningNode(setup.home, { pid: process.pid, http: gateway.value.url });
   const height = blocks.queries.tipHeight;
   log.info("node.started", { height, http: gateway.value.url, ms: Math.round(systemClock.monotonicMs() - startedAtMs) });
+  carrySigningMark(events, loop.status().floor);
   events.appendOps(event("service.started", { service: "node", version: VERSION.version, height }));
   const stop = async (): Promise<void> => {
     withdrawRunningNode(setup.home);
     await gateway.value.stop();
     watch.stop();
     lag.stop();
+    carrySigningMark(events, loop.status().floor);
     events.appendOps(event("service.stopped", { service: "node", reason: "asked to" }));
     await closeContexts(contexts, files);
     log.info("node.stopped", { height: blocks.queries.tipHeight });

@@ -1,3 +1,4 @@
+import { closeSync, existsSync, openSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { CancelTimer, Timers } from "../../kernel/index.ts";
 import { findRunningNode } from "../../node/index.ts";
@@ -5,6 +6,8 @@ import { findRunningNode } from "../../node/index.ts";
 /** How long a child may take to answer before it is taken for hung and ended. */
 const READY_LIMIT_MS = 60_000;
 const POLL_MS = 50;
+/** Size of a log beyond which a start begins a new one; the one before it is kept. */
+const LOG_BYTES_MAX = 16 * 1024 * 1024;
 const BACK_OFF_MS = { first: 200, max: 10_000 } as const;
 
 /** A node that answers: where, and as which process. */
@@ -41,13 +44,14 @@ export class ChildNode {
   /** Starts the child. */
   start(): void {
     const words = [...programWords(), "node", "--home", this.#home, "--http-listen", this.#listen, "--exit-with-parent"];
-    const log = Bun.file(join(this.#home, "node.log"));
+    const log = openLog(join(this.#home, "node.log"));
     const child = Bun.spawn(words, {
       stdin: "pipe",
       stdout: log,
       stderr: log,
       onExit: (_child, code, signal) => this.#onExit(code, signal),
     });
+    closeSync(log); // the child has its own
     this.#process = child;
     this.#watch(child, 0);
   }
@@ -89,6 +93,12 @@ export class ChildNode {
     this.#cancelTimer = this.#ports.timers.after(this.#backOffMs, () => this.start());
     this.#backOffMs = Math.min(2 * this.#backOffMs, BACK_OFF_MS.max);
   }
+}
+
+/** The child's log, appended to; the one before is kept once it grows beyond its bound. */
+function openLog(path: string): number {
+  if (existsSync(path) && statSync(path).size > LOG_BYTES_MAX) renameSync(path, `${path}.1`);
+  return openSync(path, "a", 0o600);
 }
 
 async function isReady(http: string): Promise<boolean> {

@@ -1,0 +1,78 @@
+import type { BlockObserver, BlockService } from "../blocks/index.ts";
+import type { Notice, Round } from "../consensus/index.ts";
+import { CheckpointTable, CritTable, EventLog, event, type LaneRecord, LaneTable } from "../events/index.ts";
+import type { Log } from "../kernel/index.ts";
+import { type BlockHeader, blockHashOf, networkIdOf } from "../protocol/index.ts";
+import type { Overlay } from "../state/index.ts";
+import type { NodeFiles } from "./files.ts";
+import { systemClock, systemTimers } from "./ports.ts";
+import type { NodeSetup } from "./setup.ts";
+
+/** Opens the three lanes over their files. */
+export function openEvents(setup: NodeSetup, files: NodeFiles, blocks: BlockService<Overlay, LaneRecord>, log: Log): EventLog {
+  return new EventLog({
+    crit: new CritTable(files.node),
+    ops: new LaneTable(files.ops, "ops"),
+    chain: blocks.laneReader,
+    checkpoints: new CheckpointTable(files.node, log),
+    identity: setup.identity,
+    network: networkIdOf(setup.genesis.hash),
+    node: setup.nodeId,
+    clock: systemClock,
+    timers: systemTimers,
+    log,
+  });
+}
+
+/** Tells people and the event log what consensus tells. */
+export function onNotice(notice: Notice, events: EventLog, log: Log): void {
+  switch (notice.kind) {
+    case "certified":
+      if (notice.by === "notarization") return;
+      events.appendOps(event("consensus.reached", { kind: notice.by, epoch: notice.epoch, view: notice.view }));
+      return;
+    case "recovering":
+      log.error("consensus.recovering", { why: notice.why });
+      return;
+    case "blockInvalid":
+      log.warn("consensus.blockInvalid", { epoch: notice.epoch, view: notice.view, code: notice.code });
+      return;
+    case "recovered":
+      log.warn("consensus.recovered", { epoch: notice.epoch, firstView: notice.firstView });
+      return;
+    case "refused":
+      log.warn("consensus.refused", { from: notice.from, code: notice.code });
+      return;
+    case "entered":
+    case "evidence":
+      log.debug(`consensus.${notice.kind}`);
+  }
+}
+
+/**
+ * Tells the `ops` lane what this node does with blocks.
+ *
+ * @param countOf transactions of a batch that is held here
+ */
+export function blockObserver(events: () => EventLog | undefined, countOf: (digest: Uint8Array) => number): BlockObserver {
+  const placeOf = ({ height, epoch, view }: BlockHeader) => ({ height, epoch, view });
+  return {
+    onBuilt({ header, batchDigests }, hash) {
+      const transactions = batchDigests.reduce((sum, digest) => sum + countOf(digest), 0);
+      events()?.appendOps(event("block.created", { ...placeOf(header), hash, transactions }));
+    },
+    onJudged: ({ header }, verdict) =>
+      events()?.appendOps(event("block.validated", { ...placeOf(header), hash: blockHashOf(header), verdict })),
+  };
+}
+
+/**
+ * Carries the signing high-water mark from the journal into the vital lane, once for each floor, at a start and at a
+ * stop: whoever restores this box later must not vote at or below it.
+ */
+export function carrySigningMark(events: EventLog, { epoch, view }: Round): void {
+  events.appendCritFrom("journal", epoch * MARK_EPOCH + view, event("signing.marked", { epoch, view }));
+}
+
+/** Views of one epoch stay below this, so that marks count upward across epochs. */
+const MARK_EPOCH = 2 ** 32;
