@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { present, toHex } from "../../src/kernel/index.ts";
 import { checkEvidence, decodeEvidence, proposalIdOf, VOTE_KIND } from "../../src/protocol/index.ts";
-import { type MadeProposal, Rig } from "./rig.ts";
+import { FRESH_JOURNAL, type MadeProposal, Rig } from "./rig.ts";
 
 const { notarize, nullify, finalize } = VOTE_KIND;
 
@@ -57,6 +57,18 @@ test("R5: after FINALIZE, no NULLIFY in the view", () => {
   expect(rig.cast).toEqual(["NOTARIZE 0:1", "FINALIZE 0:1"]);
   rig.work();
   rig.vote([1], nullify, 1);
+  rig.pass(20_000);
+  expect(rig.cast).not.toContain("NULLIFY 0:1");
+});
+
+test("R5: a FINALIZE that only the journal knows of, still bars NULLIFY in its view", () => {
+  const first = rigWithNotarize();
+  first.rig.vote([2], notarize, 1, first.made.id);
+  const records = first.rig.journal.filter((record) => record.kind === "vote");
+  expect(records).toHaveLength(2);
+  const rig = new Rig({ replay: { ...FRESH_JOURNAL, records } });
+  rig.work();
+  rig.vote([1, 2], nullify, 1);
   rig.pass(20_000);
   expect(rig.cast).not.toContain("NULLIFY 0:1");
 });

@@ -134,6 +134,14 @@ test("R4: quorums count weight, not heads", () => {
   expect(rig.status.view).toBe(2);
 });
 
+test("R4: of five equal boxes four make a quorum, not 2F+1", () => {
+  const rig = new Rig({ weights: [1n, 1n, 1n, 1n, 1n] });
+  rig.vote([2, 3, 4], nullify, 1);
+  expect([rig.set.faultyWeightMax, rig.set.quorumWeight, rig.status.view]).toEqual([1n, 4n, 1]);
+  rig.vote([1], nullify, 1);
+  expect(rig.status.view).toBe(2);
+});
+
 test("R6: weight Q of NULLIFY, makes the nullification and opens the next view", () => {
   const rig = new Rig();
   rig.vote([2, 3], nullify, 1);
