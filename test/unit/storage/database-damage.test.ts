@@ -34,11 +34,11 @@ let closed: Image;
 beforeAll(() =>
   inFolder((folder) => {
     const db = openSample(folder);
-    addRows(db, 6);
+    addRows(db, 3);
     db.checkpoint();
-    addRows(db, 4);
+    addRows(db, 2);
     db.checkpoint();
-    addRows(db, 5);
+    addRows(db, 3);
     killed = imageOf(folder);
     db.close();
     closed = imageOf(folder);
@@ -46,8 +46,8 @@ beforeAll(() =>
 );
 
 test("database damage: as it was left, is accepted whole", () => {
-  expect(judge(killed)).toMatchObject({ report: { commitCount: 16, droppedBytes: 0, isMarkUnreadable: false } });
-  expect(judge(closed)).toMatchObject({ report: { commitCount: 16, droppedBytes: 0, isMarkUnreadable: false } });
+  expect(judge(killed)).toMatchObject({ report: { commitCount: 9, droppedBytes: 0, isMarkUnreadable: false } });
+  expect(judge(closed)).toMatchObject({ report: { commitCount: 9, droppedBytes: 0, isMarkUnreadable: false } });
 });
 
 test.each([
@@ -74,15 +74,15 @@ test("database damage: any file cut, emptied or gone, is found and named", () =>
     const isMark = path.endsWith(".mark");
     for (const changed of [new Uint8Array(0), content.subarray(0, content.length >> 1), content.subarray(0, content.length - 1)]) {
       const verdict = judge(withContent(killed, path, changed));
-      if (isMark) expect(verdict).toMatchObject({ report: { commitCount: 16, isMarkUnreadable: true } });
+      if (isMark) expect(verdict).toMatchObject({ report: { commitCount: 9, isMarkUnreadable: true } });
       // The last frame of the sums is a mark, written without a sync: cut, it is a torn write that lost nothing.
-      else if ("report" in verdict) expect(verdict).toMatchObject({ report: { commitCount: 16, droppedSumsBytes: 47 } });
+      else if ("report" in verdict) expect(verdict).toMatchObject({ report: { commitCount: 9, droppedSumsBytes: 47 } });
       else expect(verdict.file).toStartWith("/home/sample.db");
     }
     const without = new Map(killed);
     without.delete(path);
     if (path === "sample.db") expect(() => judge(without)).toThrow("no such file");
-    else if (isMark) expect(judge(without)).toMatchObject({ report: { commitCount: 16, isMarkUnreadable: true } });
+    else if (isMark) expect(judge(without)).toMatchObject({ report: { commitCount: 9, isMarkUnreadable: true } });
     else expect(judge(without)).toMatchObject({ file: expect.stringContaining("/home/sample.db") });
   }
 });
@@ -123,9 +123,9 @@ test("database damage: a checkpoint interrupted anywhere, loses nothing and is n
     const sums = withContent(before, "sample.db.sums/00000000.seg", after.get("sample.db.sums/00000000.seg") as Uint8Array);
     const states: Image[] = [before, sums, withContent(sums, "sample.db", newMain), after];
     const prng = new Prng(23);
-    for (let round = 0; round < 400; round++) states.push(withContent(sums, "sample.db", partlyMoved(oldMain, newMain, prng)));
+    for (let round = 0; round < 200; round++) states.push(withContent(sums, "sample.db", partlyMoved(oldMain, newMain, prng)));
     for (const image of states) expect(judge(image)).toMatchObject({ report: { commitCount, droppedBytes: 0 } });
-    for (const image of states.slice(0, 8)) {
+    for (const image of states.slice(0, 6)) {
       inFolder((other) => {
         putImage(image, other);
         const again = openSample(other);
@@ -192,7 +192,7 @@ test("database damage: in a database not synced at each commit, one changed byte
     db.close();
     const wal = image.get("sample.db-wal") as Uint8Array;
     const unnoticed: number[] = [];
-    for (let at = 0; at < wal.length; at++) {
+    for (let at = 0; at < wal.length; at += 3) {
       const changed = wal.slice();
       changed[at] = (changed[at] as number) ^ 0x10;
       if (!("file" in judge(withContent(image, "sample.db-wal", changed), false))) unnoticed.push(at);

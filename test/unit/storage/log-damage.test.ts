@@ -37,9 +37,9 @@ function unnoticedChanges(image: Image, recordCount: number): string[] {
 
 test("log damage: any one byte changed after a clean close, the file is named", () => {
   const fs = new MemoryFileSystem();
-  newLog(fs, 40).close();
+  newLog(fs, 32).close();
   expect(fs.files(LOG_FOLDER).length).toBeGreaterThan(1);
-  expect(unnoticedChanges(fs.image(), 40)).toEqual([]);
+  expect(unnoticedChanges(fs.image(), 32)).toEqual([]);
 });
 
 test("log damage: any one byte changed after the process was killed, the file is named", () => {

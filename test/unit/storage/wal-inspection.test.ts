@@ -12,7 +12,7 @@ const logs: Uint8Array[] = [];
 beforeAll(() =>
   inFolder((folder) => {
     const db = openSample(folder);
-    for (let commit = 0; commit < 12; commit++) {
+    for (let commit = 0; commit < 7; commit++) {
       addRows(db, 1, commit % 3 === 0 ? 1500 : 90);
       logs.push(imageOf(folder).get("sample.db-wal") as Uint8Array);
     }
@@ -110,7 +110,7 @@ test("wal: sectors of the un-synced last commit lost in any pattern, is a torn e
   const prng = new Prng(5);
   const kept = beforeLast().length;
   let torn = 0;
-  for (let round = 0; round < 3000; round++) {
+  for (let round = 0; round < 1000; round++) {
     const bytes = last().slice();
     for (let sector = Math.floor(kept / 512) * 512; sector < bytes.length; sector += 512) {
       if (prng.chance(0.4)) bytes.fill(0, Math.max(kept, sector), Math.min(sector + 512, bytes.length));
@@ -119,7 +119,7 @@ test("wal: sectors of the un-synced last commit lost in any pattern, is a torn e
     if (wal.commitCount === logs.length) torn++;
     expect(wal.commitCount).toBeGreaterThanOrEqual(logs.length);
   }
-  expect(torn).toBeGreaterThan(1000);
+  expect(torn).toBeGreaterThan(300);
 });
 
 test("wal: frames of a step that was rolled back, are dropped and no damage", () =>
