@@ -75,7 +75,7 @@ test("consensus: a peer that says anything at all, makes no box throw and does n
   expect(cluster.oracle.findings).toEqual([]);
   expect(cluster.failures).toEqual([]);
   expect(cluster.lowestHeight).toBeGreaterThan(10);
-});
+}, 60_000);
 
 function mutated(bytes: Uint8Array, prng: Prng): Uint8Array {
   const copy = bytes.slice(0, prng.chance(0.1) ? prng.below(bytes.length) : undefined);
