@@ -1,12 +1,11 @@
 import { sha256 } from "../crypto/index.ts";
 import { bytesEqual, CborReader, CborWriter, concatBytes, err, ok, type Result, toHex, u32be, utf8 } from "../kernel/index.ts";
 import { STATE_BUCKETS } from "../protocol/index.ts";
-import { type FileSystem, isStorageError, nodeFileSystem, type OpenFile, parentOf, type StorageErrorCode } from "../storage/index.ts";
+import { type FileSystem, isStorageError, type OpenFile, parentOf, type StorageErrorCode } from "../storage/index.ts";
 import { type CheckpointFailure, type CheckpointMark, decodePart } from "./checkpoint.ts";
 import { isPackedBucket, type PackedBucket } from "./packed-bucket.ts";
 
-export type { FileSystem } from "../storage/index.ts";
-export { nodeFileSystem };
+export { type FileSystem, nodeFileSystem } from "../storage/index.ts";
 
 /** Version of the file's layout. */
 const FORMAT = 1;
