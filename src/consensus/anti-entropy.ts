@@ -121,7 +121,7 @@ export function answerFetch(core: CoreState, peer: PeerId, target: FetchTarget):
 }
 
 /** Sends certificates, as many as one message holds and the peer's budget pays. */
-export function sendCertificates(core: CoreState, peer: PeerId, certificates: readonly Certificate[]): void {
+function sendCertificates(core: CoreState, peer: PeerId, certificates: readonly Certificate[]): void {
   const page: Certificate[] = [];
   for (const certificate of certificates.slice(0, BOUNDS.messageCertificatesMax)) {
     if (!spend(core, peer, 128 + 66 * certificate.signatures.length)) break;

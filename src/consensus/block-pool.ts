@@ -1,6 +1,7 @@
 import { assert, bytesEqual, toHex } from "../kernel/index.ts";
 import { type Block, type Proposal, VOTE_KIND } from "../protocol/index.ts";
 import type { BlockVerdict } from "./block-port.ts";
+import { BOUNDS } from "./bounds.ts";
 import { type BlockEntry, type BlockStatus, type CoreState, emit, note, type ProposalEntry, type ViewState } from "./state.ts";
 import { want } from "./wants.ts";
 
@@ -50,7 +51,7 @@ export function findParentFacts(core: CoreState, hash: Uint8Array): ParentFacts 
 }
 
 /** Whether a header closes the current epoch (R12). */
-export function isBoundary(core: CoreState, header: Block["header"]): boolean {
+function isBoundary(core: CoreState, header: Block["header"]): boolean {
   return header.epoch === core.epoch.epoch && header.nextValidatorSetHash !== undefined;
 }
 
@@ -131,6 +132,18 @@ export function dropStaleBlocks(core: CoreState): void {
     if (wanted.has(key)) continue;
     core.blocks.delete(key);
     if (entry.status === "valid" && entry.block.header.height > core.tip.height) emit(core, { kind: "discard", hash: entry.hash });
+  }
+}
+
+/** Keeps the pool within its bound while commits wait for something: what lies furthest above the tip goes first. */
+export function boundBlocks(core: CoreState): void {
+  if (core.blocks.size <= BOUNDS.blocksMax) return;
+  dropStaleBlocks(core);
+  const furthest = [...core.blocks].sort(([, a], [, b]) => b.block.header.height - a.block.header.height);
+  for (const [key, entry] of furthest.slice(0, Math.max(0, core.blocks.size - BOUNDS.blocksMax / 2))) {
+    if (entry.status === "checking") continue;
+    core.blocks.delete(key);
+    if (entry.status === "valid") emit(core, { kind: "discard", hash: entry.hash });
   }
 }
 

@@ -26,6 +26,10 @@ export const BOUNDS = {
   finalBlocksBytesMax: 256 * 1024,
   /** A peer's budget for answers holds so many seconds of its refill (R9). */
   answerBudgetSeconds: 4,
+  /** Finalizations kept whose blocks are not committed here; of more, the lowest and the highest stay. */
+  targetsMax: 64,
+  /** Unfinalized or uncommitted blocks held; beyond it those furthest from the tip go and are fetched again. */
+  blocksMax: 1_024,
   /** Evidence kept for inclusion. */
   evidenceMax: 64,
   /** Certificates waiting to be forwarded (R9a). */

@@ -1,7 +1,7 @@
 import { bytesEqual, toHex } from "../kernel/index.ts";
 import { type Block, blockHashOf, type Certificate, VOTE_KIND } from "../protocol/index.ts";
 import { keepBlock } from "./block-pool.ts";
-import { acceptCertificate, isSound } from "./certificates.ts";
+import { acceptCertificate, addTarget, isSound } from "./certificates.ts";
 import type { PeerId } from "./messages.ts";
 import type { Round } from "./rounds.ts";
 import type { CoreState, Want } from "./state.ts";
@@ -82,7 +82,6 @@ function takeFinalization(core: CoreState, finalization: Certificate): boolean {
   const key = toHex(finalization.proposal?.blockHash ?? new Uint8Array());
   if (core.targets.some((target) => toHex(target.proposal?.blockHash ?? new Uint8Array()) === key)) return true;
   if (!isSound(core, epoch, finalization)) return false;
-  core.targets.push(finalization);
-  core.targets.sort((a, b) => a.view - b.view);
+  addTarget(core, finalization);
   return true;
 }

@@ -23,7 +23,7 @@ export type CertificateOutcome = "held" | "known" | "ahead" | "refused";
 const NAMES = { 1: "notarization", 2: "nullification", 3: "finalization" } as const;
 
 /** The held certificate of a kind in a view. */
-export function findCertificate(view: ViewState | undefined, kind: VoteKind): Certificate | undefined {
+function findCertificate(view: ViewState | undefined, kind: VoteKind): Certificate | undefined {
   return view?.[NAMES[kind]];
 }
 
@@ -104,7 +104,7 @@ export function formCertificate(core: CoreState, statement: VoteStatement): void
 }
 
 /** The proposal of this id, as far as a payload or certificate of the view shows it. */
-export function findProposal(view: ViewState, id: string): Proposal | undefined {
+function findProposal(view: ViewState, id: string): Proposal | undefined {
   const entry = view.proposals.get(id);
   if (entry) return entry.proposal;
   for (const certificate of [view.notarization, view.finalization]) {
@@ -114,7 +114,7 @@ export function findProposal(view: ViewState, id: string): Proposal | undefined 
 }
 
 /** Whether two certificates say the same, whoever signed them. */
-export function isSameStatement(a: Certificate, b: Certificate): boolean {
+function isSameStatement(a: Certificate, b: Certificate): boolean {
   if (a.kind !== b.kind || a.epoch !== b.epoch || a.view !== b.view) return false;
   if (!a.proposal || !b.proposal) return !a.proposal && !b.proposal;
   return bytesEqual(proposalIdOf(a.proposal), proposalIdOf(b.proposal));
@@ -125,14 +125,20 @@ function raiseFloor(core: CoreState, finalization: Certificate): void {
   const before = epoch.floor;
   assert(finalization.view > before, "the floor never moves back");
   epoch.floor = finalization.view;
-  core.targets.push(finalization);
-  core.targets.sort((a, b) => a.view - b.view);
+  addTarget(core, finalization);
   for (const view of viewsBetween(epoch, before, epoch.floor - 1)) stripView(epoch, view);
   const gone = BOUNDS.viewsBelowFloor + 1;
   for (const { view } of viewsBetween(epoch, before - gone, epoch.floor - gone)) epoch.views.delete(view);
   epoch.nullifiedViews = 0;
   for (const view of viewsBetween(epoch, epoch.floor + 1, epoch.best?.view ?? 0)) if (view.nullification) epoch.nullifiedViews++;
   epoch.notarized.delete(epoch.floor);
+}
+
+/** Remembers a finalization whose blocks are to be committed (R8). While they cannot be, old ones between make room. */
+export function addTarget(core: CoreState, finalization: Certificate): void {
+  core.targets.push(finalization);
+  core.targets.sort((a, b) => a.view - b.view);
+  if (core.targets.length > BOUNDS.targetsMax) core.targets.splice(1, 1);
 }
 
 /** Views from first to last that are kept; looks at each number or at each view, whichever are fewer. */

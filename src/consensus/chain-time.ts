@@ -6,7 +6,7 @@ import type { CoreState } from "./state.ts";
  *
  * @see consensus R16
  */
-export function chainNowMs(core: CoreState): number {
+function chainNowMs(core: CoreState): number {
   return Math.max(core.wallMs, core.tip.timeMs + Math.floor(core.nowMs - core.tipAtMs));
 }
 

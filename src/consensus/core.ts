@@ -3,7 +3,7 @@ import type { Vote } from "../protocol/index.ts";
 import { onMessage } from "./admission.ts";
 import { breakStandstill, forwardDue, runFetches } from "./anti-entropy.ts";
 import { tryArm, tryEnter } from "./arming.ts";
-import { onChecked, retryLacking } from "./block-pool.ts";
+import { boundBlocks, onChecked, retryLacking } from "./block-pool.ts";
 import { BOUNDS } from "./bounds.ts";
 import { wantProofOfClaims } from "./catch-up.ts";
 import { formCertificate } from "./certificates.ts";
@@ -48,6 +48,7 @@ export function settle(core: CoreState): void {
     break;
   }
   if (core.isHalted) return;
+  boundBlocks(core);
   wantProofOfClaims(core);
   runRecovery(core);
   repeatHello(core);

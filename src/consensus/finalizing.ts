@@ -79,7 +79,7 @@ export function onCommitted(core: CoreState, tip: ChainTip, opened: EpochOpening
 }
 
 /** Ends all voting for good. */
-export function halt(core: CoreState, reason: string): void {
+function halt(core: CoreState, reason: string): void {
   core.isHalted = true;
   emit(core, { kind: "halt", reason });
 }

@@ -21,7 +21,6 @@
  * @see docs/consensus.md
  */
 export * from "./block-port.ts";
-export { BOUNDS } from "./bounds.ts";
 export { step } from "./core.ts";
 export { nextDeadlineMs } from "./deadlines.ts";
 export * from "./inspection.ts";
@@ -30,7 +29,7 @@ export * from "./loop.ts";
 export { decodeMessage, encodeMessage, MESSAGE_BYTES_MAX } from "./message-codec.ts";
 export * from "./messages.ts";
 export * from "./ports.ts";
-export { gateOf, recoveryAllows } from "./recovery-gate.ts";
+export { recoveryAllows } from "./recovery-gate.ts";
 export * from "./rounds.ts";
 export { type CoreStart, startCore } from "./start.ts";
 export type { CoreConfig, CoreState } from "./state.ts";

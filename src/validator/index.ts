@@ -9,8 +9,6 @@
  */
 export { attendanceOf, type Duties, dutiesOf } from "./duties.ts";
 export { ConsensusJournal, type JournalLog, type JournalOptions, type JournalSource } from "./journal.ts";
-export { type ContentsFault, type FoundRecord, type JournalContents, type LogPlace, readContents } from "./journal-contents.ts";
 export { decodeRecord, encodeRecord, type StoredRecord } from "./journal-records.ts";
 export { createJournal, type JournalFiles, openJournal, recoverJournal } from "./store.ts";
-export { VoteBook, type VoteRefusal } from "./vote-book.ts";
 export { type GuardRefusal, VoteGuard, type VoteKey, VoteRefused } from "./vote-guard.ts";

@@ -168,6 +168,33 @@ test("R13: final blocks that extend the tip and end in a finalization, are execu
   expect(rig.status.floor.view).toBe(20);
 });
 
+test("R13: a box that cannot commit for long, keeps within its bounds and commits when it can", () => {
+  const rig = new Rig();
+  const digest = rig.work();
+  const made = foreignChain(rig, 3_000);
+  rig.chain.batches.clear();
+  for (const { block, proposal, finalization } of made) {
+    const leader = rig.leaderOf(block.header.view);
+    if (leader !== rig.self) rig.from(leader, rig.message(proposal, block));
+    rig.show(finalization);
+  }
+  expect([rig.status.height, rig.status.floor.view]).toEqual([0, 3_000]);
+  expect(rig.core.blocks.size).toBeLessThanOrEqual(1_024);
+  expect(rig.core.targets.length).toBeLessThanOrEqual(64);
+  expect(rig.core.epoch.views.size).toBeLessThanOrEqual(290);
+  rig.chain.hold(digest);
+  rig.input({ kind: "batchesHeld" });
+  for (let round = 0; round < 40 && rig.status.height < 3_000; round++) {
+    rig.pass(10_000);
+    const { height } = rig.status;
+    for (const { block } of made.slice(height, height + 3)) rig.from(1, { kind: "block", block });
+    const run = made.slice(rig.status.height, rig.status.height + 200);
+    const last = run.at(-1);
+    if (last) rig.from(1, { kind: "finalBlocks", blocks: run.map((one) => one.block), finalization: last.finalization });
+  }
+  expect(rig.status.height).toBe(3_000);
+});
+
 test("R14: a lost journal, recovers with a gate at V+3 once others of weight 2F+1 have shown where they are", () => {
   const rig = new Rig({ replay: LOST_JOURNAL });
   expect(rig.journal).toEqual([{ kind: "recovery", status: { kind: "recovering" } }]);

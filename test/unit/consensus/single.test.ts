@@ -1,4 +1,7 @@
 import { expect, test } from "bun:test";
+import { cloneCore, inspectCore, step } from "../../../src/consensus/index.ts";
+import { VOTE_KIND } from "../../../src/protocol/index.ts";
+import { Rig } from "../../rules/rig.ts";
 import { Cluster } from "../../sim/cluster.ts";
 
 test("consensus: a single validator holding a batch, finalizes it with two journal syncs and one commit", () => {
@@ -30,4 +33,14 @@ test("consensus: four validators under load, finalize the same blocks on all", (
   const isDone = cluster.run(10_000, () => cluster.nodes.every((node) => !node.chain.hasWork() && node.chain.batches.size === 20));
   expect(cluster.oracle.findings).toEqual([]);
   expect(isDone).toBe(true);
+});
+
+test("consensus: a cloned core, lives on its own", () => {
+  const rig = new Rig();
+  const copy = cloneCore(rig.core);
+  rig.show(rig.nullification(1));
+  expect([inspectCore(rig.core).view, inspectCore(copy).view]).toEqual([2, 1]);
+  const vote = rig.makeVote(2, VOTE_KIND.nullify, 1);
+  step(copy, { kind: "message", from: rig.peer(2), message: { kind: "vote", vote } }, { monotonicMs: rig.nowMs, wallMs: rig.wallMs });
+  expect(copy.epoch.views.get(1)?.votes.size).toBe(1);
 });
