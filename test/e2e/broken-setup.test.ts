@@ -187,11 +187,6 @@ describe("homes that cannot run", () => {
     await refusesEach([
       ...later,
       {
-        name: "the journal of a later release",
-        harm: (copy) => raiseLogVersion(at(copy, "journal")),
-        says: ["journal", /version|later|release/],
-      },
-      {
         name: "batches of a later release",
         harm: (copy) => raiseLogVersion(at(copy, "batches")),
         says: ["batches", /version|later|release/],
@@ -204,6 +199,15 @@ describe("homes that cannot run", () => {
 });
 
 describe("a journal that is not there (J7)", () => {
+  test("e2e: a journal of a later release, no vote, named by doctor", async () => {
+    const copy = place.copyOf(home);
+    raiseLogVersion(at(copy, "journal"));
+    expect(await findMutenessFaults(place, copy, [/journal/])).toEqual([]);
+    const doctor = await bizra("doctor", "--home", copy);
+    expect(doctor.code).toBe(1);
+    expect(doctor.out).toMatch(/journal.*format 999 is newer/);
+  }, 30_000);
+
   for (const [what, harm] of [
     ["missing", (copy: string) => rmSync(at(copy, "journal"), { recursive: true })],
     ["empty", (copy: string) => readdirSync(at(copy, "journal")).forEach((name) => void rmSync(at(copy, `journal/${name}`)))],

@@ -32,14 +32,14 @@ afterAll(() => place.end());
 
 describe("harm at rest", () => {
   for (const [state, home, flipsPerFile] of [
-    ["stopped in good order", () => stopped, 12],
-    ["killed under load", () => killed, 15],
+    ["stopped in good order", () => stopped, 10],
+    ["killed under load", () => killed, 12],
   ] as const) {
     test(`e2e: a home ${state}, each file harmed bit by bit and lost, never silently lived with`, async () => {
       const accounts = Object.values(net.accounts).map(readKeys);
       const report = await runDamageTrial(place, { home: home(), accounts, flipsPerFile, startShare: 0.12, chance, width: 3 });
       console.log(`damage, ${state}, seed ${chance.seed}: ${describeDamageReport(report)}`);
-      expect(report.faults).toEqual([]);
+      expect(report.faults.slice(0, 30)).toEqual([]);
     }, 120_000);
   }
 });

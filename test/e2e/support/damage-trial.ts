@@ -3,10 +3,13 @@ import { join } from "node:path";
 import { inParallel } from "./audit.ts";
 import { bizra, lastJson } from "./bizra.ts";
 import type { Chance } from "./chance.ts";
-import { describeHarm, doHarm, filesOf, type Harm, names, sampleFlips } from "./home-files.ts";
+import { describeHarm, doHarm, filesOf, type Harm, isHalfEmpty, names, sampleFlips } from "./home-files.ts";
 import { addressOf, type Keys } from "./independent-client.ts";
 import { NodeEnded, type NodeProcess } from "./node-process.ts";
 import type { Workplace } from "./workplace.ts";
+
+/** Files that a demo home brings along and a node does not need: nothing knows that they should be there. */
+const NOT_MISSED: ReadonlySet<string> = new Set(["keys/owner.json"]);
 
 /** What a damage trial is told. */
 export type DamagePlan = {
@@ -78,9 +81,13 @@ export async function runDamageTrial(place: Workplace, plan: DamagePlan): Promis
 }
 
 function harmsOf({ home, flipsPerFile, chance }: DamagePlan, file: string): Harm[] {
-  const size = statSync(join(home, file)).size;
+  const path = join(home, file);
+  const size = statSync(path).size;
   if (size === 0) return [];
-  return [...sampleFlips(size, flipsPerFile, chance), { kind: "delete" }, { kind: "halve" }, { kind: "empty" }];
+  const losses: Harm[] = [{ kind: "empty" }];
+  if (!NOT_MISSED.has(file)) losses.push({ kind: "delete" });
+  if (!isHalfEmpty(path)) losses.push({ kind: "halve" });
+  return [...sampleFlips(size, flipsPerFile, chance), ...losses];
 }
 
 /** A home that nobody harmed has nothing wrong. */

@@ -64,6 +64,12 @@ export function sampleFlips(sizeBytes: number, count: number, chance: Chance): H
   return [...offsets].map((offset) => ({ kind: "flip", offset, bit: chance.between(0, 7) }));
 }
 
+/** Whether the second half of a file is nothing but zeros, space laid out ahead that may be missing without harm. */
+export function isHalfEmpty(path: string): boolean {
+  const content = readFileSync(path);
+  return content.subarray(content.length >> 1).every((byte) => byte === 0);
+}
+
 /** Whether a text names a file: by its path in the home, or by the database or log that it is a part of. */
 export function names(text: string, file: string): boolean {
   return text.includes(/^([a-z]+\.db|journal|batches|index)/.exec(file)?.[0] ?? file);

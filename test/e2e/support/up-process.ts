@@ -67,7 +67,11 @@ export class UpProcess {
   #onLines(text: string): void {
     const parts = (this.#rest + text).split("\n");
     this.#rest = parts.pop() ?? "";
-    for (const part of parts) this.lines.push(JSON.parse(part) as ReadyLine);
+    for (const part of parts) {
+      const line = JSON.parse(part) as Partial<ReadyLine>;
+      if (line.ready === true) this.lines.push(line as ReadyLine);
+      else this.#notes += `${part}\n`;
+    }
   }
 
   async #read(stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> {
