@@ -126,7 +126,7 @@ function fieldsOf(value: unknown, names: string): Readonly<Record<string, unknow
 }
 
 function hexField(value: unknown, bytesMin: number, bytesMax: number): Uint8Array | undefined {
-  const bytes = typeof value === "string" ? parseHex(value) : undefined;
+  const bytes = typeof value === "string" && value === value.toLowerCase() ? parseHex(value) : undefined; // one spelling
   return bytes !== undefined && bytes.length >= bytesMin && bytes.length <= bytesMax ? bytes : undefined;
 }
 

@@ -1,6 +1,6 @@
 import type { Signer } from "../crypto/index.ts";
 import type { CancelTimer, Clock, Log, Result, Timers } from "../kernel/index.ts";
-import type { StorageError } from "../storage/index.ts";
+import { isStorageError, type StorageError } from "../storage/index.ts";
 import { CHECKPOINT_POLICY, type Checkpoint, checkpointOrigin, signCheckpoint } from "./checkpoint.ts";
 import { type Event, type EventTypeOf, event } from "./event-schemas.ts";
 import { LaneDamaged, LaneLog } from "./lane-log.ts";
@@ -205,8 +205,22 @@ export class EventLog {
     this.#isDueAtOnce = isDueAtOnce;
     this.#cancelTimer = this.#parts.timers.after(isDueAtOnce ? 0 : CHECKPOINT_POLICY.ageMaxMs, () => {
       this.#cancelTimer = undefined;
-      this.signCheckpoints();
+      this.#signInTime();
     });
+  }
+
+  /** A checkpoint that finds no room is signed later; the records that it covers are there in any case. */
+  #signInTime(): void {
+    try {
+      this.signCheckpoints();
+    } catch (error) {
+      if (!isStorageError(error) || error.code !== "diskFull") throw error;
+      this.#parts.log.warn("events.checkpoint.postponed", { file: error.path, error: error.message });
+      this.#cancelTimer = this.#parts.timers.after(CHECKPOINT_POLICY.ageMaxMs, () => {
+        this.#cancelTimer = undefined;
+        this.#signInTime();
+      });
+    }
   }
 
   #checkTail(lane: Lane, checkpoint: Checkpoint | undefined): void {

@@ -2,7 +2,7 @@ import type { DeviceEntry, Transaction } from "../protocol/index.ts";
 import type { LedgerView } from "./view.ts";
 
 /** Milliseconds of header time that a device's quota counts over. */
-export const QUOTA_HOUR_MS = 3_600_000;
+const QUOTA_HOUR_MS = 3_600_000;
 
 /** The hour of a header time: whole hours since the Unix epoch. */
 export function quotaHourOf(timeMs: number): number {

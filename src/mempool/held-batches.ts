@@ -71,7 +71,7 @@ export class HeldBatches {
     if (record.kind !== "batch" || !bytesEqual(record.batch.digest, digest)) {
       throw new StorageError(
         "damaged",
-        `segment ${location.segment}`,
+        `batches/${location.segment.toString().padStart(8, "0")}.seg`,
         `record ${location.record} of the batch log is not batch ${toHex(digest)}`,
       );
     }

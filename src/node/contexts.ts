@@ -82,6 +82,7 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
     ),
   });
   const settlements = new Settlements();
+  const isJournalLost = files.journal.replay().kind === "lost";
   const tip = blocks.tip();
   const mempool = new Mempool({
     chainId: genesis.hash,
@@ -107,6 +108,8 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
       sourceSizeBytesMax: configuration.mempool.sourceBytesMax,
       freeSpaceBytesMin: configuration.storage.freeBytesMin,
     },
+    // A validator that lost its journal cannot make anything final until its operator acts: it takes nothing in.
+    isSyncing: () => isJournalLost,
     freeSpaceBytes: () => freeBytesOf(home),
     onBatchDurable: ({ digest, count, sizeBytes }) =>
       events?.appendOps(event("transaction.submitted", { batch: digest, transactions: count, sizeBytes })),
@@ -117,6 +120,10 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
   blocks.recover(tip.height);
   const opened = openEvents(setup, files, blocks, log);
   events = opened;
+  for (const { path, report } of [files.chain, files.node, files.ops]) {
+    if (report.isMarkUnreadable)
+      damage.push({ file: `${path}.mark`, detail: "the commit mark is not what was written, or is gone; it is made again" });
+  }
   for (const tail of [files.batches.report.tornTail, files.journal.tornTail]) {
     if (tail?.shape === "garbled")
       damage.push({

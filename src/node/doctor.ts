@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LANES } from "../events/index.ts";
-import { parseKeyFile } from "../identity/index.ts";
+import { parseKeyFile, unlockKeyFile } from "../identity/index.ts";
 import { silentLog, toHex } from "../kernel/index.ts";
 import { genesisEntries } from "../ledger/index.ts";
 import { State } from "../state/index.ts";
@@ -44,7 +44,18 @@ export async function examineHome(home: string, options: ExaminationOptions): Pr
   const findings: Finding[] = [];
   const setup = await attempt(findings, () => openSetup(home, {}, options.askPassphrase));
   if (!setup) return { ok: false, findings };
-  findKeyFaults(home, findings);
+  await findKeyFaults(setup, findings);
+  if (!existsSync(join(home, HOME.chain)) && !existsSync(join(home, HOME.batches))) {
+    findings.push({ severity: "notice", detail: `${home} has never been started; there is no chain to examine` });
+    return { ok: findings.every((f) => f.severity === "notice"), findings };
+  }
+  if (!existsSync(join(home, HOME.state))) {
+    findings.push({
+      severity: "notice",
+      file: join(home, HOME.state),
+      detail: `${join(home, HOME.state)}: there is none; a start executes the whole chain again`,
+    });
+  }
   const files = await attempt(findings, () => openFiles(setup, silentLog));
   if (!files) return { ok: false, findings };
   const facts = await attempt(findings, () => examineFiles(setup, files, options, findings));
@@ -64,13 +75,16 @@ async function attempt<T>(findings: Finding[], step: () => T | Promise<T>): Prom
   }
 }
 
-/** Keys that the node itself does not open at start are at least readable. */
-function findKeyFaults(home: string, findings: Finding[]): void {
+/** Every key file opens, also those that a start does not need. */
+async function findKeyFaults({ home, passphrase }: NodeSetup, findings: Finding[]): Promise<void> {
   for (const name of readdirSync(join(home, "keys")).filter((file) => file.endsWith(".json"))) {
     const file = join(home, "keys", name);
     const parsed = parseKeyFile(readFileSync(file, "utf8"));
-    if (!parsed.ok)
-      findings.push({ severity: "error", file, detail: `${file}: ${parsed.error.detail}; put it back from where you keep it` });
+    const opened = parsed.ok ? await unlockKeyFile(parsed.value, passphrase()) : parsed;
+    if (opened.ok) continue;
+    const isOurs = file === join(home, HOME.validatorKey) || file === join(home, HOME.identityKey);
+    const doubt = opened.error.code === "wrongPassphrase" && !isOurs ? ", or it has a passphrase of its own" : "";
+    findings.push({ severity: "warning", file, detail: `${file}: ${opened.error.detail}${doubt}; put it back from where you keep it` });
   }
 }
 
@@ -105,9 +119,10 @@ function findJournalFaults(setup: NodeSetup, files: NodeFiles, findings: Finding
   findings.push({
     severity: "error",
     file: join(setup.home, HOME.journal),
-    detail:
-      `${join(setup.home, HOME.journal)}: the consensus journal is ${replay.loss}: ${replay.detail}. This validator does not vote without it. ` +
-      `If no other box runs this key and this home is the latest, \`bizra doctor --home ${setup.home} --recover-journal\` begins a new one above the chain's last block`,
+    detail: /newer than this release/.test(replay.detail)
+      ? `${join(setup.home, HOME.journal)}: ${replay.detail}. Run the release that wrote it, or a later one; nothing is lost`
+      : `${join(setup.home, HOME.journal)}: the consensus journal is ${replay.loss}: ${replay.detail}. This validator does not vote without it. ` +
+        `If no other box runs this key and this home is the latest, \`bizra doctor --home ${setup.home} --recover-journal\` begins a new one above the chain's last block`,
   });
 }
 

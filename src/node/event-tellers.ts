@@ -1,17 +1,38 @@
 import type { BlockObserver, BlockService } from "../blocks/index.ts";
 import type { Notice, Round } from "../consensus/index.ts";
-import { CheckpointTable, CritTable, EventLog, event, type LaneRecord, LaneTable } from "../events/index.ts";
-import type { Log } from "../kernel/index.ts";
+import { CheckpointTable, CritTable, decodePayload, EventLog, event, type LaneRecord, LaneTable } from "../events/index.ts";
+import { bytesEqual, type Log } from "../kernel/index.ts";
 import { type BlockHeader, blockHashOf, networkIdOf } from "../protocol/index.ts";
 import type { Overlay } from "../state/index.ts";
+import { StorageError } from "../storage/index.ts";
 import type { NodeFiles } from "./files.ts";
 import { systemClock, systemTimers } from "./ports.ts";
 import type { NodeSetup } from "./setup.ts";
 
-/** Opens the three lanes over their files. */
+/**
+ * Opens the three lanes over their files. The vital lane begins with the genesis that the node runs on, so that another
+ * chain's file is noticed.
+ *
+ * @throws StorageError `damaged` when node.db is another chain's
+ */
 export function openEvents(setup: NodeSetup, files: NodeFiles, blocks: BlockService<Overlay, LaneRecord>, log: Log): EventLog {
+  const crit = new CritTable(files.node);
+  const events = openLanes(setup, files, crit, blocks, log);
+  const digest = setup.genesis.hash;
+  if (events.tip("crit").sequence === 0) events.appendCrit(event("configuration.changed", { version: 1, digest, actor: "genesis" }));
+  const read = events.read("crit", { epoch: 1, sequence: 0 }, 1);
+  const first = read.ok ? read.value[0] : undefined;
+  const payload = first && decodePayload(first.type, first.payload);
+  const found = payload?.ok ? payload.value["digest"] : undefined;
+  if (!(found instanceof Uint8Array) || !bytesEqual(found, digest)) {
+    throw new StorageError("damaged", files.node.path, "its first record names another genesis: it belongs to another chain");
+  }
+  return events;
+}
+
+function openLanes(setup: NodeSetup, files: NodeFiles, crit: CritTable, blocks: BlockService<Overlay, LaneRecord>, log: Log): EventLog {
   return new EventLog({
-    crit: new CritTable(files.node),
+    crit,
     ops: new LaneTable(files.ops, "ops"),
     chain: blocks.laneReader,
     checkpoints: new CheckpointTable(files.node, log),

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { event } from "../events/index.ts";
 import { startGateway } from "../gateway/index.ts";
 import type { Log } from "../kernel/index.ts";
@@ -6,7 +7,7 @@ import { type Contexts, openContexts } from "./contexts.ts";
 import { carrySigningMark } from "./event-tellers.ts";
 import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
-import { announceRunningNode, withdrawRunningNode } from "./home.ts";
+import { announceRunningNode, HOME, withdrawRunningNode } from "./home.ts";
 import { nodeMetrics } from "./node-metrics.ts";
 import { systemClock, systemTimers } from "./ports.ts";
 import type { NodeSetup } from "./setup.ts";
@@ -34,6 +35,8 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
   const startedAtMs = systemClock.monotonicMs();
   const failure = Promise.withResolvers<unknown>();
   const files = openFiles(setup, log);
+  const replay = files.journal.replay();
+  if (replay.kind === "lost") log.error("journal.lost", { file: join(setup.home, HOME.journal), loss: replay.loss, detail: replay.detail });
   const contexts = openOrClose(setup, files, log, failure.resolve);
   const { state, blocks, loop, settlements, events } = contexts;
   const lag = new EventLoopLag(systemClock, systemTimers);

@@ -41,7 +41,10 @@ export function openState(
     log.error("storage.damaged", { file: path, detail, remedy: "built again from the chain" });
     return { state: fromGenesis(), damage: [{ file: path, detail: `${detail}; it is a cache and is built again from the chain` }] };
   };
-  if (!existsSync(path)) return { state: fromGenesis(), damage: [] };
+  if (!existsSync(path)) {
+    if (!files.isFirstStart) log.warn("state.absent", { file: path, remedy: "built again from the chain" });
+    return { state: fromGenesis(), damage: [] };
+  }
   const loaded = State.load(nodeFileSystem, path, genesis.hash, checkpoints);
   if (!loaded.ok) return rebuilt(loaded.error.detail);
   const state = loaded.value;

@@ -21,6 +21,8 @@ export type NodeSetup = {
   readonly validator: Signer;
   /** Signs checkpoints of the event log; never votes. */
   readonly identity: Signer;
+  /** The passphrase that opened the keys, for whoever examines the home. */
+  readonly passphrase: () => string;
   /** The `{node}` of topics and status. */
   readonly nodeId: string;
 };
@@ -61,7 +63,7 @@ export async function openSetup(
     );
   }
   const nodeId = configuration.node.id || toHex(identity.publicKey.subarray(0, 8));
-  return { home, configuration, genesis, genesisText, validatorSet: set.value, validator, identity, nodeId };
+  return { home, configuration, genesis, genesisText, validatorSet: set.value, validator, identity, passphrase: () => passphrase, nodeId };
 }
 
 /** The effective settings of a home with their sources, for `doctor`. */

@@ -2,6 +2,7 @@ import { LAN_TIMERS, WAN_TIMERS } from "../consensus/index.ts";
 import { event } from "../events/index.ts";
 import type { CancelTimer, Log } from "../kernel/index.ts";
 import { type Alert, type EventLoopLag, findAlerts, type NodeSample, readProcessFigures } from "../monitoring/index.ts";
+import { isStorageError } from "../storage/index.ts";
 import { type Contexts, freeBytesOf } from "./contexts.ts";
 import { systemClock, systemTimers } from "./ports.ts";
 import type { NodeSetup } from "./setup.ts";
@@ -27,7 +28,7 @@ export class Watch {
   /** Begins to look; the first time after an interval. */
   start(): void {
     this.#cancel = systemTimers.after(INTERVAL_MS, () => {
-      this.#look();
+      this.#lookIfThereIsRoom();
       this.start();
     });
   }
@@ -37,19 +38,28 @@ export class Watch {
     this.#cancel();
   }
 
+  /** Alerts are durable; on a full disk, which is one of them, they wait for room. */
+  #lookIfThereIsRoom(): void {
+    try {
+      this.#look();
+    } catch (error) {
+      if (!isStorageError(error) || error.code !== "diskFull") throw error;
+    }
+  }
+
   #look(): void {
     const { events } = this.#contexts;
     const holding = new Map(findAlerts(this.#sample()).map((alert) => [alert.name, alert]));
     for (const [name, alert] of holding) {
       if (this.#raised.has(name)) continue;
-      this.#raised.set(name, alert);
       this.#log.warn("alert.raised", { alert: name, severity: alert.severity, reason: alert.reason, remedy: alert.remedy });
       events.appendCrit(event("alert.raised", { alert: name, severity: alert.severity, detail: alert.reason }));
+      this.#raised.set(name, alert);
     }
     for (const name of [...this.#raised.keys()].filter((raised) => !holding.has(raised))) {
+      events.appendCrit(event("alert.cleared", { alert: name }));
       this.#raised.delete(name);
       this.#log.info("alert.cleared", { alert: name });
-      events.appendCrit(event("alert.cleared", { alert: name }));
     }
   }
 

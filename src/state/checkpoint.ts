@@ -21,7 +21,7 @@ export interface CheckpointWriter {
 }
 
 /** Size that a part of a checkpoint is filled up to: what one message to a worker and one write to the file carry. */
-export const PART_BYTES = 1024 * 1024;
+const PART_BYTES = 1024 * 1024;
 const RECORD_HEAD_BYTES = 8;
 
 /**

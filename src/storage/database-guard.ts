@@ -17,6 +17,11 @@ export interface DatabaseReport {
   readonly commitCount: number;
   /** Bytes of the write-ahead log that were dropped: steps that never committed, or un-synced ones that a crash tore. */
   readonly droppedBytes: number;
+  /**
+   * Whether bytes of the write-ahead log that nobody needs any more, left from before the last checkpoint, are not what was
+   * written. Nothing is lost and the log is emptied; but the disk is failing.
+   */
+  readonly hasUnneededDamage: boolean;
   /** Whether the file that says how far the log was committed could not be read; it is written anew. */
   readonly isMarkUnreadable: boolean;
   /** Bytes at the end of the page sums that were dropped as never synced; they proved nothing that is not proved now. */
@@ -98,6 +103,7 @@ export class DatabaseGuard {
       const report = {
         commitCount: commitsBefore + (wal?.commitCount ?? 0),
         droppedBytes: wal?.droppedBytes ?? 0,
+        hasUnneededDamage: wal?.unneededDamageAt !== undefined,
         isMarkUnreadable: mark === "unreadable",
         droppedSumsBytes: sums.droppedBytes,
         ...pages,
@@ -128,7 +134,7 @@ export class DatabaseGuard {
   /** Takes note that the log holds this many committed frames. */
   onCommitted(frameCount: number): void {
     if (frameCount === this.#frameCount) return;
-    assert(frameCount > this.#frameCount, "a write-ahead log only grows between checkpoints");
+    assert(frameCount > this.#frameCount, "between checkpoints a write-ahead log only grows");
     const progress = readWalProgress(this.#openWal(), this.#sums.pageBytes, this.#frameCount, frameCount);
     this.#frameCount = frameCount;
     this.#walCommitCount += progress.commitCount;
@@ -136,10 +142,9 @@ export class DatabaseGuard {
     this.#mark.write({ salt: progress.salt, frameCount, checksum: progress.checksum, commitCount, boot: this.#options.boot });
   }
 
-  /** Whether frames that were never committed lie behind this many that were. */
-  hasUncommittedFrames(frameCount: number): boolean {
-    const sizeBytes = this.#fs.stat(this.#files.wal)?.sizeBytes ?? 0;
-    return sizeBytes > walFrameOffset(this.#sums.pageBytes, frameCount);
+  /** Length of the write-ahead log's file, leftovers of earlier lives included. */
+  get logFileBytes(): number {
+    return this.#fs.stat(this.#files.wal)?.sizeBytes ?? 0;
   }
 
   /**
@@ -150,16 +155,17 @@ export class DatabaseGuard {
   beforeCheckpoint(frameCount: number): void {
     if (frameCount === 0) return;
     if (!this.#options.syncsEachCommit) this.#openWal().sync();
-    const end = walFrameOffset(this.#sums.pageBytes, frameCount); // what lies behind was never committed
-    const wal = inspectWal(this.#fs.readFile(this.#files.wal).subarray(0, end), undefined, this.#options.syncsEachCommit);
+    const bytes = new Uint8Array(walFrameOffset(this.#sums.pageBytes, frameCount)); // what lies behind was never committed
+    const found = bytes.subarray(0, this.#openWal().read(0, bytes));
+    const wal = inspectWal(found, undefined, this.#options.syncsEachCommit);
     if (wal.kind !== "sound" || wal.frameCount !== frameCount) {
-      const found = wal.kind === "sound" ? `${wal.frameCount} frames are right` : wal.kind === "empty" ? "it is empty" : wal.detail;
-      throw new StorageError("damaged", this.#files.wal, `the write-ahead log holds ${frameCount} committed frames, but ${found}`);
+      const detail = wal.kind === "sound" ? `${wal.frameCount} frames are right` : wal.kind === "empty" ? "it is empty" : wal.detail;
+      throw new StorageError("damaged", this.#files.wal, `the write-ahead log holds ${frameCount} committed frames, but ${detail}`);
     }
     this.#sums.recordCheckpoint(wal);
   }
 
-  /** Takes note that the checkpoint has ended well and the log is empty. */
+  /** Takes note that the checkpoint has ended well: the next commit begins a new life of the log. */
   afterCheckpoint(): void {
     const { commitsBefore, commitCount } = this.#sums.latest;
     this.#commitsBefore = commitsBefore + commitCount;

@@ -14,6 +14,8 @@ export type Migration = (database: Database) => void;
 export interface DatabaseBacking {
   readonly guard: DatabaseGuard;
   readonly files: DatabaseFiles;
+  /** Length above which the log's file is not kept to be written over. */
+  readonly logBytesKept: number;
   /** Called when everything is closed. */
   readonly onClosed: () => void;
 }
@@ -21,6 +23,7 @@ export interface DatabaseBacking {
 const REPORT_IN_MEMORY: DatabaseReport = {
   commitCount: 0,
   droppedBytes: 0,
+  hasUnneededDamage: false,
   isMarkUnreadable: false,
   droppedSumsBytes: 0,
   provedPages: 0,
@@ -114,7 +117,6 @@ export class Database {
         this.#sqlite.run("COMMIT");
       } catch (error) {
         if (this.#sqlite.inTransaction) this.#sqlite.run("ROLLBACK");
-        this.#removeUncommittedFrames();
         throw error;
       }
       if (this.#backing !== undefined) this.#noteCommits(this.#backing);
@@ -136,21 +138,34 @@ export class Database {
   }
 
   /**
-   * Moves what was committed from the write-ahead log into the main file and empties the log. Takes time with the size
-   * of the log; the owner chooses the moment. A full disk is no harm: the log keeps everything.
+   * Moves what was committed from the write-ahead log into the main file. The log's file keeps its room, to be written
+   * over, unless that is large: a sync that changes no file length costs the disk a fraction. Takes time with the size of
+   * the log; the owner chooses the moment. A full disk is no harm: the log keeps everything.
    *
-   * @throws StorageError `diskFull`, `ioFailed`, `damaged` (the log is not what was committed: nothing was moved)
+   * @throws StorageError `busy` (a statement still reads), `diskFull`, `ioFailed`, `damaged` (the log is not what was
+   *   committed: nothing was moved)
    */
   checkpoint(): void {
+    this.#move(false);
+  }
+
+  /** As `checkpoint`, and gives the room of the log's file back. */
+  emptyLog(): void {
+    this.#move(true);
+  }
+
+  #move(emptiesLog: boolean): void {
     this.attempt(() => {
       assert(!this.#sqlite.inTransaction, "a checkpoint stands outside atomic steps");
       if (this.#backing === undefined) return;
-      const { guard, files } = this.#backing;
+      const { guard, files, logBytesKept } = this.#backing;
       const frameCount = this.#readFrameCount();
-      if (frameCount === 0 && !guard.hasUncommittedFrames(0)) return;
+      const mode = emptiesLog || guard.logFileBytes > logBytesKept ? "TRUNCATE" : "RESTART";
+      if (mode === "RESTART" && frameCount === 0) return;
       guard.beforeCheckpoint(frameCount);
-      if (askOnce(this.#sqlite, "PRAGMA wal_checkpoint(TRUNCATE)") !== 0n)
+      if (askOnce(this.#sqlite, `PRAGMA wal_checkpoint(${mode})`) !== 0n) {
         throw new StorageError("busy", files.wal, "a statement still reads: the checkpoint did not end");
+      }
       guard.afterCheckpoint();
     });
   }
@@ -166,11 +181,12 @@ export class Database {
     while (this.attempt(() => steps.next().done) !== true) yield;
   }
 
-  /** Checkpoints and lets go; a database that refuses work only lets go, and so does one whose checkpoint fails. */
+  /** Moves everything, empties the log and lets go; no byte that nobody needs is left. A database
+   * that refuses work only lets go, and so does one whose checkpoint fails. */
   close(): void {
     if (this.#isClosed) return;
     try {
-      if (this.#poison === undefined) this.checkpoint();
+      if (this.#poison === undefined) this.#move(true);
     } catch (error) {
       this.abandon();
       throw error;
@@ -212,24 +228,12 @@ export class Database {
     this.attempt(() => guard.onCommitted(this.#readFrameCount()));
   }
 
-  /**
-   * A step too large for the cache has written pages to the log before it was rolled back. Later commits would overwrite
-   * them, and an old sector under a torn write could pass for damage: the log is emptied now, if there is room.
-   */
-  #removeUncommittedFrames(): void {
-    if (this.#backing === undefined || !this.#backing.guard.hasUncommittedFrames(this.#readFrameCount())) return;
-    try {
-      this.checkpoint();
-    } catch (error) {
-      if (!isStorageError(error, "diskFull") && !isStorageError(error, "busy")) throw error; // then they stay where they are
-    }
-  }
-
+  /** Committed frames that no checkpoint has moved; what a checkpoint has moved, SQLite writes over. */
   #readFrameCount(): number {
     this.#logState ??= this.prepare("PRAGMA wal_checkpoint(NOOP)");
-    const count = this.#logState.values()[0]?.[1];
-    assert(typeof count === "bigint", "SQLite counts the frames of its log");
-    return Math.max(0, Number(count)); // -1 before the log was first used
+    const [, frames, moved] = this.#logState.values()[0] ?? [];
+    assert(typeof frames === "bigint" && typeof moved === "bigint", "SQLite counts the frames of its log");
+    return frames === moved ? 0 : Number(frames);
   }
 
   #checkUsable(): void {

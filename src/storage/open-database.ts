@@ -26,6 +26,8 @@ export interface DatabaseOptions {
   readonly cacheBytesMax?: number;
   /** Bytes of the main file that are proved before it is used, at most; the rest is for `scrub`. Default 256 MiB. */
   readonly verifyBytesMax?: number;
+  /** Length up to which the write-ahead log keeps its room after a checkpoint, to be written over. Default 16 MiB. */
+  readonly logBytesKept?: number;
   /** Commits that another file remembers: fewer are damage. Default 0. */
   readonly expectCommitsAtLeast?: number;
   /** Size of a page, when the database is made; a power of two from 512 to 65536. Default 4096. */
@@ -36,6 +38,7 @@ export interface DatabaseOptions {
 
 const CACHE_BYTES_DEFAULT = 4 * 1024 * 1024;
 const VERIFY_BYTES_DEFAULT = 256 * 1024 * 1024;
+const LOG_BYTES_KEPT_DEFAULT = 16 * 1024 * 1024;
 const PAGE_BYTES_DEFAULT = 4096;
 
 /**
@@ -54,7 +57,8 @@ export function openDatabase(options: DatabaseOptions): Database {
       boot: currentBoot(),
       verifyBytesMax: options.verifyBytesMax ?? VERIFY_BYTES_DEFAULT,
     });
-    return connect(options, { guard, files, onClosed: () => lock.release() });
+    const logBytesKept = options.logBytesKept ?? LOG_BYTES_KEPT_DEFAULT;
+    return connect(options, { guard, files, logBytesKept, onClosed: () => lock.release() });
   } catch (error) {
     lock.release();
     throw error;
@@ -85,7 +89,7 @@ function connect(options: DatabaseOptions, backing: DatabaseBacking): Database {
       throw new StorageError("damaged", files.wal, `SQLite finds ${logFrameCount} committed frames, ${guard.frameCount} are right`);
     }
     prepareForUse(database, options);
-    if (guard.report.droppedBytes > 0) database.checkpoint(); // no bytes that nobody reads are left behind the commits
+    if (guard.report.droppedBytes > 0 || guard.report.hasUnneededDamage) database.emptyLog();
     return database;
   } catch (error) {
     database.abandon();

@@ -40,25 +40,6 @@ export function isSameChecksum(a: WalChecksum, b: WalChecksum): boolean {
   return a.first === b.first && a.second === b.second;
 }
 
-/**
- * Places (word index) where a single wrong word would explain a checksum that does not match. The checksum is linear: the
- * mismatch is the error carried through the remaining steps, so it is carried back until it fits one word.
- */
-export function findWordErrors(wordCount: number, stored: WalChecksum, computed: WalChecksum): readonly number[] {
-  const places: number[] = [];
-  let first = (computed.first - stored.first) | 0;
-  let second = (computed.second - stored.second) | 0;
-  if (first === 0 && second === 0) return places;
-  for (let pair = wordCount / 2 - 1; pair >= 0; pair--) {
-    if (first === second) places.push(2 * pair);
-    if (first === 0) places.push(2 * pair + 1);
-    const back = (2 * first - second) | 0;
-    second = (second - first) | 0;
-    first = back;
-  }
-  return places;
-}
-
 /** What the header of the file says. */
 export interface WalHeader {
   readonly pageBytes: number;

@@ -1,8 +1,6 @@
-import { SECTOR_BYTES } from "./file-system.ts";
 import {
   decodeWalFrameHeader,
   decodeWalHeader,
-  findWordErrors,
   isSameChecksum,
   isSameSalt,
   WAL_FRAME_HEADER_BYTES,
@@ -36,8 +34,13 @@ export interface SoundWal {
   readonly pages: ReadonlyMap<number, Uint8Array>;
   /** Pages of the database after the last commit; 0 when there is none. */
   readonly pageCount: number;
-  /** Bytes behind the last commit: frames of a step that never committed, or un-synced ones that a crash tore. */
+  /** Bytes of this life of the log behind the last commit: of a step that never committed, or un-synced and torn by a crash. */
   readonly droppedBytes: number;
+  /**
+   * Offset of a wrong frame of an earlier life of the log, which the present one has not written over yet. Nobody needs
+   * it, but a disk that changes it is failing. Undefined when there is none.
+   */
+  readonly unneededDamageAt: number | undefined;
 }
 
 /** What a write-ahead log is found to be. `empty` also when there is no file. */
@@ -52,9 +55,8 @@ export type WalVerdict =
  *
  * Wrong bytes are a torn end only when nothing says that they were ever durable. They are damage when
  * - the mark says that more was committed;
- * - commits reach the disk one by one (`syncsEachCommit`), and a right frame follows the end of the commit they stand in;
- * - one changed word explains them, in a step that was committed: a torn write loses sectors, it does not change words.
- *   (A step too large for the cache writes pages early and again, and sums them up only when it commits.)
+ * - a frame is right but for its salt, which no checksum covers;
+ * - commits reach the disk one by one (`syncsEachCommit`), and a right frame follows the end of the commit they stand in.
  *
  * @see https://www.sqlite.org/fileformat2.html#the_write_ahead_log
  */
@@ -83,13 +85,12 @@ export function inspectWal(bytes: Uint8Array, mark: WalMark | undefined, syncsEa
   if (mark !== undefined && (!isSameSalt(mark.salt, header.salt) || !isMarkMet || mark.frameCount > committed.frameCount)) {
     return { kind: "damaged", offset, detail: `${mark.frameCount} frames were committed, ${committed.frameCount} are right` };
   }
-  if (frame < frames.count) {
-    const objection = frames.objectionTo(frame, checksum, syncsEachCommit);
-    if (objection !== undefined) return { kind: "damaged", offset, detail: objection };
-  }
+  const objection = frame < frames.count ? frames.objectionTo(frame, checksum, syncsEachCommit) : undefined;
+  if (objection !== undefined) return { kind: "damaged", offset, detail: objection };
   for (const [page] of pages) if (page > committed.pageCount) pages.delete(page);
-  const droppedBytes = bytes.length - walFrameOffset(header.pageBytes, committed.frameCount);
-  return { kind: "sound", header, pages, droppedBytes, ...committed };
+  const lifeEnd = frames.endOfLife(frame);
+  const droppedBytes = frames.endOffset(lifeEnd) - walFrameOffset(header.pageBytes, committed.frameCount);
+  return { kind: "sound", header, pages, droppedBytes, unneededDamageAt: frames.findUnneededDamage(lifeEnd), ...committed };
 }
 
 /** Without a right header: nothing was ever committed, or the header is damaged. It is synced before the first frame. */
@@ -100,7 +101,7 @@ function judgeHeaderless(bytes: Uint8Array, mark: WalMark | undefined): WalVerdi
   return { kind: "damaged", offset: 0, detail: "the header of the write-ahead log is not what was written" };
 }
 
-/** The frames of a log by number, from 0. */
+/** The frames of a log by number, from 0: those of its present life, then leftovers of earlier ones. */
 class WalFrames {
   /** Whole frames that fit the file. */
   readonly count: number;
@@ -122,72 +123,65 @@ class WalFrames {
     return this.#bytes.subarray(start, start + this.#header.pageBytes);
   }
 
-  /** Whether the frame is of this life of the log and carries this checksum on. */
+  /** Whether the frame is of the present life of the log and carries this checksum on. */
   isRight(frame: number, before: WalChecksum): boolean {
-    const head = this.head(frame);
-    return head.page !== 0 && isSameSalt(head.salt, this.#header.salt) && isSameChecksum(head.checksum, this.#checksumOf(frame, before));
+    return this.head(frame).page !== 0 && this.#isPresent(frame) && this.#continues(frame, before);
   }
 
   /** Why a wrong frame cannot be a torn write; undefined when it can. */
   objectionTo(frame: number, before: WalChecksum, syncsEachCommit: boolean): string | undefined {
-    const following = this.#rightFramesAfter(frame, before);
-    const word = this.#wordOff(frame, before);
-    const claims = this.#claimsCommit(frame, word === "salt");
-    const commits = following.filter((right) => this.head(right).pageCount !== 0);
-    const isCommitted = claims || commits.length > 0 || word === "pageCount";
-    if (word !== undefined && isCommitted) return `frame ${frame} differs from what was written in a single place`;
-    const end = claims ? frame : commits[0];
-    const isFollowed = end !== undefined && following.some((right) => right > end);
-    return syncsEachCommit && isFollowed ? `frame ${frame} is wrong, and a later commit follows it` : undefined;
+    if (this.#continues(frame, before)) return `frame ${frame} differs from what was written in its salt`;
+    if (!syncsEachCommit) return undefined;
+    let isCommitted = this.#isPresent(frame) && this.head(frame).pageCount !== 0;
+    for (let next = frame + 1; next < this.count; next++) {
+      // Judged by the checksum stored before it; next to the wrong frame, also by the one that frame ought to have.
+      const isRight = this.isRight(next, this.head(next - 1).checksum);
+      if (!isRight && !(next === frame + 1 && this.isRight(next, this.#checksumOf(frame, before)))) continue;
+      if (isCommitted) return `frame ${frame} is wrong, and a later commit follows it`;
+      isCommitted = this.head(next).pageCount !== 0;
+    }
+    return undefined;
+  }
+
+  /** The number after the last frame of the present life, given one that all before are of. */
+  endOfLife(frame: number): number {
+    let end = this.count;
+    while (end > frame && !this.#isPresent(end - 1)) end--;
+    return end;
+  }
+
+  /** The offset after this many frames; with the cut-off frame at the end of the file when they are all. */
+  endOffset(frameCount: number): number {
+    return frameCount === this.count ? this.#bytes.length : this.#offset(frameCount);
+  }
+
+  /**
+   * The offset of a wrong frame among the leftovers. Each must carry on the checksum stored before it, or begin another life.
+   * The first of each life cannot be proved: what it followed has been written over.
+   */
+  findUnneededDamage(first: number): number | undefined {
+    for (let frame = first + 1; frame < this.count; frame++) {
+      const before = this.head(frame - 1);
+      const isSameLife = isSameSalt(this.head(frame).salt, before.salt);
+      if (this.#continues(frame, before.checksum) !== isSameLife) return this.#offset(frame);
+    }
+    return undefined;
   }
 
   #offset(frame: number): number {
     return walFrameOffset(this.#header.pageBytes, frame);
   }
 
+  #isPresent(frame: number): boolean {
+    return isSameSalt(this.head(frame).salt, this.#header.salt);
+  }
+
+  /** Whether the frame carries this checksum on, whatever its salt. */
+  #continues(frame: number, before: WalChecksum): boolean {
+    return isSameChecksum(this.head(frame).checksum, this.#checksumOf(frame, before));
+  }
+
   #checksumOf(frame: number, before: WalChecksum): WalChecksum {
     return walChecksum(walChecksum(before, this.#bytes.subarray(this.#offset(frame), this.#offset(frame) + 8)), this.page(frame));
-  }
-
-  /** The one word of a wrong frame whose change explains it, if there is one. */
-  #wordOff(frame: number, before: WalChecksum): "salt" | "checksum" | "pageCount" | "other" | undefined {
-    const head = this.head(frame);
-    const computed = this.#checksumOf(frame, before);
-    if (isSameChecksum(head.checksum, computed)) return "salt"; // which no checksum covers
-    if (!isSameSalt(head.salt, this.#header.salt)) return undefined;
-    if (head.checksum.first === computed.first || head.checksum.second === computed.second) return "checksum";
-    if (this.#hasZeroSector(frame)) return undefined;
-    const words = findWordErrors((8 + this.#header.pageBytes) / 4, head.checksum, computed);
-    return words.includes(1) ? "pageCount" : words.length > 0 ? "other" : undefined;
-  }
-
-  /**
-   * Whether a sector may never have been written: the part of the frame in it is all zeros. Then a wrong word proves
-   * nothing: the sums of words are weak, and a lost sector of small numbers can look like one wrong word elsewhere.
-   */
-  #hasZeroSector(frame: number): boolean {
-    const end = this.#offset(frame + 1);
-    for (let from = this.#offset(frame); from < end; ) {
-      const to = Math.min(end, (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES);
-      if (this.#bytes.subarray(from, to).every((byte) => byte === 0)) return true;
-      from = to;
-    }
-    return false;
-  }
-
-  /** Whether a wrong frame says that it ends a commit, and its salt is right (or all that is wrong), so its sector was written. */
-  #claimsCommit(frame: number, isSaltAllThatIsWrong: boolean): boolean {
-    const head = this.head(frame);
-    return head.pageCount !== 0 && (isSaltAllThatIsWrong || isSameSalt(head.salt, this.#header.salt));
-  }
-
-  /** Frames after a wrong one that are right by the checksum stored before each; or, next to it, by the one it ought to have. */
-  #rightFramesAfter(wrong: number, before: WalChecksum): readonly number[] {
-    const right: number[] = [];
-    for (let frame = wrong + 1; frame < this.count; frame++) {
-      const isRight = this.isRight(frame, this.head(frame - 1).checksum);
-      if (isRight || (frame === wrong + 1 && this.isRight(frame, this.#checksumOf(wrong, before)))) right.push(frame);
-    }
-    return right;
   }
 }

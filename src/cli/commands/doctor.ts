@@ -24,7 +24,7 @@ export const doctor: Command = {
     if (running && (await isAnswering(running.http))) {
       const report = await examineRunning(home, running.http);
       terminal.result(report, () => describe(report));
-      return 1;
+      return report.ok ? 0 : 1;
     }
     if (input.has("recover-journal")) return await recover(home, askPassphrase, terminal);
     const report = await examineHome(home, { reexecutes: input.has("reexecute"), askPassphrase, onProgress: progressOf(terminal) });
@@ -71,10 +71,10 @@ async function examineRunning(home: string, http: string): Promise<Examination> 
     if (check["isOk"] !== true) findings.push({ severity: "error", detail: `${String(check["name"])}: ${String(check["reason"])}` });
   }
   findings.push({
-    severity: "warning",
+    severity: answer.ok ? "notice" : "error",
     detail: `${home} is in use by a running node at ${http}, which is ${answer.ok ? "ready" : "not ready"}; stop it and ask again to have its files examined`,
   });
-  return { ok: false, findings };
+  return { ok: answer.ok, findings };
 }
 
 function describe(report: Examination): string {
@@ -89,6 +89,6 @@ function describe(report: Examination): string {
         : `Executing it again from genesis gives ANOTHER state: ${report.reexecutedStateRoot}`,
     );
   }
-  lines.push(report.ok ? "Nothing is wrong with this home." : "Something is wrong with this home.");
+  lines.push(report.ok ? "Nothing wrong was found." : "Something is wrong.");
   return lines.join("\n");
 }

@@ -44,6 +44,7 @@ async function runNode(home: string, input: CommandInput, terminal: Terminal): P
     fields: { node: setup.nodeId },
   });
   const running = await startNode(setup, log);
+  process.on("uncaughtException", (error) => endAtOnce(error, terminal)); // nothing goes on after what nobody expected
   const stopped = untilSignal(input.has("exit-with-parent")).then((reason) => ({ reason }));
   const ended = await Promise.race([stopped, running.failed.then((error) => ({ error }))]);
   if ("error" in ended) return endAtOnce(ended.error, terminal);

@@ -1,6 +1,7 @@
 import { nobleSuite, verifyEd25519 } from "../../crypto/index.ts";
 import { parseHex, toHex } from "../../kernel/index.ts";
 import {
+  decodeEntry,
   decodeProofBundle,
   decodeTransaction,
   formatAddress,
@@ -86,7 +87,12 @@ function expectedIdOf(file: string | undefined, id: string | undefined, genesisH
 
 function factJson(fact: ProvenFact): Record<string, unknown> {
   const place = { valid: true, kind: fact.kind, height: fact.header.height, time: new Date(fact.header.timeMs).toISOString() };
-  if (fact.kind === "state") return { ...place, key: toHex(fact.key), value: fact.value ? toHex(fact.value) : null };
+  if (fact.kind === "state") {
+    const entry = fact.value ? decodeEntry(fact.key, fact.value) : undefined;
+    const account =
+      entry?.ok && entry.value.kind === "account" ? { balance: entry.value.balance.toString(), nonce: entry.value.nonce.toString() } : {};
+    return { ...place, key: toHex(fact.key), value: fact.value ? toHex(fact.value) : null, ...account };
+  }
   const { receipt } = fact;
   return { ...place, transactionId: toHex(receipt.transactionId), index: receipt.index, code: receipt.code, fee: receipt.fee.toString() };
 }
@@ -98,5 +104,11 @@ function describeFact(fact: ProvenFact): string {
     return `Valid. Transaction ${toHex(receipt.transactionId)} was executed ${when}, index ${receipt.index}: ${receipt.code}, fee ${receipt.fee}.`;
   }
   const subject = fact.key.length === 33 ? formatAddress(fact.key.subarray(1)) : toHex(fact.key);
-  return fact.value ? `Valid. After the state ${when}, ${subject} is ${toHex(fact.value)}.` : `Valid. ${subject} does not exist ${when}.`;
+  if (!fact.value) return `Valid. ${subject} does not exist ${when}.`;
+  const entry = decodeEntry(fact.key, fact.value);
+  const content =
+    entry.ok && entry.value.kind === "account"
+      ? `has balance ${entry.value.balance} and nonce ${entry.value.nonce}`
+      : `is ${toHex(fact.value)}`;
+  return `Valid. After the state ${when}, ${subject} ${content}.`;
 }

@@ -148,6 +148,8 @@ async function signAndSubmit(
   const address = formatAddress(signer.publicKey);
   const nonce = input.flag("nonce");
   const validFor = parseAmount(input.flag("valid-for") ?? "10000", "--valid-for");
+  const validMost = maxValidityOf(status);
+  if (validFor > validMost) throw new UsageError(`expected --valid-for of at most ${validMost} blocks on this chain, got ${validFor}`);
   const fee = input.flag("fee");
   const encoded = signTransaction(signer, transactionAad(genesisHash), {
     sender: signer.publicKey,
@@ -159,6 +161,12 @@ async function signAndSubmit(
   const out = input.flag("out");
   if (out !== undefined) await Bun.write(out, encoded);
   return await submitBytes(input, terminal, client, encoded);
+}
+
+/** How far ahead this chain lets a transaction be valid, in blocks. */
+function maxValidityOf(status: Json): bigint {
+  const limits = status["limits"];
+  return isJson(limits) ? wideOf(limits, "maxValidity") : 10_000n;
 }
 
 async function submitBytes(input: CommandInput, terminal: Terminal, client: NodeClient, bytes: Uint8Array): Promise<number> {
