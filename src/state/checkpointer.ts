@@ -68,9 +68,13 @@ export class Checkpointer {
     return true;
   }
 
-  /** Writes a checkpoint now, after the one that may be running; false when it could not be written. */
+  /**
+   * Writes a checkpoint now, after the one that may be running, unless the state is the one written last; false when it
+   * could not be written.
+   */
   async writeNow(mark: () => CheckpointMark): Promise<boolean> {
     await this.settled();
+    if (this.#durable?.height === mark().height) return true;
     return this.#running ?? this.#start(mark());
   }
 

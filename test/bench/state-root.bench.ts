@@ -85,7 +85,10 @@ async function measure(count: number): Promise<void> {
 
   const checkpoints = count > 100_000 ? 4 : 12;
   const lag = await loopLagOf(async () => {
-    for (let i = 0; i < checkpoints; i++) if (!(await state.checkpoint())) throw new Error("the checkpoint was not written");
+    for (let i = 0; i < checkpoints; i++) {
+      state.fold(state.stack(undefined, []), state.height + 1);
+      if (!(await state.checkpoint())) throw new Error("the checkpoint was not written");
+    }
   });
   const idle = await loopLagOf(() => Bun.sleep(500));
   const sizeBytes = nodeFileSystem.stat(path)?.sizeBytes ?? 0;

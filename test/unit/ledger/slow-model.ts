@@ -37,7 +37,7 @@ const sha256 = (...parts: Uint8Array[]): Buffer => createHash("sha256").update(B
 type Item = bigint | number | string | Uint8Array | Item[];
 
 /** Canonical CBOR of unsigned integers, text, bytes and arrays. */
-export function cbor(item: Item): Buffer {
+function cbor(item: Item): Buffer {
   const head = (major: number, n: bigint): Buffer => {
     const type = major * 32;
     if (n < 24n) return Buffer.from([type + Number(n)]);

@@ -115,6 +115,16 @@ describe("checkpoints of a running state", () => {
     expect(await asked).toBe(true);
   });
 
+  test("state: a checkpoint asked for twice without a block between, written once", async () => {
+    const fs = new MemoryFileSystem();
+    const { state, addBlock } = world(new InlineCheckpointWriter(fs, PATH));
+    expect(await state.checkpoint()).toBe(true);
+    expect(await state.checkpoint()).toBe(true);
+    addBlock(10n);
+    expect(await state.checkpoint()).toBe(true);
+    expect(state.checkpointCounters?.written).toBe(2);
+  });
+
   test("state: a checkpoint that fails, tried again after a while with what was due", async () => {
     const writer = new HeldWriter();
     const { state, addBlock, clock } = world(writer);

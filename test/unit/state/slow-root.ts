@@ -11,7 +11,7 @@ const LEAF = Buffer.from([0]);
 const NODE = Buffer.from([1]);
 
 /** Bucket of a key: the first 16 bits of its SHA-256. */
-export function slowBucketOf(keyHex: string): number {
+function slowBucketOf(keyHex: string): number {
   return sha256(Buffer.from(keyHex, "hex")).readUInt16BE(0);
 }
 
