@@ -9,7 +9,7 @@
  * checks; quotas per account and source; the pool's bounds; the signature. The stateful part is repeated once the
  * signature is known to be good, for only a verified transaction takes a nonce, funds or a quota.
  *
- * Its only file is the batch log (docs/adr/0004-mempool-log.md). It never executes, never orders blocks, never prunes
+ * Its only file is the batch log (docs/adr/mempool-log.md). It never executes, never orders blocks, never prunes
  * unless told to, and keeps nothing of what is final: that is in the blocks.
  */
 export type { FinalizedTip } from "./admission.ts";
