@@ -152,6 +152,10 @@ function requireStateBelowTip<O extends StateOverlay>({ store, reader, state }: 
   }
   const expected = height === 0 ? store.genesis().stateRoot : store.read(height).block.header.stateRoot;
   if (!bytesEqual(state.root, expected)) {
-    throw new ChainDamaged("state.db", height, `the state after it has root ${toHex(state.root)}, the chain says ${toHex(expected)}`);
+    throw new ChainDamaged(
+      "state.checkpoint",
+      height,
+      `the state after it has root ${toHex(state.root)}, the chain says ${toHex(expected)}`,
+    );
   }
 }

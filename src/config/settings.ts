@@ -123,11 +123,11 @@ export const SETTINGS = {
     }),
   },
   storage: {
-    checkpointBlocks: integerSetting({ min: 1, max: 1_000_000, fallback: 1_000, doc: "Blocks between checkpoints of the state." }),
+    checkpointBlocks: integerSetting({ min: 1, max: 1_000_000, fallback: 20_000, doc: "Blocks between checkpoints of the state." }),
     checkpointSeconds: integerSetting({
       min: 1,
       max: 86_400,
-      fallback: 300,
+      fallback: 86_400,
       doc: "Seconds between checkpoints of the state while it changes.",
     }),
     freeBytesMin: integerSetting({

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { BlockStore } from "../blocks/index.ts";
 import { bytesEqual, type Log } from "../kernel/index.ts";
 import { genesisEntries } from "../ledger/index.ts";
-import { type CheckpointParts, State, WorkerCheckpointWriter } from "../state/index.ts";
+import { CHECKPOINT_POLICY_DEFAULT, type CheckpointParts, State, WorkerCheckpointWriter } from "../state/index.ts";
 import { nodeFileSystem } from "../storage/index.ts";
 import type { NodeFiles } from "./files.ts";
 import { HOME } from "./home.ts";
@@ -12,9 +12,6 @@ import type { NodeSetup } from "./setup.ts";
 
 /** A cache that was not what was written, and is built again. */
 export type CacheDamage = { readonly file: string; readonly detail: string };
-
-/** Changed entries that are worth a checkpoint; it bounds what a start executes again. */
-const CHECKPOINT_ENTRIES_MIN = 65_536;
 
 /**
  * The state from its last checkpoint, or from genesis when there is none that fits the chain: it is a cache, so a damaged
@@ -31,7 +28,7 @@ export function openState(
   const { checkpointBlocks, checkpointSeconds } = configuration.storage;
   const checkpoints: CheckpointParts = {
     writer: new WorkerCheckpointWriter(path),
-    policy: { changedEntriesMin: CHECKPOINT_ENTRIES_MIN, blocksMax: checkpointBlocks, intervalMs: 1_000 * checkpointSeconds },
+    policy: { ...CHECKPOINT_POLICY_DEFAULT, blocksMax: checkpointBlocks, intervalMs: 1_000 * checkpointSeconds },
     clock: systemClock,
     log,
     onDefect: fail,
