@@ -1,6 +1,7 @@
 import { findHome, NAMED_SETTINGS } from "../../config/index.ts";
 import { createLog } from "../../monitoring/index.ts";
 import { openSetup, type RunningNode, StartRefused, startNode, systemClock } from "../../node/index.ts";
+import { isStorageError } from "../../storage/index.ts";
 import { type Command, CommandFailure, type CommandInput, type FlagSpec, required } from "../command.ts";
 import { untilSignal } from "../signals.ts";
 import type { Terminal } from "../terminal.ts";

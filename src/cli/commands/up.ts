@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { localSigner, parsePkcs8Pem } from "../../crypto/index.ts";
 import { toHex } from "../../kernel/index.ts";
@@ -55,9 +55,20 @@ function lockDirectory(directory: string): ReturnType<typeof acquireHomeLock> {
   }
 }
 
-function makeNetwork(directory: string, validators: number): Promise<NetworkFiles> {
-  const plan = { directory, chainName: "demo", validators, timeMs: systemClock.nowMs(), settings: { "http.listen": "127.0.0.1:0" } };
-  return createNetwork(plan, systemEntropy);
+/** Makes the network beside its place and moves it there when it is complete, so that a start cut short leaves none or all of it. */
+async function makeNetwork(directory: string, validators: number): Promise<NetworkFiles> {
+  const beside = `${directory}.new`;
+  rmSync(beside, { recursive: true, force: true });
+  const plan = {
+    directory: beside,
+    chainName: "demo",
+    validators,
+    timeMs: systemClock.nowMs(),
+    settings: { "http.listen": "127.0.0.1:0" },
+  };
+  await createNetwork(plan, systemEntropy);
+  renameSync(beside, directory);
+  return findNetwork(directory, validators);
 }
 
 /** The network of an earlier run. */
@@ -105,7 +116,7 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
     };
     return new ChildNode(home, loopbackAddress(FIRST_PORT + i), { timers: systemTimers, onReady: (node) => void onReady(node), onTrouble });
   });
-  for (const child of children) child.start();
+  for (const child of children) void child.start();
   await untilSignal();
   terminal.note("Stopping.");
   await Promise.all(children.map((child) => child.stop()));

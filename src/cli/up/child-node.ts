@@ -34,6 +34,7 @@ export class ChildNode {
   #cancelTimer: CancelTimer = () => {};
   #isStopping = false;
   #backOffMs: number = BACK_OFF_MS.first;
+  #hasBeenReady = false;
 
   constructor(home: string, listen: string, ports: ChildPorts) {
     this.#home = home;
@@ -74,6 +75,7 @@ export class ChildNode {
       const running = findRunningNode(this.#home);
       if (running?.pid === child.pid && (await isReady(running.http))) {
         this.#listen = new URL(running.http).host;
+        this.#hasBeenReady = true;
         this.#backOffMs = BACK_OFF_MS.first;
         this.#ports.onReady({ home: this.#home, http: running.http, pid: child.pid });
       } else if (waitedMs >= READY_LIMIT_MS) {
@@ -86,6 +88,8 @@ export class ChildNode {
   #onExit(code: number | null, signal: string | number | null): void {
     this.#cancelTimer();
     if (this.#isStopping) return;
+    // Before its address was told to anyone it may move: another program may have taken the port meanwhile.
+    if (!this.#hasBeenReady) this.#listen = "127.0.0.1:0";
     const how = signal === null ? `with exit code ${code}` : `by signal ${signal}`;
     this.#ports.onTrouble(
       `the node on ${this.#home} ended ${how}; starting it again in ${this.#backOffMs} ms (its log: ${join(this.#home, "node.log")})`,
