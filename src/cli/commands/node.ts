@@ -55,9 +55,15 @@ async function runNode(home: string, input: CommandInput, terminal: Terminal): P
 
 /** A failure of durable storage or of an invariant: nothing more is signed, answered or written. */
 function endAtOnce(error: unknown, terminal: Terminal): never {
-  terminal.note(
-    `bizra node: stopped at once, because it can no longer keep its promises: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
+  if (isStorageError(error)) {
+    // The disk is at fault, not this program: what is on it is whole up to here, and a start goes on from there.
+    terminal.note(
+      `bizra node: stopped at once, because the disk did not take what must be durable: ${error.message}. Free space or see to the disk, then start it again`,
+    );
+  } else {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    terminal.note(`bizra node: stopped at once, because it can no longer keep its promises: ${detail}`);
+  }
   process.exit(1);
 }
 
