@@ -69,7 +69,8 @@ function findDuplicate(transaction: Transaction, { tip, chain }: AdmissionContex
 /** What the pool keeps of a transaction that was judged admissible. */
 export function admittedOf(candidate: Candidate, view: LedgerView): Admitted {
   const { transaction, id, sender, source } = candidate;
-  const { nonce, encoded, validUntil } = transaction;
+  const { nonce, validUntil } = transaction;
+  const encoded = transaction.encoded.slice(); // what was decoded from has views into it, which take three times its bytes
   const { publicKey, device } = payerOf(view, transaction);
   const payer = publicKey === transaction.sender ? sender : toHex(publicKey);
   const cost = spendOf(transaction);

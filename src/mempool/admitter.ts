@@ -187,7 +187,7 @@ export class Admitter {
     const { pool, tip } = context;
     const account = pool.findAccount(candidate.sender);
     const nextNonce = account?.nextNonce ?? tip.view.findAccount(transaction.sender)?.nonce ?? 0n;
-    const entry = pool.add(admittedOf(candidate, tip.view), { key: transaction.sender, hex: candidate.sender, nextNonce });
+    const entry = pool.add(admittedOf(candidate, tip.view), { hex: candidate.sender, nextNonce });
     entry.decoded = transaction;
     entry.waiters = [waiterOf(item)];
     this.#parts.onAdmitted(entry);

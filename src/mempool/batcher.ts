@@ -17,7 +17,7 @@ export type BatcherParts = FlushParts & {
   readonly onFailed: (error: unknown) => void;
 };
 
-/** Rest after a flush that found the disk full or nothing to write, so that trying again does not spin. */
+/** Rest, for what nobody waits for an answer to, after a flush that found the disk full or nothing to write. */
 const PAUSE_MS = 1_000;
 
 type Written = { readonly step: FlushStep; readonly location: BatchLocation; readonly sizeBytes: number };
@@ -36,6 +36,7 @@ export class Batcher {
   #openSinceMs = 0;
   #isFlushing = false;
   #isFailed = false;
+  #isClosed = false;
   #cancelTimer: CancelTimer | undefined;
   #syncMs = 1;
   #arrivals = 0;
@@ -70,7 +71,7 @@ export class Batcher {
 
   /** Flushes now or later, whatever is due; harmless when nothing is. */
   poke(): void {
-    if (this.#isFlushing || this.#isFailed) return;
+    if (this.#isFlushing || this.#isFailed || this.#isClosed) return;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     const leftMs = this.#dueInMs();
@@ -79,8 +80,14 @@ export class Batcher {
     else this.#cancelTimer = this.#parts.timers.after(leftMs, () => this.#onTimer());
   }
 
-  /** Flushes everything, also what nothing waits for, and resolves when it is durable, refused, or the log failed. */
-  async drain(): Promise<void> {
+  /** Flushes everything, and never again: resolves when all is durable or refused, or the log failed. */
+  async close(): Promise<void> {
+    await this.#drain();
+    this.#isClosed = true;
+    this.#cancelTimer?.();
+  }
+
+  async #drain(): Promise<void> {
     for (;;) {
       if (this.#isFlushing) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
       const { state } = this.#parts;
@@ -96,11 +103,11 @@ export class Batcher {
   #dueInMs(): number | undefined {
     const { state, bounds, clock } = this.#parts;
     const nowMs = clock.monotonicMs();
-    const pauseMs = this.#pausedUntilMs - nowMs;
-    if (state.released.size > 0 || isFlushOverdue(state, bounds)) return pauseMs;
-    if (this.#open.length === 0) return undefined;
+    const isDue = state.released.size > 0 || isFlushOverdue(state, bounds);
+    const dueMs = isDue ? this.#pausedUntilMs - nowMs : Number.POSITIVE_INFINITY;
+    if (this.#open.length === 0) return isDue ? dueMs : undefined;
     const input = { syncMs: this.#syncMs, arrivalsPerMs: this.#arrivalsPerMs, waitingSizeBytes: this.#openSizeBytes };
-    return Math.max(pauseMs, lingerMs(input, bounds) - (nowMs - this.#openSinceMs));
+    return Math.min(dueMs, lingerMs(input, bounds) - (nowMs - this.#openSinceMs));
   }
 
   #onTimer(): void {

@@ -1,4 +1,4 @@
-import { assert, toHex } from "../kernel/index.ts";
+import { assert, parseHex, present, toHex } from "../kernel/index.ts";
 import type { Transaction } from "../protocol/index.ts";
 import type { FinalizedTip } from "./admission.ts";
 import type { RetryClock } from "./flush-plan.ts";
@@ -71,7 +71,8 @@ function isForeignBatch(state: MempoolState, digestHex: string, author: string):
 
 /** An open transaction is not accepted yet: the batcher refuses it when it comes to write it. */
 function endSuperseded(state: MempoolState, account: Account, tip: FinalizedTip): void {
-  account.nextNonce = tip.view.findAccount(account.key)?.nonce ?? 0n;
+  const key = present(parseHex(account.hex), "an account is spelled in hexadecimal");
+  account.nextNonce = tip.view.findAccount(key)?.nonce ?? 0n;
   const used = account.entries.filter((entry) => entry.nonce < account.nextNonce && entry.place !== "open");
   for (const entry of used) state.onEnded(entry, "superseded");
 }

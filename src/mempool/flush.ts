@@ -131,7 +131,7 @@ function isReplayLong(state: MempoolState, bounds: MempoolBounds): boolean {
 /**
  * When the oldest record in use lies far behind the end of the log, writes what the oldest records still hold again at
  * the end, so that a restart need not read all that lies between. The distance is at least twice what is live, so this
- * writes at most half as much again as admission does.
+ * writes at most as much again as admission does.
  */
 function moveSteps(parts: FlushParts): FlushStep[] {
   const { state, bounds } = parts;

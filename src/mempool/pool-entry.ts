@@ -64,7 +64,7 @@ export class PoolEntry {
     this.id = admitted.id;
     this.nonce = admitted.nonce;
     this.validUntil = admitted.validUntil;
-    this.payer = admitted.payer;
+    this.payer = admitted.payer === account.hex ? account.hex : admitted.payer; // one string for all of an account
     this.isSponsored = admitted.isSponsored;
     this.cost = admitted.cost;
     this.encoded = admitted.encoded;
@@ -75,8 +75,7 @@ export class PoolEntry {
 
 /** The pool's transactions of one sender. */
 export class Account {
-  /** Public key, 32 bytes, and the same in hexadecimal. */
-  readonly key: Uint8Array;
+  /** Public key in hexadecimal. */
   readonly hex: string;
   /** Next nonce on the finalized state. */
   nextNonce: bigint;
@@ -88,8 +87,7 @@ export class Account {
   /** By nonce, those of one nonce by arrival. */
   readonly #entries: PoolEntry[] = [];
 
-  constructor(key: Uint8Array, hex: string, nextNonce: bigint) {
-    this.key = key;
+  constructor(hex: string, nextNonce: bigint) {
     this.hex = hex;
     this.nextNonce = nextNonce;
   }

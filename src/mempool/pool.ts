@@ -61,13 +61,13 @@ export class Pool {
   /**
    * Adds a transaction.
    *
-   * @param sender key of its sender, with the next nonce on the finalized state for when it is new here
+   * @param sender key of its sender in hexadecimal, with the next nonce on the finalized state for when it is new here
    */
-  add(admitted: Admitted, sender: { readonly key: Uint8Array; readonly hex: string; readonly nextNonce: bigint }): PoolEntry {
+  add(admitted: Admitted, sender: { readonly hex: string; readonly nextNonce: bigint }): PoolEntry {
     assert(!this.#byId.has(admitted.id), "a transaction is in the pool once");
     let account = this.#accounts.get(sender.hex);
     if (account === undefined) {
-      account = new Account(sender.key, sender.hex, sender.nextNonce);
+      account = new Account(sender.hex, sender.nextNonce);
       this.#accounts.set(sender.hex, account);
     }
     const entry = new PoolEntry(admitted, account);

@@ -1,5 +1,5 @@
-import { assert, present, toHex } from "../kernel/index.ts";
-import { decodeTransaction, type Transaction } from "../protocol/index.ts";
+import { assert, bytesEqual, present, toHex } from "../kernel/index.ts";
+import { type Batch, decodeTransaction, type Transaction } from "../protocol/index.ts";
 import { StorageError } from "../storage/index.ts";
 import { admittedOf, type FinalizedTip } from "./admission.ts";
 import type { BatchLog } from "./batch-log.ts";
@@ -69,9 +69,19 @@ function replayBatch(parts: ReplayParts, rebuilt: Rebuilt, record: Extract<LogRe
     return;
   }
   const entries = batch.transactions.map((encoded) => replayTransaction(parts, rebuilt, encoded, location));
-  const pending = newPendingBatch(batch, sizeBytes, location, entries);
+  const pending = newPendingBatch(ownCopy(batch, entries), sizeBytes, location, entries);
   for (const entry of entries) if (entry !== undefined) moveIntoBatch(entry, pending);
   state.pending.set(digestHex, pending);
+}
+
+/** The batch over the pool's copies of its transactions, so that the record's bytes are not held twice. */
+function ownCopy(batch: Batch, entries: readonly (PoolEntry | undefined)[]): Batch {
+  const transactions = batch.transactions.map((encoded, i) => {
+    const entry = entries[i];
+    return entry !== undefined && bytesEqual(entry.encoded, encoded) ? entry.encoded : encoded.slice();
+  });
+  const header = { ...batch.header, author: batch.header.author.slice() };
+  return { header, digest: batch.digest, signature: batch.signature.slice(), transactions };
 }
 
 /** A later batch that holds a transaction is the one it waits in. */
@@ -86,8 +96,7 @@ function moveIntoBatch(entry: PoolEntry, batch: PendingBatch): void {
 
 function replayKept(parts: ReplayParts, rebuilt: Rebuilt, transactions: readonly Uint8Array[], location: BatchLocation): void {
   for (const encoded of transactions) {
-    // A copy: a few kept transactions must not hold the whole record in memory.
-    const entry = replayTransaction(parts, rebuilt, encoded.slice(), location);
+    const entry = replayTransaction(parts, rebuilt, encoded, location);
     if (entry === undefined || entry.batch !== undefined) continue;
     entry.place = "kept";
     entry.record = location.record;
@@ -110,7 +119,7 @@ function replayTransaction(parts: ReplayParts, rebuilt: Rebuilt, encoded: Uint8A
   if (status === undefined) {
     const sender = toHex(transaction.sender);
     const admitted = admittedOf({ transaction, id, sender, source: "" }, tip.view);
-    return state.pool.add(admitted, { key: transaction.sender, hex: sender, nextNonce });
+    return state.pool.add(admitted, { hex: sender, nextNonce });
   }
   if (status !== "final") rebuilt.foundEnded.set(id, { status, record: location.record });
   return undefined;

@@ -187,12 +187,12 @@ export class Mempool {
     };
   }
 
-  /** Refuses new submissions, judges and answers what was submitted, and saves what a restart would have to derive. */
+  /** Refuses new submissions, judges and answers what was submitted, saves ends; afterwards nothing writes to the log. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#cancelTick?.();
     await this.#admitter.drain();
-    await this.#batcher.drain();
+    await this.#batcher.close();
   }
 
   /** Oldest-first batches that fit a block and could execute, without those excluded; see `selectBatches`. */
@@ -228,7 +228,7 @@ export class Mempool {
     return this.#state.height;
   }
 
-  /** Follows a block after its durable commit, in height order. */
+  /** Follows a block after its durable commit, in height order, while `finalizedView` gives the state after this very block. */
   onCommitted(outcome: BlockOutcome): void {
     const tip = this.#tipAt(outcome.height, outcome.timeMs);
     onBlockCommitted(this.#state, outcome, tip, { height: outcome.height, nowMs: this.#nowMs() }, this.#aad, this.#author);

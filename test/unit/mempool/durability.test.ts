@@ -127,6 +127,23 @@ describe("durability", () => {
   });
 });
 
+describe("after a stop", () => {
+  test("stopped: a block is followed and nothing is written to the log any more", async () => {
+    const world = new World();
+    world.fund(1);
+    await world.submit([transactionOf(keyOf(1), 0n), transactionOf(keyOf(1), 2n)]);
+    await world.mempool.stop();
+    world.log.close();
+    world.chain.commit(
+      world.mempool,
+      world.mempool.select({ bytes: 0, transactions: 0 }, () => false),
+      [transactionOf(keyOf(1), 0n), transactionOf(keyOf(1), 1n)],
+    );
+    await world.time.advance(5_000);
+    expect(world.fatal).toEqual([]);
+  });
+});
+
 describe("replay", () => {
   test("replay: pending batches and gaps, as they were, with the same digests", async () => {
     const world = new World();

@@ -24,7 +24,7 @@ function poolWith(nextNonces: readonly bigint[]) {
       encoded: new Uint8Array(size),
       source: "s",
     };
-    const entry = pool.add(admitted, { key: new Uint8Array(32), hex: `a${account}`, nextNonce: nextNonces[account] ?? 0n });
+    const entry = pool.add(admitted, { hex: `a${account}`, nextNonce: nextNonces[account] ?? 0n });
     entry.place = place;
     if (place === "kept" || place === "batched") entry.record = 0;
     return entry;

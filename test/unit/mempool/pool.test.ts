@@ -33,7 +33,7 @@ describe("pool", () => {
               payer: `p${one.account % 2}`,
               encoded: new Uint8Array(one.size),
             };
-            live.push(pool.add(admitted, { key: new Uint8Array(32), hex: `a${one.account}`, nextNonce: 2n }));
+            live.push(pool.add(admitted, { hex: `a${one.account}`, nextNonce: 2n }));
           }
           check(pool, live);
         }
@@ -55,7 +55,7 @@ describe("pool", () => {
       encoded: new Uint8Array(1),
       source: "s",
     };
-    const sender = { key: new Uint8Array(32), hex: "a", nextNonce: 0n };
+    const sender = { hex: "a", nextNonce: 0n };
     const entry = pool.add(admitted, sender);
     expect(() => pool.add(admitted, sender)).toThrow(InvariantViolation);
     pool.remove(entry);
