@@ -45,6 +45,16 @@ export function withdrawRunningNode(home: string): void {
   rmSync(join(home, HOME.run), { force: true });
 }
 
+/** Whether a process with this number exists: a node that was killed takes its word back no more. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM"; // it exists and is another user's
+  }
+}
+
 /** The running node of a home, or undefined when none left its address there. */
 export function findRunningNode(home: string): NodeAddress | undefined {
   const path = join(home, HOME.run);
@@ -52,7 +62,8 @@ export function findRunningNode(home: string): NodeAddress | undefined {
   try {
     const value: unknown = JSON.parse(readFileSync(path, "utf8"));
     if (typeof value !== "object" || value === null || !("pid" in value) || !("http" in value)) return undefined;
-    return typeof value.pid === "number" && typeof value.http === "string" ? { pid: value.pid, http: value.http } : undefined;
+    if (typeof value.pid !== "number" || typeof value.http !== "string" || !isAlive(value.pid)) return undefined;
+    return { pid: value.pid, http: value.http };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error; // a half-written file is as good as none
     return undefined;

@@ -49,6 +49,12 @@ export async function openSetup(
   const { genesis, genesisText } = readGenesisOf(home);
   const set = genesisValidatorSet(genesis);
   if (!set.ok) throw new StartRefused(`${join(home, HOME.genesis)}: its validators form no set (${set.error})`);
+  if (set.value.validators.length > 1) {
+    throw new StartRefused(
+      `${join(home, HOME.genesis)}: names ${set.value.validators.length} validators, and this version has no network between them: it would wait for ever. ` +
+        "Start a genesis with one validator",
+    );
+  }
   const passphrase = await passphraseOf(home, configuration, askPassphrase);
   const source =
     configuration.keys.passphraseFile === ""
