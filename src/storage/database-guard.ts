@@ -6,7 +6,7 @@ import type { LogDamage } from "./log-damage.ts";
 import { PageSums } from "./page-sums.ts";
 import { StorageError } from "./storage-error.ts";
 import { isSameSalt, walFrameOffset } from "./wal-format.ts";
-import { inspectWal, type SoundWal } from "./wal-inspection.ts";
+import { inspectWal, type SoundWal, walFrameSums } from "./wal-inspection.ts";
 
 /** What opening a database found. */
 export interface DatabaseReport {
@@ -19,9 +19,9 @@ export interface DatabaseReport {
   readonly droppedBytes: number;
   /**
    * Whether bytes of the write-ahead log that nobody needs any more, left from before the last checkpoint, are not what was
-   * written. Nothing is lost and the log is emptied; but the disk is failing.
+   * written: torn by a power cut, or else the disk is failing. Nothing is lost; the log is emptied.
    */
-  readonly hasUnneededDamage: boolean;
+  readonly hasChangedLeftovers: boolean;
   /** Whether the file that says how far the log was committed could not be read; it is written anew. */
   readonly isMarkUnreadable: boolean;
   /** Bytes at the end of the page sums that were dropped as never synced; they proved nothing that is not proved now. */
@@ -103,7 +103,7 @@ export class DatabaseGuard {
       const report = {
         commitCount: commitsBefore + (wal?.commitCount ?? 0),
         droppedBytes: wal?.droppedBytes ?? 0,
-        hasUnneededDamage: wal?.unneededDamageAt !== undefined,
+        hasChangedLeftovers: wal?.hasChangedLeftovers ?? false,
         isMarkUnreadable: mark === "unreadable",
         droppedSumsBytes: sums.droppedBytes,
         ...pages,
@@ -142,6 +142,11 @@ export class DatabaseGuard {
     this.#mark.write({ salt: progress.salt, frameCount, checksum: progress.checksum, commitCount, boot: this.#options.boot });
   }
 
+  /** Whether a checkpoint has begun and is not known to have ended: the main file is proved only when one has. */
+  get isCheckpointOpen(): boolean {
+    return !this.#sums.isDone;
+  }
+
   /** Length of the write-ahead log's file, leftovers of earlier lives included. */
   get logFileBytes(): number {
     return this.#fs.stat(this.#files.wal)?.sizeBytes ?? 0;
@@ -152,17 +157,18 @@ export class DatabaseGuard {
    *
    * @throws StorageError `damaged`: the log is not what was committed and must not reach the main file
    */
-  beforeCheckpoint(frameCount: number): void {
+  beforeCheckpoint(frameCount: number, emptiesLog: boolean): void {
     if (frameCount === 0) return;
+    const { pageBytes } = this.#sums;
     if (!this.#options.syncsEachCommit) this.#openWal().sync();
-    const bytes = new Uint8Array(walFrameOffset(this.#sums.pageBytes, frameCount)); // what lies behind was never committed
-    const found = bytes.subarray(0, this.#openWal().read(0, bytes));
-    const wal = inspectWal(found, undefined, this.#options.syncsEachCommit);
+    const bytes = this.#fs.readFile(this.#files.wal);
+    const committed = bytes.subarray(0, walFrameOffset(pageBytes, frameCount)); // what lies behind was never committed
+    const wal = inspectWal(committed, { syncsEachCommit: this.#options.syncsEachCommit });
     if (wal.kind !== "sound" || wal.frameCount !== frameCount) {
       const detail = wal.kind === "sound" ? `${wal.frameCount} frames are right` : wal.kind === "empty" ? "it is empty" : wal.detail;
       throw new StorageError("damaged", this.#files.wal, `the write-ahead log holds ${frameCount} committed frames, but ${detail}`);
     }
-    this.#sums.recordCheckpoint(wal);
+    this.#sums.recordCheckpoint(wal, emptiesLog ? new Uint32Array(0) : walFrameSums(bytes, pageBytes));
   }
 
   /** Takes note that the checkpoint has ended well: the next commit begins a new life of the log. */
@@ -171,11 +177,12 @@ export class DatabaseGuard {
     this.#commitsBefore = commitsBefore + commitCount;
     this.#walCommitCount = 0;
     this.#frameCount = 0;
+    this.#sums.recordDone();
     this.#sums.compactIfLarge();
   }
 
   /**
-   * Proves the whole main file, a megabyte a step; a checkpoint may run between steps.
+   * Proves the whole main file, a megabyte a step; a checkpoint may run between steps. Ends early when one has failed.
    *
    * @throws StorageError `damaged`, naming the page
    */
@@ -183,6 +190,7 @@ export class DatabaseGuard {
     const { pageBytes } = this.#sums;
     const buffer = new Uint8Array(SLICE_BYTES);
     for (let first = 1; first <= this.#sums.latest.pageCount; first += SLICE_BYTES / pageBytes) {
+      if (this.isCheckpointOpen) return;
       proveSlice(this.#main, this.#sums, first, this.#sums.latest.pageCount, undefined, buffer);
       yield;
     }
@@ -229,7 +237,7 @@ function readWal(
   const bytes = fs.stat(files.wal) === undefined ? new Uint8Array(0) : fs.readFile(files.wal);
   const { latest } = sums;
   const isMoved = mark !== undefined && mark.commitCount <= latest.commitsBefore + latest.commitCount;
-  const verdict = inspectWal(bytes, isMoved ? undefined : mark, syncsEachCommit);
+  const verdict = inspectWal(bytes, { mark: isMoved ? undefined : mark, syncsEachCommit, leftoverSums: latest.frameSums });
   const damaged = (sentence: string): StorageError => new StorageError("damaged", files.wal, sentence);
   if (verdict.kind === "empty") return undefined;
   if (verdict.kind === "damaged") throw damaged(`${verdict.detail} (offset ${verdict.offset})`);
@@ -252,7 +260,8 @@ function provePages(
   bytesMax: number,
 ): { readonly provedPages: number; readonly unprovedPages: number } {
   const { pageBytes, latest } = sums;
-  const begun = wal !== undefined && wal.frameCount > 0 && isSameSalt(wal.header.salt, latest.salt) ? wal : undefined;
+  const isBegun = wal !== undefined && !sums.isDone && wal.frameCount > 0 && isSameSalt(wal.header.salt, latest.salt);
+  const begun = isBegun ? wal : undefined;
   const sizeBytes = main.size();
   if (begun === undefined && sizeBytes !== latest.pageCount * pageBytes) {
     throw new StorageError("damaged", main.path, `the file has ${sizeBytes} bytes, not ${latest.pageCount} pages of ${pageBytes}`);

@@ -23,7 +23,7 @@ export interface DatabaseBacking {
 const REPORT_IN_MEMORY: DatabaseReport = {
   commitCount: 0,
   droppedBytes: 0,
-  hasUnneededDamage: false,
+  hasChangedLeftovers: false,
   isMarkUnreadable: false,
   droppedSumsBytes: 0,
   provedPages: 0,
@@ -158,14 +158,13 @@ export class Database {
     this.attempt(() => {
       assert(!this.#sqlite.inTransaction, "a checkpoint stands outside atomic steps");
       if (this.#backing === undefined) return;
-      const { guard, files, logBytesKept } = this.#backing;
+      const { guard, logBytesKept } = this.#backing;
       const frameCount = this.#readFrameCount();
-      const mode = emptiesLog || guard.logFileBytes > logBytesKept ? "TRUNCATE" : "RESTART";
-      if (mode === "RESTART" && frameCount === 0) return;
-      guard.beforeCheckpoint(frameCount);
-      if (askOnce(this.#sqlite, `PRAGMA wal_checkpoint(${mode})`) !== 0n) {
-        throw new StorageError("busy", files.wal, "a statement still reads: the checkpoint did not end");
-      }
+      const empties = emptiesLog || guard.logFileBytes > logBytesKept;
+      if (frameCount === 0 && !empties) return;
+      guard.beforeCheckpoint(frameCount, empties);
+      const isBusy = askOnce(this.#sqlite, `PRAGMA wal_checkpoint(${empties ? "TRUNCATE" : "RESTART"})`) !== 0n;
+      assert(!isBusy, "nobody else reads a database that is open");
       guard.afterCheckpoint();
     });
   }
@@ -181,8 +180,10 @@ export class Database {
     while (this.attempt(() => steps.next().done) !== true) yield;
   }
 
-  /** Moves everything, empties the log and lets go; no byte that nobody needs is left. A database
-   * that refuses work only lets go, and so does one whose checkpoint fails. */
+  /**
+   * Moves everything, empties the log and lets go. A database that refuses work only lets go, and so does one whose last
+   * checkpoint fails.
+   */
   close(): void {
     if (this.#isClosed) return;
     try {

@@ -89,7 +89,8 @@ function connect(options: DatabaseOptions, backing: DatabaseBacking): Database {
       throw new StorageError("damaged", files.wal, `SQLite finds ${logFrameCount} committed frames, ${guard.frameCount} are right`);
     }
     prepareForUse(database, options);
-    if (guard.report.droppedBytes > 0 || guard.report.hasUnneededDamage) database.emptyLog();
+    if (guard.report.droppedBytes > 0 || guard.report.hasChangedLeftovers) database.emptyLog();
+    else if (guard.isCheckpointOpen) database.checkpoint();
     return database;
   } catch (error) {
     database.abandon();

@@ -3,14 +3,17 @@ import type { FileSystem } from "./file-system.ts";
 import type { LogDamage } from "./log-damage.ts";
 import { createRecordLog, openRecordLog } from "./open-record-log.ts";
 import type { RecordLog } from "./record-log.ts";
+import { isStorageError } from "./storage-error.ts";
 import { isSameSalt, type WalSalt } from "./wal-format.ts";
 import type { SoundWal } from "./wal-inspection.ts";
 
 const LOG_NAME = "page sums";
 const CHECKPOINT = 1;
 const SNAPSHOT = 2;
-const CHECKPOINT_HEAD_BYTES = 33;
+const DONE = 3;
+const CHECKPOINT_HEAD_BYTES = 37;
 const CHECKPOINT_ENTRY_BYTES = 12;
+const FRAME_SUM_BYTES = 4;
 const SNAPSHOT_HEAD_BYTES = 9;
 
 /** Pages in one record of a snapshot. */
@@ -21,6 +24,8 @@ const COMPACT_BYTES_MIN = 1024 * 1024;
 
 /** Small segments, so that a snapshot frees what it replaces. */
 const SEGMENT_BYTES_MAX = 256 * 1024;
+
+const NO_SUMS = new Uint32Array(0);
 
 /** The checksum of a page: xxHash64 with seed 0. Finds accidents, not adversaries. */
 export function pageSum(page: Uint8Array): bigint {
@@ -39,6 +44,8 @@ export interface CheckpointNote {
   readonly commitCount: number;
   /** Pages of the main file after it. */
   readonly pageCount: number;
+  /** Sums of all frames in the log's file, see `walFrameSums`; empty when the checkpoint empties the file. */
+  readonly frameSums: Uint32Array;
 }
 
 /**
@@ -48,8 +55,10 @@ export interface CheckpointNote {
  * durable before each checkpoint begins. Whatever then interrupts it, every page is either as the sums say, or the
  * write-ahead log, still whole, holds it.
  *
- * Records: 1 | salt u32 u32 | frames u32 | commits before u64 | commits u32 | page bytes u32 | pages u32 | (page u32 | sum u64)*;
- * 2 | pages u32 | first page u32 | sum u64 *, part of a snapshot of the table, which begins with a record 1 of no pages.
+ * Records: 1 | salt u32 u32 | frames u32 | commits before u64 | commits u32 | page bytes u32 | pages u32 | entries u32 |
+ * (page u32 | sum u64)* | frame sum u32 *;
+ * 2 | pages u32 | first page u32 | sum u64 *, part of a snapshot of the table, which begins with a record 1 of no pages;
+ * 3, the latest checkpoint has ended, written without a sync.
  */
 export class PageSums {
   readonly #log: RecordLog;
@@ -57,6 +66,7 @@ export class PageSums {
   #sums: BigUint64Array<ArrayBuffer> = new BigUint64Array(0);
   /** Checkpoints in the log, oldest first; the last is the latest. */
   #notes: CheckpointNote[] = [];
+  #isDone = true;
 
   private constructor(log: RecordLog) {
     this.#log = log;
@@ -77,7 +87,7 @@ export class PageSums {
     const pageCount = main.length / pageBytes;
     assert(Number.isInteger(pageCount), "a database file is made of whole pages");
     sums.#pageBytes = pageBytes;
-    sums.#note({ salt: { first: 0, second: 0 }, frameCount: 0, commitsBefore: 0, commitCount: 0, pageCount });
+    sums.#note({ salt: { first: 0, second: 0 }, frameCount: 0, commitsBefore: 0, commitCount: 0, pageCount, frameSums: NO_SUMS });
     for (let at = 0; at < pageCount; at++) sums.#sums[at] = pageSum(main.subarray(at * pageBytes, (at + 1) * pageBytes));
     sums.#appendSnapshot();
     log.close();
@@ -109,6 +119,11 @@ export class PageSums {
     return present(this.#notes.at(-1), "sums begin with a note");
   }
 
+  /** Whether the latest checkpoint is known to have ended, so the main file holds all that it moved. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
   /** Bytes of the sums on disk. */
   get sizeBytes(): number {
     return this.#log.sizeBytes;
@@ -130,8 +145,12 @@ export class PageSums {
     return !isSameSalt(this.latest.salt, salt) && this.#notes.some((note) => isSameSalt(note.salt, salt));
   }
 
-  /** Makes the sums of the log's pages durable; the checkpoint that moves them may begin when this returns. */
-  recordCheckpoint(wal: SoundWal): void {
+  /**
+   * Makes the sums of the log's pages durable; the checkpoint that moves them may begin when this returns.
+   *
+   * @param frameSums of the log's file when the checkpoint leaves it as it is, see `walFrameSums`
+   */
+  recordCheckpoint(wal: SoundWal, frameSums: Uint32Array): void {
     const { header, frameCount, commitCount, pageCount } = wal;
     assert(frameCount > 0 && header.pageBytes === this.#pageBytes, "a checkpoint moves pages of this database");
     const entries = new Map<number, bigint>();
@@ -139,11 +158,24 @@ export class PageSums {
     // A page that SQLite never writes (the one at the lock byte, at 1 GiB): the file is extended over it.
     const blank = pageSum(new Uint8Array(this.#pageBytes));
     for (let page = this.latest.pageCount + 1; page <= pageCount; page++) if (!entries.has(page)) entries.set(page, blank);
-    const note = { salt: header.salt, frameCount, commitsBefore: this.commitsBefore(header.salt), commitCount, pageCount };
+    const note = { salt: header.salt, frameCount, commitsBefore: this.commitsBefore(header.salt), commitCount, pageCount, frameSums };
     this.#log.append(encodeCheckpoint(note, this.#pageBytes, entries));
     this.#log.sync();
     this.#note(note);
     for (const [page, sum] of entries) this.#sums[page - 1] = sum;
+    this.#isDone = false;
+  }
+
+  /** Notes that the checkpoint has ended. Without a sync: not knowing it only means that less can be proved. */
+  recordDone(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#log.append(Uint8Array.of(DONE));
+    try {
+      this.#log.handOver();
+    } catch (error) {
+      if (!isStorageError(error, "diskFull")) throw error; // then it is not noted
+    }
   }
 
   /** Replaces the log's records by a snapshot when they have grown far beyond it. No checkpoint is running. */
@@ -168,6 +200,7 @@ export class PageSums {
   #appendSnapshot(): void {
     const { pageCount } = this.latest;
     this.#log.append(encodeCheckpoint(this.latest, this.#pageBytes, new Map()));
+    this.#log.append(Uint8Array.of(DONE));
     for (let from = 0; from < pageCount; from += SNAPSHOT_PAGES) {
       const part = this.#sums.subarray(from, Math.min(from + SNAPSHOT_PAGES, pageCount));
       const body = new Uint8Array(SNAPSHOT_HEAD_BYTES + 8 * part.length);
@@ -184,14 +217,20 @@ export class PageSums {
   #apply(body: Uint8Array): boolean {
     const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
     if (body[0] === CHECKPOINT && body.length >= CHECKPOINT_HEAD_BYTES) return this.#applyCheckpoint(view);
+    if (body[0] === DONE && body.length === 1) {
+      this.#isDone = true;
+      return true;
+    }
     if (body[0] === SNAPSHOT && body.length >= SNAPSHOT_HEAD_BYTES) return this.#applySnapshot(view);
     return false;
   }
 
   #applyCheckpoint(view: DataView): boolean {
-    const entries = (view.byteLength - CHECKPOINT_HEAD_BYTES) / CHECKPOINT_ENTRY_BYTES;
+    this.#isDone = false;
     const pageCount = view.getUint32(29);
-    if (!Number.isInteger(entries)) return false;
+    const sumsAt = CHECKPOINT_HEAD_BYTES + view.getUint32(33) * CHECKPOINT_ENTRY_BYTES;
+    const frames = (view.byteLength - sumsAt) / FRAME_SUM_BYTES;
+    if (sumsAt > view.byteLength || !Number.isInteger(frames)) return false;
     this.#pageBytes = view.getUint32(25);
     this.#note({
       salt: { first: view.getUint32(1), second: view.getUint32(5) },
@@ -199,9 +238,9 @@ export class PageSums {
       commitsBefore: Number(view.getBigUint64(13)),
       commitCount: view.getUint32(21),
       pageCount,
+      frameSums: Uint32Array.from({ length: frames }, (_, frame) => view.getUint32(sumsAt + FRAME_SUM_BYTES * frame)),
     });
-    for (let entry = 0; entry < entries; entry++) {
-      const at = CHECKPOINT_HEAD_BYTES + entry * CHECKPOINT_ENTRY_BYTES;
+    for (let at = CHECKPOINT_HEAD_BYTES; at < sumsAt; at += CHECKPOINT_ENTRY_BYTES) {
       const page = view.getUint32(at);
       if (page < 1 || page > pageCount) return false;
       this.#sums[page - 1] = view.getBigUint64(at + 4);
@@ -219,6 +258,8 @@ export class PageSums {
   }
 
   #note(note: CheckpointNote): void {
+    const last = this.#notes.pop();
+    if (last !== undefined) this.#notes.push({ ...last, frameSums: NO_SUMS }); // only the latest are needed
     this.#notes.push(note);
     this.#reserve(note.pageCount);
   }
@@ -232,7 +273,8 @@ export class PageSums {
 }
 
 function encodeCheckpoint(note: CheckpointNote, pageBytes: number, entries: ReadonlyMap<number, bigint>): Uint8Array {
-  const body = new Uint8Array(CHECKPOINT_HEAD_BYTES + CHECKPOINT_ENTRY_BYTES * entries.size);
+  const sumsAt = CHECKPOINT_HEAD_BYTES + CHECKPOINT_ENTRY_BYTES * entries.size;
+  const body = new Uint8Array(sumsAt + FRAME_SUM_BYTES * note.frameSums.length);
   const view = new DataView(body.buffer);
   view.setUint8(0, CHECKPOINT);
   view.setUint32(1, note.salt.first);
@@ -242,11 +284,13 @@ function encodeCheckpoint(note: CheckpointNote, pageBytes: number, entries: Read
   view.setUint32(21, note.commitCount);
   view.setUint32(25, pageBytes);
   view.setUint32(29, note.pageCount);
+  view.setUint32(33, entries.size);
   let at = CHECKPOINT_HEAD_BYTES;
   for (const [page, sum] of entries) {
     view.setUint32(at, page);
     view.setBigUint64(at + 4, sum);
     at += CHECKPOINT_ENTRY_BYTES;
   }
+  for (const [frame, sum] of note.frameSums.entries()) view.setUint32(sumsAt + FRAME_SUM_BYTES * frame, sum);
   return body;
 }

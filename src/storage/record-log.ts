@@ -180,6 +180,16 @@ export class RecordLog {
     return this.#nextGroup;
   }
 
+  /**
+   * Hands what waits to the system without a sync: from now on it outlives the process, but no power cut.
+   *
+   * @throws StorageError as `sync` does
+   */
+  handOver(): void {
+    this.#checkUsable();
+    this.#writeForSync();
+  }
+
   /** The body of a record, proved against its hash. */
   read(location: Location): Result<Uint8Array, LogDamage> {
     const file = `${this.#directory}/${segmentName(location.segment)}`;

@@ -1,3 +1,4 @@
+import { crc32 } from "./byte-error.ts";
 import {
   decodeWalFrameHeader,
   decodeWalHeader,
@@ -37,10 +38,10 @@ export interface SoundWal {
   /** Bytes of this life of the log behind the last commit: of a step that never committed, or un-synced and torn by a crash. */
   readonly droppedBytes: number;
   /**
-   * Offset of a wrong frame of an earlier life of the log, which the present one has not written over yet. Nobody needs
-   * it, but a disk that changes it is failing. Undefined when there is none.
+   * Whether a frame that an earlier life of the log left behind, and the present one has not written over, is not what it
+   * was at the last checkpoint: torn by a power cut, or changed at rest. Nobody needs it.
    */
-  readonly unneededDamageAt: number | undefined;
+  readonly hasChangedLeftovers: boolean;
 }
 
 /** What a write-ahead log is found to be. `empty` also when there is no file. */
@@ -48,6 +49,16 @@ export type WalVerdict =
   | { readonly kind: "empty" }
   | SoundWal
   | { readonly kind: "damaged"; readonly offset: number; readonly detail: string };
+
+/** What else is known of a log. */
+export interface WalKnowledge {
+  /** How far it was committed. */
+  readonly mark?: WalMark | undefined;
+  /** Whether every commit was synced before the next one was written. */
+  readonly syncsEachCommit: boolean;
+  /** Of each frame in the file at the last checkpoint, in order: its sum, see `walFrameSums`. Default none. */
+  readonly leftoverSums?: Uint32Array;
+}
 
 /**
  * Judges a write-ahead log before SQLite sees it: SQLite takes the commits before the first wrong frame and forgets the
@@ -60,7 +71,7 @@ export type WalVerdict =
  *
  * @see https://www.sqlite.org/fileformat2.html#the_write_ahead_log
  */
-export function inspectWal(bytes: Uint8Array, mark: WalMark | undefined, syncsEachCommit: boolean): WalVerdict {
+export function inspectWal(bytes: Uint8Array, { mark, syncsEachCommit, leftoverSums }: WalKnowledge): WalVerdict {
   const header = decodeWalHeader(bytes);
   if (header === undefined) return judgeHeaderless(bytes, mark);
   const frames = new WalFrames(bytes, header);
@@ -90,7 +101,8 @@ export function inspectWal(bytes: Uint8Array, mark: WalMark | undefined, syncsEa
   for (const [page] of pages) if (page > committed.pageCount) pages.delete(page);
   const lifeEnd = frames.endOfLife(frame);
   const droppedBytes = frames.endOffset(lifeEnd) - walFrameOffset(header.pageBytes, committed.frameCount);
-  return { kind: "sound", header, pages, droppedBytes, unneededDamageAt: frames.findUnneededDamage(lifeEnd), ...committed };
+  const hasChangedLeftovers = frames.hasChanged(lifeEnd, leftoverSums ?? new Uint32Array(0));
+  return { kind: "sound", header, pages, droppedBytes, hasChangedLeftovers, ...committed };
 }
 
 /** Without a right header: nothing was ever committed, or the header is damaged. It is synced before the first frame. */
@@ -99,6 +111,16 @@ function judgeHeaderless(bytes: Uint8Array, mark: WalMark | undefined): WalVerdi
     return { kind: "damaged", offset: 0, detail: `${mark.frameCount} committed frames are gone` };
   if (bytes.length <= WAL_HEADER_BYTES) return { kind: "empty" };
   return { kind: "damaged", offset: 0, detail: "the header of the write-ahead log is not what was written" };
+}
+
+/** Sums of the whole frames of a log's file, to prove later what the next life of the log leaves of them: CRC-32 of each. */
+export function walFrameSums(bytes: Uint8Array, pageBytes: number): Uint32Array {
+  const frameBytes = WAL_FRAME_HEADER_BYTES + pageBytes;
+  const count = Math.max(0, Math.floor((bytes.length - WAL_HEADER_BYTES) / frameBytes));
+  return Uint32Array.from({ length: count }, (_, frame) => {
+    const start = walFrameOffset(pageBytes, frame);
+    return crc32(bytes.subarray(start, start + frameBytes));
+  });
 }
 
 /** The frames of a log by number, from 0: those of its present life, then leftovers of earlier ones. */
@@ -132,13 +154,11 @@ class WalFrames {
   objectionTo(frame: number, before: WalChecksum, syncsEachCommit: boolean): string | undefined {
     if (this.#continues(frame, before)) return `frame ${frame} differs from what was written in its salt`;
     if (!syncsEachCommit) return undefined;
-    let isCommitted = this.#isPresent(frame) && this.head(frame).pageCount !== 0;
-    for (let next = frame + 1; next < this.count; next++) {
-      // Judged by the checksum stored before it; next to the wrong frame, also by the one that frame ought to have.
-      const isRight = this.isRight(next, this.head(next - 1).checksum);
-      if (!isRight && !(next === frame + 1 && this.isRight(next, this.#checksumOf(frame, before)))) continue;
-      if (isCommitted) return `frame ${frame} is wrong, and a later commit follows it`;
-      isCommitted = this.head(next).pageCount !== 0;
+    // Frames of a step that was rolled back may lie behind a commit: only one that carries its checksum on comes after it.
+    for (let end = frame; end + 1 < this.count; end++) {
+      const isEnd = this.#isPresent(end) && this.head(end).pageCount !== 0;
+      if (!isEnd || (end > frame && !this.#isRightAfter(end, frame, before))) continue;
+      if (this.#isRightAfter(end + 1, frame, before)) return `frame ${frame} is wrong, and a later commit follows it`;
     }
     return undefined;
   }
@@ -155,17 +175,21 @@ class WalFrames {
     return frameCount === this.count ? this.#bytes.length : this.#offset(frameCount);
   }
 
-  /**
-   * The offset of a wrong frame among the leftovers. Each must carry on the checksum stored before it, or begin another life.
-   * The first of each life cannot be proved: what it followed has been written over.
-   */
-  findUnneededDamage(first: number): number | undefined {
-    for (let frame = first + 1; frame < this.count; frame++) {
-      const before = this.head(frame - 1);
-      const isSameLife = isSameSalt(this.head(frame).salt, before.salt);
-      if (this.#continues(frame, before.checksum) !== isSameLife) return this.#offset(frame);
+  /** Whether a frame from this one on has another sum than it had. */
+  hasChanged(first: number, sums: Uint32Array): boolean {
+    for (let frame = first; frame < this.count; frame++) {
+      if (sums[frame] !== crc32(this.#bytes.subarray(this.#offset(frame), this.#offset(frame + 1)))) return true;
     }
-    return undefined;
+    return false;
+  }
+
+  /**
+   * Whether a frame behind a wrong one is right by the checksum stored before it; next to the wrong one, also by the
+   * checksum that one ought to have.
+   */
+  #isRightAfter(frame: number, wrong: number, before: WalChecksum): boolean {
+    if (this.isRight(frame, this.head(frame - 1).checksum)) return true;
+    return frame === wrong + 1 && this.isRight(frame, this.#checksumOf(wrong, before));
   }
 
   #offset(frame: number): number {

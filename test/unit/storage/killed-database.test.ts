@@ -51,7 +51,7 @@ test("killed database: opened again at once, every acknowledged row is there", (
 
 test("killed database: a byte changed anywhere, the file is named or the loss shows", () => {
   const prng = new Prng(41);
-  const outcomes = { named: 0, markOnly: 0, lossShown: 0 };
+  const outcomes = { named: 0, markOnly: 0, leftover: 0, lossShown: 0 };
   for (const [path, content] of image) {
     const places = new Set<number>();
     for (let at = 0; at < Math.min(content.length, 48); at += 5) places.add(at);
@@ -68,7 +68,7 @@ test("killed database: a byte changed anywhere, the file is named or the loss sh
   expect(outcomes.lossShown).toBeLessThanOrEqual(3);
 });
 
-function outcomeOf(changed: ReadonlyMap<string, Uint8Array>, path: string): "named" | "markOnly" | "lossShown" {
+function outcomeOf(changed: ReadonlyMap<string, Uint8Array>, path: string): "named" | "markOnly" | "leftover" | "lossShown" {
   return inFolder((other) => {
     putImage(changed, other);
     try {
@@ -76,6 +76,7 @@ function outcomeOf(changed: ReadonlyMap<string, Uint8Array>, path: string): "nam
       const { report } = db;
       db.abandon();
       if (path.endsWith(".mark") && report.isMarkUnreadable) return "markOnly";
+      if (path.endsWith("-wal") && report.hasChangedLeftovers) return "leftover";
       if (report.droppedBytes > 0 || report.droppedSumsBytes > 0) return "lossShown";
       throw new Error(`a byte of ${path} changed and nobody noticed`);
     } catch (error) {

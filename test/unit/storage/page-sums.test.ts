@@ -8,8 +8,23 @@ const page = (fill: number): Uint8Array => new Uint8Array(PAGE).fill(fill);
 /** A log of one commit with these pages. */
 function log(life: number, pages: readonly (readonly [number, Uint8Array])[], pageCount: number): SoundWal {
   const checksum = { first: life, second: life };
+  const droppedBytes = 0;
   const header = { pageBytes: PAGE, salt: { first: life, second: 7 }, checksum };
-  return { kind: "sound", header, frameCount: pages.length, commitCount: 1, checksum, pages: new Map(pages), pageCount, droppedBytes: 0 };
+  return {
+    kind: "sound",
+    header,
+    frameCount: pages.length,
+    commitCount: 1,
+    checksum,
+    pages: new Map(pages),
+    pageCount,
+    droppedBytes,
+    hasChangedLeftovers: false,
+  };
+}
+
+function record(sums: PageSums, wal: SoundWal): void {
+  sums.recordCheckpoint(wal, Uint32Array.of(8, 9));
 }
 
 function newSums(fs: MemoryFileSystem): PageSums {
@@ -25,7 +40,8 @@ function reopened(fs: MemoryFileSystem): PageSums {
 
 test("page sums: a checkpoint noted, its pages are right after reopening and no others", () => {
   const fs = new MemoryFileSystem();
-  newSums(fs).recordCheckpoint(
+  record(
+    newSums(fs),
     log(
       1,
       [
@@ -37,7 +53,14 @@ test("page sums: a checkpoint noted, its pages are right after reopening and no 
   );
   fs.crash();
   const sums = reopened(fs);
-  expect(sums.latest).toEqual({ salt: { first: 1, second: 7 }, frameCount: 2, commitsBefore: 0, commitCount: 1, pageCount: 2 });
+  expect(sums.latest).toEqual({
+    salt: { first: 1, second: 7 },
+    frameCount: 2,
+    commitsBefore: 0,
+    commitCount: 1,
+    pageCount: 2,
+    frameSums: Uint32Array.of(8, 9),
+  });
   expect([sums.isRight(1, page(5)), sums.isRight(1, page(1)), sums.isRight(2, page(6)), sums.isRight(3, page(0))]).toEqual([
     true,
     false,
@@ -48,7 +71,8 @@ test("page sums: a checkpoint noted, its pages are right after reopening and no 
 
 test("page sums: a new page that the log does not hold, is expected to be blank", () => {
   const sums = newSums(new MemoryFileSystem());
-  sums.recordCheckpoint(
+  record(
+    sums,
     log(
       1,
       [
@@ -63,10 +87,10 @@ test("page sums: a new page that the log does not hold, is expected to be blank"
 
 test("page sums: commits, count on over lives of the log and not twice over one that is moved again", () => {
   const sums = newSums(new MemoryFileSystem());
-  sums.recordCheckpoint(log(1, [[1, page(5)]], 1));
-  sums.recordCheckpoint({ ...log(1, [[1, page(6)]], 1), commitCount: 3 });
+  record(sums, log(1, [[1, page(5)]], 1));
+  record(sums, { ...log(1, [[1, page(6)]], 1), commitCount: 3 });
   expect(sums.latest).toMatchObject({ commitsBefore: 0, commitCount: 3 });
-  sums.recordCheckpoint(log(2, [[1, page(7)]], 1));
+  record(sums, log(2, [[1, page(7)]], 1));
   expect(sums.latest).toMatchObject({ commitsBefore: 3, commitCount: 1 });
   expect([sums.isOutdated({ first: 1, second: 7 }), sums.isOutdated({ first: 2, second: 7 })]).toEqual([true, false]);
 });
@@ -77,7 +101,7 @@ test("page sums: a log grown large, is replaced by a snapshot that says the same
   let largest = 0;
   for (let life = 1; life <= 120; life++) {
     const pages = Array.from({ length: 1000 }, (_, at) => [at + 1, page((life + at) % 251)] as const);
-    sums.recordCheckpoint(log(life, pages, 1000));
+    record(sums, log(life, pages, 1000));
     largest = Math.max(largest, sums.sizeBytes);
     sums.compactIfLarge();
   }
@@ -91,7 +115,8 @@ test("page sums: a log grown large, is replaced by a snapshot that says the same
 
 test("page sums: a file of whole pages that shrinks and grows again, expects what was last moved", () => {
   const sums = newSums(new MemoryFileSystem());
-  sums.recordCheckpoint(
+  record(
+    sums,
     log(
       1,
       [
@@ -102,8 +127,9 @@ test("page sums: a file of whole pages that shrinks and grows again, expects wha
       3,
     ),
   );
-  sums.recordCheckpoint(log(2, [[1, page(4)]], 1));
-  sums.recordCheckpoint(
+  record(sums, log(2, [[1, page(4)]], 1));
+  record(
+    sums,
     log(
       3,
       [
