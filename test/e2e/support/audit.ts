@@ -7,6 +7,8 @@ import type { NodeProcess } from "./node-process.ts";
 
 /** Questions to the node at a time. */
 const PARALLEL = 24;
+/** How long what is pending may take to become final. */
+const PENDING_LIMIT_MS = 30_000;
 
 /** What the accounts of a trial held before it began, by hex key. */
 export type Opening = ReadonlyMap<string, bigint>;
@@ -49,12 +51,16 @@ export async function auditNode(node: NodeProcess, load: Load, opening: Opening,
   return { faults, final: ends.size, height: blocks.length, stateRoot: blocks.at(-1)?.header.stateRoot ?? "" };
 }
 
-/** Asks for the end of every transaction that was ever signed. */
+/** Asks for the end of every transaction that was ever signed, once nothing is pending or nothing more becomes final. */
 async function readEnds(node: NodeProcess, load: Load): Promise<Map<string, Ended>> {
+  const deadline = performance.now() + PENDING_LIMIT_MS;
+  while (performance.now() < deadline && ((await node.get("/api/v2/status"))["pending"] as { transactions: number }).transactions > 0) {
+    await Bun.sleep(20);
+  }
   const ids = load.lanes.flatMap((lane) => lane.signed.map(({ id }) => id));
   const ends = new Map<string, Ended>();
   await inParallel(ids, async (id) => {
-    ends.set(id, (await node.get(`/api/v2/transactions/${id}?wait=final&timeoutMs=30000`)) as Ended);
+    ends.set(id, (await node.get(`/api/v2/transactions/${id}`)) as Ended);
   });
   return ends;
 }
