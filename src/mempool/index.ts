@@ -12,10 +12,8 @@
  * Its only file is the batch log (docs/adr/mempool-log.md). It never executes, never orders blocks, never prunes
  * unless told to, and keeps nothing of what is final: that is in the blocks.
  */
-export type { FinalizedTip } from "./admission.ts";
 export * from "./bounds.ts";
 export type { BlockOutcome } from "./commit.ts";
 export * from "./metrics.ts";
-export type { BlockRoom } from "./selection.ts";
 export * from "./service.ts";
 export * from "./types.ts";

@@ -52,7 +52,7 @@ export function newMempoolCounters(): MempoolCounters {
 }
 
 /** What the mempool holds at the moment. */
-export type MempoolGauges = {
+type MempoolGauges = {
   readonly pendingCount: number;
   readonly pendingSizeBytes: number;
   readonly accountCount: number;

@@ -16,7 +16,7 @@ const FOREIGN_RETRY_BLOCKS = 64;
  * Whether a transaction with its sender's next nonce would leave a receipt in a block made now: not expired, its fee
  * payable by whoever pays it, its device within quota.
  */
-export function canExecute(tip: FinalizedTip, transaction: Transaction): boolean {
+function canExecute(tip: FinalizedTip, transaction: Transaction): boolean {
   const { view, rules } = tip;
   if (transaction.validUntil <= BigInt(rules.tipHeight)) return false;
   if (view.findAccount(transaction.sender)?.nonce !== transaction.nonce) return false;
@@ -68,7 +68,7 @@ export function onSkipped(entry: PoolEntry, clock: RetryClock, isForeign: boolea
 }
 
 /** Decodes a transaction of the pool again. */
-export function decodedAgain(entry: PoolEntry, aad: Uint8Array): Transaction {
+function decodedAgain(entry: PoolEntry, aad: Uint8Array): Transaction {
   const decoded = decodeTransaction(aad, entry.encoded);
   return present(decoded.ok ? decoded.value : undefined, "what was admitted decodes");
 }

@@ -31,7 +31,7 @@ export const AAD = transactionAad(CHAIN_ID);
 /** Starting balance of every test account. */
 export const BALANCE = 1_000_000n;
 /** Parameters of the test chain. */
-export const PARAMETERS = { minimumFee: 10n, maxValidity: 1_000n, feePolicy: "burn" } as const;
+const PARAMETERS = { minimumFee: 10n, maxValidity: 1_000n, feePolicy: "burn" } as const;
 
 const SIGNER = localSigner(new Uint8Array(32).fill(42));
 const VALIDATOR_SET = (() => {
@@ -116,7 +116,7 @@ export async function settled(): Promise<void> {
 }
 
 /** Finalized state as plain tables. */
-export class TableState implements LedgerView {
+class TableState implements LedgerView {
   readonly accounts = new Map<string, AccountEntry>();
   readonly devices = new Map<string, DeviceEntry>();
   #supply: SupplyEntry = { kind: "supply", issued: 1n << 60n, burned: 0n };
