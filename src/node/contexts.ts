@@ -30,6 +30,9 @@ export type Contexts = {
   readonly rebuilt: readonly CacheDamage[];
 };
 
+/** On flash every sync costs a page or two whatever it holds, so transactions wait a little longer for company. */
+const FLASH_LINGER = { lingerMinMs: 20, lingerMaxMs: 40 } as const;
+
 /** A single validator has no peers: what it says to others, it says to nobody. */
 const noNetwork: NetworkPort = { broadcast() {}, send() {}, fetchBatches() {} };
 
@@ -107,6 +110,7 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
       sourceCountMax: configuration.mempool.sourceTransactionsMax,
       sourceSizeBytesMax: configuration.mempool.sourceBytesMax,
       freeSpaceBytesMin: configuration.storage.freeBytesMin,
+      ...(configuration.consensus.profile === "wan" && FLASH_LINGER),
     },
     // A validator that lost its journal cannot make anything final until its operator acts: it takes nothing in.
     isSyncing: () => isJournalLost,
