@@ -78,8 +78,8 @@ export class Database {
   }
 
   /**
-   * Compiles a statement that lives until the database closes: keep it as a field, do not compile in a loop. Write with it
-   * only inside `atomically`, which also notes the commit.
+   * Compiles a statement that lives until the database closes: keep it as a field, do not compile in a loop. Outside
+   * `atomically` it can only read: writing fails.
    *
    * @typeParam Row columns by name; integers are bigint, blobs Uint8Array
    */
@@ -94,10 +94,14 @@ export class Database {
     return this.attempt(() => Number(askOnce(this.#sqlite, sql)));
   }
 
-  /** Runs statements that take no parameters and give no rows, e.g. a migration's. */
+  /** Runs statements that take no parameters and give no rows, e.g. a migration's; outside `atomically`, each is a step of its own. */
   run(sql: string): void {
-    this.attempt(() => this.#sqlite.run(sql));
-    if (this.#backing !== undefined && !this.#sqlite.inTransaction) this.#noteCommits(this.#backing);
+    if (this.#sqlite.inTransaction) {
+      this.attempt(() => this.#sqlite.run(sql));
+      return;
+    }
+    this.attempt(() => this.#writing(() => this.#sqlite.run(sql)));
+    if (this.#backing !== undefined) this.#noteCommits(this.#backing);
   }
 
   /**
@@ -109,16 +113,7 @@ export class Database {
   atomically<T>(action: () => T): T {
     return this.attempt(() => {
       assert(!this.#sqlite.inTransaction, "atomic steps are not nested");
-      this.#sqlite.run("BEGIN IMMEDIATE");
-      let value: T;
-      try {
-        value = action();
-        assert(!isPromiseLike(value), "an atomic step ends before it returns: it gives no promise");
-        this.#sqlite.run("COMMIT");
-      } catch (error) {
-        if (this.#sqlite.inTransaction) this.#sqlite.run("ROLLBACK");
-        throw error;
-      }
+      const value = this.#writing(() => this.#inTransaction(action));
       if (this.#backing !== undefined) this.#noteCommits(this.#backing);
       return value;
     });
@@ -223,6 +218,28 @@ export class Database {
     this.#sqlite.close(true);
     forgetOpenDatabase(this);
     this.#backing?.guard.close();
+  }
+
+  #inTransaction<T>(action: () => T): T {
+    this.#sqlite.run("BEGIN IMMEDIATE");
+    try {
+      const value = action();
+      assert(!isPromiseLike(value), "an atomic step ends before it returns: it gives no promise");
+      this.#sqlite.run("COMMIT");
+      return value;
+    } finally {
+      if (this.#sqlite.inTransaction) this.#sqlite.run("ROLLBACK");
+    }
+  }
+
+  /** Lets SQLite write while the action runs: at all other times it refuses, so nothing is written that nobody syncs. */
+  #writing<T>(action: () => T): T {
+    this.#sqlite.run("PRAGMA query_only = OFF");
+    try {
+      return action();
+    } finally {
+      this.#sqlite.run("PRAGMA query_only = ON");
+    }
   }
 
   #noteCommits({ guard }: DatabaseBacking): void {

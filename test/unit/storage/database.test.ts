@@ -45,10 +45,35 @@ test("database: atomic steps nested, are refused and rolled back", () => {
 test("database: integers above 2^53 and a missing parameter, are exact and refused", () => {
   const db = openMemoryDatabase(SAMPLE);
   const insert = db.prepare<unknown, [{ id: bigint; content: Uint8Array }]>("INSERT INTO reading (id, content) VALUES ($id, $content)");
-  insert.run({ id: 2n ** 53n + 1n, content: new Uint8Array(1) });
+  db.atomically(() => insert.run({ id: 2n ** 53n + 1n, content: new Uint8Array(1) }));
   expect(db.prepare<{ id: bigint }>("SELECT id FROM reading").get()?.id).toBe(9007199254740993n);
   expect(() => db.prepare("INSERT INTO reading (id, content) VALUES ($id, $content)").run({ id: 1n })).toThrow("Missing parameter");
 });
+
+test("database: a prepared statement that writes outside an atomic step, is refused; a plain one is a step of its own", () =>
+  inFolder((folder) => {
+    const db = openSample(folder);
+    db.run("INSERT INTO reading (content) VALUES (x'00')");
+    expect(db.commitCount).toBe(2);
+    expect(() => db.prepare("DELETE FROM reading").run()).toThrow("readonly");
+    expect(countRows(db)).toBe(1);
+    db.close();
+  }));
+
+test("database: built anew without its free room, is smaller and whole", () =>
+  inFolder((folder) => {
+    const db = openSample(folder);
+    addRows(db, 40, 2000);
+    db.atomically(() => db.run("DELETE FROM reading WHERE id > 2"));
+    db.checkpoint();
+    const { size } = statSync(`${folder}/sample.db`);
+    db.run("VACUUM");
+    db.close();
+    expect(statSync(`${folder}/sample.db`).size).toBeLessThan(size / 4);
+    const again = openSample(folder);
+    expect([countRows(again), again.commitCount]).toEqual([2, 43]);
+    again.close();
+  }));
 
 test("database: a second opener, is refused with the process that has it", () =>
   inFolder((folder) => {
