@@ -54,7 +54,7 @@ describe("a client that shares no code", () => {
 
   test("e2e: an account's existence and another's absence, proven offline", async () => {
     for (const [keys, words] of [
-      [alice.publicKey, "is"],
+      [alice.publicKey, "has balance"],
       [createHash("sha256").update("nobody").digest(), "does not exist"],
     ] as const) {
       const file = place.at("account.proof");

@@ -1,9 +1,9 @@
-import { rmSync, statSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { inParallel } from "./audit.ts";
 import { bizra, lastJson } from "./bizra.ts";
 import type { Chance } from "./chance.ts";
-import { describeHarm, doHarm, filesOf, type Harm, isHalfEmpty, names, sampleFlips } from "./home-files.ts";
+import { describeHarm, doHarm, filesOf, type Harm, isHalfEmpty, liveBytes, names, sampleFlips } from "./home-files.ts";
 import { addressOf, type Keys } from "./independent-client.ts";
 import { NodeEnded, type NodeProcess } from "./node-process.ts";
 import type { Workplace } from "./workplace.ts";
@@ -82,7 +82,7 @@ export async function runDamageTrial(place: Workplace, plan: DamagePlan): Promis
 
 function harmsOf({ home, flipsPerFile, chance }: DamagePlan, file: string): Harm[] {
   const path = join(home, file);
-  const size = statSync(path).size;
+  const size = liveBytes(path);
   if (size === 0) return [];
   const losses: Harm[] = [{ kind: "empty" }];
   if (!NOT_MISSED.has(file)) losses.push({ kind: "delete" });

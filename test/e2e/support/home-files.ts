@@ -47,6 +47,22 @@ export function doHarm(home: string, file: string, harm: Harm): void {
   }
 }
 
+/**
+ * Bytes from the start of a file that mean something. A write-ahead log of SQLite is written over from its beginning, so
+ * what lies behind the frames of its present generation (those with the salts of its header) is left from an earlier one.
+ *
+ * @see https://www.sqlite.org/fileformat2.html#walformat
+ */
+export function liveBytes(path: string): number {
+  const content = readFileSync(path);
+  if (!path.endsWith("-wal") || content.length < 32) return content.length;
+  const salts = content.subarray(16, 24);
+  const frame = 24 + content.readUInt32BE(8);
+  let end = 32;
+  while (end + frame <= content.length && content.subarray(end + 8, end + 16).equals(salts)) end += frame;
+  return end;
+}
+
 /** Single bits across a file: its first bytes, its middle, its last bytes and anywhere, in equal parts. */
 export function sampleFlips(sizeBytes: number, count: number, chance: Chance): Harm[] {
   if (sizeBytes === 0) return [];

@@ -53,6 +53,12 @@ export class Lane {
     this.firstNonce = firstNonce;
   }
 
+  /** Positions that are durable with all before them: what has to become final. */
+  get unbroken(): number[] {
+    const gap = this.signed.findIndex((_, position) => !this.durable.has(position));
+    return this.signed.map((_, position) => position).slice(0, gap === -1 ? this.signed.length : gap);
+  }
+
   /** Positions whose fate the client does not know and that it hands in. */
   get open(): number[] {
     return this.signed.map((_, position) => position).filter((position) => !this.durable.has(position) && !this.withheld.has(position));
@@ -189,7 +195,7 @@ export class Load {
 
   async #explain(code: string, what: unknown): Promise<void> {
     if (RETRYABLE.has(code)) await Bun.sleep(20);
-    else this.surprises.push(JSON.stringify(what));
+    else if (this.surprises.length < 100) this.surprises.push(JSON.stringify(what));
   }
 }
 
