@@ -25,6 +25,8 @@ export const testnet: Command = {
       systemEntropy,
     );
     const hash = toHex(files.genesisHash);
+    if (files.homes.length > 1)
+      terminal.note("This version has no network between validators: nodes of a genesis with several refuse to start.");
     terminal.result({ genesis: files.genesisPath, hash, homes: files.homes, accounts: files.accounts }, () =>
       [
         `Genesis ${files.genesisPath} (${hash})`,
