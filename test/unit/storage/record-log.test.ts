@@ -272,6 +272,24 @@ test("record log: laid out ahead, a sync changes no file length and opening keep
   expect(bodiesOf(reopen(fs))).toEqual(bodies(60));
 });
 
+test("record log: laid out ahead, only while records are small", () => {
+  const options = { ...SMALL, segmentBytesMax: 1024 * 1024, preallocateBytes: 65536 };
+  const fs = new MemoryFileSystem();
+  const log = newLog(fs, 1, options);
+  for (let index = 0; index < 12; index++) {
+    log.append(new Uint8Array(20_000));
+    log.sync();
+  }
+  expect((fs.stat(lastSegment(fs))?.sizeBytes ?? 0) - log.sizeBytes).toBe(0);
+  for (let index = 0; index < 60; index++) {
+    log.append(new Uint8Array(100));
+    log.sync();
+  }
+  expect((fs.stat(lastSegment(fs))?.sizeBytes ?? 0) - log.sizeBytes).toBeGreaterThan(30_000);
+  log.close();
+  expect(bodiesOf(reopen(fs, options))).toHaveLength(73);
+});
+
 test("record log: a disk that refuses to read, is damage by name", () => {
   const fs = new MemoryFileSystem();
   const log = newLog(fs);
