@@ -124,10 +124,7 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
   blocks.recover(tip.height);
   const opened = openEvents(setup, files, blocks, log);
   events = opened;
-  for (const { path, report } of [files.chain, files.node, files.ops]) {
-    if (report.isMarkUnreadable)
-      damage.push({ file: `${path}.mark`, detail: "the commit mark is not what was written, or is gone; it is made again" });
-  }
+  for (const database of [files.chain, files.node, files.ops]) damage.push(...database.notices);
   for (const tail of [files.batches.report.tornTail, files.journal.tornTail]) {
     if (tail?.shape === "garbled")
       damage.push({

@@ -60,6 +60,18 @@ export class Database {
     return this.#backing?.guard.report ?? REPORT_IN_MEMORY;
   }
 
+  /** What opening found changed at rest and could live without, a sentence a file: nothing is lost, but somebody should know. */
+  get notices(): readonly { readonly file: string; readonly detail: string }[] {
+    if (this.#backing === undefined) return [];
+    const { files, guard } = this.#backing;
+    const mark = { file: files.mark, detail: "the commit mark is not what was written, or is gone; it is made again" };
+    const leftovers = {
+      file: files.wal,
+      detail: "bytes that no commit needs any more are not what was written: torn by a power cut, or changed by the disk; they are removed",
+    };
+    return [...(guard.report.isMarkUnreadable ? [mark] : []), ...(guard.report.hasChangedLeftovers ? [leftovers] : [])];
+  }
+
   /** Why the database refuses further work; undefined while it does not. */
   get poison(): StorageError | undefined {
     return this.#poison;

@@ -208,6 +208,29 @@ test("database: killed while its connection closes without a checkpoint, is foun
     });
   }));
 
+test("database: its mark and leftovers of its log changed at rest, are named and mended", () =>
+  inFolder((folder) => {
+    const db = openSample(folder);
+    addRows(db, 20);
+    db.checkpoint();
+    addRows(db, 1);
+    const image = imageOf(folder);
+    db.close();
+    const log = (image.get("sample.db-wal") as Uint8Array).slice();
+    log.fill(7, log.length - 3);
+    inFolder((other) => {
+      putImage(new Map([...image, ["sample.db-wal", log], ["sample.db.mark", new Uint8Array(48)]]), other);
+      const again = openSample(other);
+      expect(again.notices.map(({ file }) => file)).toEqual([`${other}/sample.db.mark`, `${other}/sample.db-wal`]);
+      expect(countRows(again)).toBe(21);
+      expect(statSync(`${other}/sample.db-wal`).size).toBe(0);
+      again.close();
+      const mended = openSample(other);
+      expect(mended.notices).toEqual([]);
+      mended.close();
+    });
+  }));
+
 test("database: in memory, keeps the same rules and what is committed", () => {
   const db = openMemoryDatabase(SAMPLE);
   addRows(db, 2);
