@@ -1,8 +1,9 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { inParallel } from "./audit.ts";
-import { bizra, lastJson } from "./bizra.ts";
+import { bizra, homeOf, lastJson, makeTestnet } from "./bizra.ts";
 import type { Chance } from "./chance.ts";
+import { loadFor, makeDemoLoad } from "./demo-load.ts";
 import { describeHarm, doHarm, filesOf, type Harm, isHalfEmpty, liveBytes, names, sampleFlips } from "./home-files.ts";
 import { addressOf, type Keys } from "./independent-client.ts";
 import { NodeEnded, type NodeProcess } from "./node-process.ts";
@@ -24,6 +25,32 @@ export type DamagePlan = {
   /** Trials at a time. */
   readonly width: number;
 };
+
+/** Two homes of one chain at rest, and the accounts that they keep the books of. */
+export type HarmGround = {
+  readonly killed: string;
+  readonly stopped: string;
+  readonly accounts: readonly Keys[];
+  readonly surprises: readonly string[];
+};
+
+/** Makes a home under load and kills its node, so that every write-ahead log holds something; goes on with it and stops in good order. */
+export async function makeHarmGround(place: Workplace, chance: Chance, loadMs: number): Promise<HarmGround> {
+  const net = await makeTestnet(place.at("net"));
+  const home = homeOf(net);
+  const first = await place.start(home);
+  const { load } = await makeDemoLoad(net, first, chance, 30);
+  const running = loadFor(load, first, loadMs + 500);
+  await Bun.sleep(loadMs);
+  await first.kill();
+  await running;
+  const killed = place.copyOf(home);
+  const second = await place.start(home);
+  await loadFor(load, second, loadMs);
+  const code = await second.stop();
+  const surprises = code === 0 ? load.surprises : [...load.surprises, `the stop ended with ${code}`];
+  return { killed, stopped: home, accounts: load.lanes.map(({ keys }) => keys), surprises };
+}
 
 /** What one file's trials found. */
 export type FileDamageReport = {

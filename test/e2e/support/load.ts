@@ -116,7 +116,7 @@ export class Load {
         if (chance.happens(WITHHELD_SHARE)) lane.withheld.add(this.#sign(lane));
         const positions = Array.from({ length: count }, () => this.#sign(lane));
         await this.#send(node, lane, positions, count === 1 ? "single" : chance.pick(PATTERNS), stop);
-      }
+      } else if (chance.happens(0.02)) lane.withheld.clear();
       await Bun.sleep(chance.between(0, this.#terms.pauseMsMax));
     }
   }
