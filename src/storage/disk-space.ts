@@ -20,7 +20,7 @@ export interface DiskSpace {
 }
 
 /** Thresholds for a card of 8 GB and up: a day of full load below low, recovery and clean shutdown below critical. */
-export const DEFAULT_SPACE_THRESHOLDS: SpaceThresholds = { lowBytes: 512 * 1024 * 1024, criticalBytes: 128 * 1024 * 1024 };
+const DEFAULT_SPACE_THRESHOLDS: SpaceThresholds = { lowBytes: 512 * 1024 * 1024, criticalBytes: 128 * 1024 * 1024 };
 
 /** Measures the room on the file system that holds this path. @throws StorageError when the path does not exist */
 export function measureDiskSpace(path: string, thresholds: SpaceThresholds = DEFAULT_SPACE_THRESHOLDS): DiskSpace {

@@ -20,5 +20,4 @@ export * from "./open-database.ts";
 export * from "./open-record-log.ts";
 export { type OpenReport, RecordLog, type RecordLogTuning } from "./record-log.ts";
 export * from "./storage-error.ts";
-export * from "./wal-inspection.ts";
 export * from "./write-counter.ts";

@@ -36,7 +36,7 @@ export interface WalkEnd {
 }
 
 /** The frame at an offset; undefined unless head, chain and hash are right. `previous` replaces the 32 bytes before it. */
-export function frameAt(source: SegmentBytes, offset: number, previous?: Uint8Array): ScannedFrame | undefined {
+function frameAt(source: SegmentBytes, offset: number, previous?: Uint8Array): ScannedFrame | undefined {
   const { bytes, logId, segment } = source;
   const head = readFrameHead(bytes.subarray(offset), { logId, segment, offset });
   if (head === undefined) return undefined;

@@ -28,7 +28,7 @@ const SEGMENT_BYTES_MAX = 256 * 1024;
 const NO_SUMS = new Uint32Array(0);
 
 /** The checksum of a page: xxHash64 with seed 0. Finds accidents, not adversaries. */
-export function pageSum(page: Uint8Array): bigint {
+function pageSum(page: Uint8Array): bigint {
   return Bun.hash.xxHash64(page);
 }
 

@@ -21,7 +21,7 @@ export interface WalChecksum {
 }
 
 /** The checksum before the first byte. */
-export const WAL_CHECKSUM_START: WalChecksum = { first: 0, second: 0 };
+const WAL_CHECKSUM_START: WalChecksum = { first: 0, second: 0 };
 
 /** Carries the checksum on over bytes; their count is a multiple of 8 and their offset in memory one of 4. */
 export function walChecksum(start: WalChecksum, bytes: Uint8Array): WalChecksum {

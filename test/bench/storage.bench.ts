@@ -12,13 +12,13 @@ import { Prng } from "../../src/kernel/index.ts";
 import {
   createRecordLog,
   type Database,
-  inspectWal,
   nodeFileSystem,
   openDatabase,
   openRecordLog,
   type RecordLog,
   type RecordLogTuning,
 } from "../../src/storage/index.ts";
+import { inspectWal } from "../../src/storage/wal-inspection.ts";
 import { type Baseline, BenchReport } from "./harness.ts";
 
 const COMMITS = 400;

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { MemoryFileSystem, type SoundWal } from "../../../src/storage/index.ts";
+import { MemoryFileSystem } from "../../../src/storage/index.ts";
 import { PageSums } from "../../../src/storage/page-sums.ts";
+import type { SoundWal } from "../../../src/storage/wal-inspection.ts";
 
 const PAGE = 512;
 const page = (fill: number): Uint8Array => new Uint8Array(PAGE).fill(fill);

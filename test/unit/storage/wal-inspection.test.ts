@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "bun:test";
 import { Prng } from "../../../src/kernel/index.ts";
-import { inspectWal, type SoundWal, type WalMark, walFrameSums } from "../../../src/storage/index.ts";
+import { inspectWal, type SoundWal, type WalMark, walFrameSums } from "../../../src/storage/wal-inspection.ts";
 import { addRows, imageOf, inFolder, openSample } from "./sample-database.ts";
 
 const PAGE = 512;
