@@ -52,11 +52,15 @@ export class TinyDisk {
     return bavail * bsize;
   }
 
-  /** Takes up space until only this much is free. */
+  /** Takes up space until only this much is free, or none when others write meanwhile. */
   fill(leaveBytes: number): void {
     const path = join(this.outside, "ballast");
     const held = existsSync(path) ? Bun.file(path).size : 0;
-    writeFileSync(path, new Uint8Array(Math.max(0, held + this.freeBytes - leaveBytes)));
+    try {
+      writeFileSync(path, new Uint8Array(Math.max(0, held + this.freeBytes - leaveBytes)));
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error; // full, as was wanted
+    }
   }
 
   /** Gives the space back. */
