@@ -19,10 +19,14 @@ export class RawConnection {
     );
   }
 
-  /** Connects to the address of a URL. */
-  static async open(url: string): Promise<RawConnection> {
+  /**
+   * Connects to the address of a URL.
+   *
+   * @param from address of this machine to come from, e.g. another one of loopback
+   */
+  static async open(url: string, from?: string): Promise<RawConnection> {
     const { hostname, port } = new URL(url);
-    const socket = connect({ host: hostname, port: Number(port) });
+    const socket = connect({ host: hostname, port: Number(port), ...(from === undefined ? {} : { localAddress: from }) });
     await new Promise<void>((resolve, reject) => {
       socket.once("connect", () => resolve());
       socket.once("error", reject);
