@@ -35,7 +35,8 @@ export type NodeFiles = {
 
 /** Marks a file as a node.db: "BZno". */
 const NODE_APPLICATION_ID = 0x42_5a_6e_6f;
-const BATCH_LOG = { name: "batches", segmentBytesMax: 32 * 1024 * 1024 } as const;
+/** Laid out ahead, so that the sync of a small batch changes no file length: a third of the wear. */
+const BATCH_LOG = { name: "batches", segmentBytesMax: 32 * 1024 * 1024, preallocateBytes: 256 * 1024 } as const;
 
 /**
  * Opens a home's files, each checking itself. The first start makes them; later ones never do, so a lost file is noticed.
