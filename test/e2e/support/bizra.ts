@@ -19,7 +19,7 @@ export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): 
 }
 
 /** Runs a command to its end; one that hangs is killed and reported with what it printed. */
-export async function run(words: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Finished> {
+async function run(words: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Finished> {
   const child = Bun.spawn([...words], { stdin: "ignore", stdout: "pipe", stderr: "pipe", env: cleanEnvironment(environment) });
   let isLate = false;
   const limit = setTimeout(() => {

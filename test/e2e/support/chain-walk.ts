@@ -44,7 +44,7 @@ export type Block = {
 const hex = (text: string): Buffer => Buffer.from(text, "hex");
 
 /** SHA-256("bizra/block/1" | header), the header being a map with the keys of docs/proof.cddl. */
-export function blockHash(header: Header): string {
+function blockHash(header: Header): string {
   const fields: [number, Cbor][] = [
     [1, header.version],
     [2, hex(header.chainId)],
@@ -69,7 +69,7 @@ export function blockHash(header: Header): string {
 }
 
 /** Whether a finalization is signed by the one validator of the network (docs/proof.cddl: vote). */
-export function isSignedByValidator(finalization: Finalization, chainId: string, validator: string): boolean {
+function isSignedByValidator(finalization: Finalization, chainId: string, validator: string): boolean {
   const { epoch, view, proposal } = finalization;
   const encoded = cbor([proposal.epoch, proposal.view, proposal.parentView, hex(proposal.blockHash)]);
   const round = Buffer.alloc(17);

@@ -53,7 +53,7 @@ export async function makeHarmGround(place: Workplace, chance: Chance, loadMs: n
 }
 
 /** What one file's trials found. */
-export type FileDamageReport = {
+type FileDamageReport = {
   readonly file: string;
   readonly trials: number;
   readonly byDoctor: number;

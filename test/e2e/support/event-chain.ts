@@ -40,7 +40,7 @@ const CHAIN_FIELDS: Readonly<Record<string, readonly (readonly [string, "uint" |
 };
 
 /** SHA-256("bizra/event/1" | lane u8 | epoch u64 | sequence u64 | previous hash | CBOR of [time in ms, type, payload]). */
-export function eventHash(event: Event): string {
+function eventHash(event: Event): string {
   const fields = CHAIN_FIELDS[event.type];
   if (fields === undefined) throw new Error(`the chain lane has no events of type ${event.type}`);
   const payload = new Map(fields.map(([name, kind], at): [number, Cbor] => [at + 1, fieldOf(event.payload[name], kind)]));

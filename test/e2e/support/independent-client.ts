@@ -113,7 +113,7 @@ export function coseOf(payload: Buffer, signature: Buffer): Buffer {
 }
 
 /** Id of a payload. */
-export function idOf(aad: Buffer, payload: Buffer): string {
+function idOf(aad: Buffer, payload: Buffer): string {
   return createHash("sha256").update(aad).update(payload).digest("hex");
 }
 
