@@ -35,5 +35,4 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 process.exitCode = await main(process.argv.slice(2));

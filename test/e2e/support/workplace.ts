@@ -6,11 +6,24 @@ import { NodeProcess, type StartOptions } from "./node-process.ts";
 /** Something that runs and can be ended at once. */
 export type Endable = { kill(): unknown };
 
-/** Process groups and folders that a test run which is cut short would leave behind. */
+/** Processes and folders that a test run which is cut short would leave behind. */
 const left = new Set<() => void>();
-process.on("exit", () => {
+
+function leaveNothing(): void {
   for (const remove of left) remove();
-});
+  left.clear();
+}
+
+process.on("exit", leaveNothing);
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  process.on(signal, () => {
+    leaveNothing();
+    process.exit(code);
+  });
+}
 
 /** What one test file makes on this machine: a folder and processes, ended and removed together whatever happened. */
 export class Workplace {
@@ -24,7 +37,7 @@ export class Workplace {
     this.path = mkdtempSync(join(parent, "bizra-e2e-"));
     this.#remove = () => {
       for (const item of this.#running) void item.kill();
-      rmSync(this.path, { recursive: true, force: true });
+      rmSync(this.path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }); // a process that dies may still write
     };
     left.add(this.#remove);
   }
