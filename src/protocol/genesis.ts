@@ -14,7 +14,7 @@ const BLOCK_PARTS_BYTES = 128 * 1024;
 const amount = z
   .string()
   .regex(/^(0|[1-9][0-9]{0,19})$/, "expected an unsigned 64-bit integer as a decimal string without leading zeros")
-  .refine((text) => BigInt(text) <= U64_MAX, "expected at most 18446744073709551615");
+  .refine((text) => !/^[0-9]+$/.test(text) || BigInt(text) <= U64_MAX, "expected at most 18446744073709551615"); // asked of any text
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/, "expected 32 bytes as 64 lower-case hex digits");
 const hex64 = z.string().regex(/^[0-9a-f]{128}$/, "expected 64 bytes as 128 lower-case hex digits");
 const address = z.string().refine(isCanonicalAddress, "expected a lower-case bech32m address with prefix bz");
