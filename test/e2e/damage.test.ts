@@ -22,7 +22,8 @@ describe("harm at rest", () => {
     test(`e2e: a home whose node was ${state}, each file harmed bit by bit and lost, never silently lived with`, async () => {
       const { accounts, [state]: home } = ground;
       const report = await runDamageTrial(place, { home, accounts, flipsPerFile, startShare: 0.12, chance, width: 3 });
-      console.log(`damage, ${state}, seed ${chance.seed}: ${describeDamageReport(report)}`);
+      const [summary] = describeDamageReport(report).split("\n");
+      console.log(`damage, ${state}, seed ${chance.seed}: ${summary}`);
       expect(report.faults.slice(0, 30)).toEqual([]);
     }, 120_000);
   }
