@@ -6,7 +6,7 @@ const place = new Workplace();
 afterAll(() => place.end());
 
 test("e2e: nothing to do for some seconds, no block, hardly a byte written, hardly any processor time", async () => {
-  const report = await runIdleTrial(place, 8);
+  const report = await runIdleTrial(place, { seconds: 8, settleMs: 2_500 });
   console.log(`idle: ${describeIdleReport(report)}`);
   expect(report.faults).toEqual([]);
   expect(report.blocks).toBe(0);

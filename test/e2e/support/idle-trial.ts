@@ -18,19 +18,25 @@ export type IdleReport = {
   readonly faults: readonly string[];
 };
 
-/** Time after the last transaction in which the node may finish what it began. */
-const SETTLE_MS = 2_500;
 /** Clock ticks of /proc/PID/stat in a second. */
 const TICKS_PER_SECOND = 100;
 
+/** How an idle node is watched. */
+export type IdlePlan = {
+  readonly seconds: number;
+  /** Time after the last transaction in which the node may finish what it began. */
+  readonly settleMs: number;
+  readonly words?: readonly string[];
+};
+
 /** Watches a node that has nothing to do: blocks, bytes given to the disk, processor time. */
-export async function runIdleTrial(place: Workplace, seconds: number, words: readonly string[] = []): Promise<IdleReport> {
+export async function runIdleTrial(place: Workplace, { seconds, settleMs, words = [] }: IdlePlan): Promise<IdleReport> {
   const net = await makeTestnet(place.at(`idle-${seconds}`));
   const node = await place.start(homeOf(net), { words });
   const { load } = await makeDemoLoad(net, node, new Chance(1));
   await loadFor(load, node, 500);
   await load.settle(node, 10_000);
-  await Bun.sleep(SETTLE_MS);
+  await Bun.sleep(settleMs);
   const { head } = (await node.get("/api/v2/events?lane=chain&limit=1")) as { head: string };
   const stream = place.keep(await openServerSent(node.http, "chain", head));
   const before = figuresOf(node);
