@@ -69,7 +69,13 @@ export class Database {
       file: files.wal,
       detail: "bytes that no commit needs any more are not what was written: torn by a power cut, or changed by the disk; they are removed",
     };
-    return [...(guard.report.isMarkUnreadable ? [mark] : []), ...(guard.report.hasChangedLeftovers ? [leftovers] : [])];
+    const sums = {
+      file: files.sums,
+      detail:
+        "bytes at the end of the page sums are not what was written: a write cut off, or changed by the disk; they proved nothing and were dropped",
+    };
+    const { isMarkUnreadable, hasChangedLeftovers, droppedSumsBytes } = guard.report;
+    return [...(isMarkUnreadable ? [mark] : []), ...(hasChangedLeftovers ? [leftovers] : []), ...(droppedSumsBytes > 0 ? [sums] : [])];
   }
 
   /** Why the database refuses further work; undefined while it does not. */
