@@ -18,6 +18,20 @@ export const LIMITS = {
   evidenceBytesMax: 12_288,
   /** Members of a validator set. */
   validatorsMax: 128,
+  /** Validators that are or may come into a set. */
+  registryMax: 512,
+  /** Parts of one bond that unbond at the same time. */
+  bondTranchesMax: 8,
+  /** Parameters changed by vote, and approved changes that wait. */
+  parametersMax: 128,
+  /** Bytes of a parameter's name. */
+  parameterNameBytesMax: 64,
+  /** Proposals open at the same time. */
+  openProposalsMax: 64,
+  /** Bytes of a validator's endpoint. */
+  endpointBytesMax: 128,
+  /** Bytes of a validator's metadata. */
+  metadataBytesMax: 256,
   /** How far beyond the next expected nonce a transaction may lie. */
   nonceGapMax: 1_024n,
   /** Bytes of an anchor's inline data. */

@@ -199,13 +199,23 @@ function readFields(type: number, r: CborReader): TransactionBody {
         proof: field(2, () => r.bytes(64)),
         commission: field(3, () => r.uint(10_000)),
       } as const;
-      return { ...body, endpoint: field(4, () => r.text(0, 128)), metadata: field(5, () => r.text(0, 256)) };
+      return {
+        ...body,
+        endpoint: field(4, () => r.text(0, LIMITS.endpointBytesMax)),
+        metadata: field(5, () => r.text(0, LIMITS.metadataBytesMax)),
+      };
     }
     case 6: {
       const validator = field(1, key32);
       const commission = r.optionalKey(2) ? { commission: r.uint(10_000) } : {};
-      const endpoint = r.optionalKey(3) ? { endpoint: r.text(0, 128) } : {};
-      return { type: 6, validator, ...commission, ...endpoint, ...(r.optionalKey(4) ? { metadata: r.text(0, 256) } : {}) };
+      const endpoint = r.optionalKey(3) ? { endpoint: r.text(0, LIMITS.endpointBytesMax) } : {};
+      return {
+        type: 6,
+        validator,
+        ...commission,
+        ...endpoint,
+        ...(r.optionalKey(4) ? { metadata: r.text(0, LIMITS.metadataBytesMax) } : {}),
+      };
     }
     case 7:
       return { type: 7, validator: field(1, key32) };
@@ -220,7 +230,7 @@ function readFields(type: number, r: CborReader): TransactionBody {
     case 12:
       return { type: 12, evidence: field(1, () => r.bytes(1, LIMITS.evidenceBytesMax)) };
     case 13: {
-      const body = { type: 13, key: field(1, () => r.text(1, 64)), value: field(2, () => r.uint64()) } as const;
+      const body = { type: 13, key: field(1, () => r.text(1, LIMITS.parameterNameBytesMax)), value: field(2, () => r.uint64()) } as const;
       return { ...body, activationEpoch: field(3, () => r.uint()) };
     }
     case 14:

@@ -1,6 +1,7 @@
 import { EMPTY_MERKLE_ROOT, sha256 } from "../crypto/index.ts";
+import { findEntryKeyLength } from "../protocol/index.ts";
 import { copyBytes } from "./copy-bytes.ts";
-import { countOf, findKeyLength, type PackedBucket, SLOT_KEY_BYTES, valueStart } from "./packed-bucket.ts";
+import { countOf, type PackedBucket, SLOT_KEY_BYTES, valueStart } from "./packed-bucket.ts";
 
 const HASH_BYTES = 32;
 const LEAF_PREFIX = 0;
@@ -18,7 +19,7 @@ let level = new Uint8Array(64 * HASH_BYTES);
 /** Hash of the entry at a position of a bucket, as `stateLeafHash` defines it. */
 export function entryHash(bucket: PackedBucket, index: number): Uint8Array {
   const keyStart = 4 + index * SLOT_KEY_BYTES;
-  const keyLength = findKeyLength(bucket[keyStart] as number) ?? 0;
+  const keyLength = findEntryKeyLength(bucket[keyStart] as number) ?? 0;
   const start = valueStart(bucket, index);
   const end = valueStart(bucket, index + 1);
   const leaf = new Uint8Array(2 + keyLength + end - start);

@@ -1,5 +1,5 @@
 import { assert } from "../kernel/index.ts";
-import { ENTRY_KIND } from "../protocol/index.ts";
+import { findEntryKeyLength } from "../protocol/index.ts";
 import { copyBytes } from "./copy-bytes.ts";
 
 /**
@@ -11,16 +11,10 @@ import { copyBytes } from "./copy-bytes.ts";
  */
 export type PackedBucket = Uint8Array;
 
-/** Bytes of a key in a packed bucket. The supply's key, one byte, is filled up with zeros: order and identity stay. */
+/** Bytes of a key in a packed bucket. A key of one byte is filled up with zeros: order and identity stay. */
 export const SLOT_KEY_BYTES = 33;
 const COUNT_BYTES = 4;
 const END_BYTES = 4;
-
-/** Bytes of a state key of this kind, or undefined for a kind that does not exist. */
-export function findKeyLength(kind: number): number | undefined {
-  if (kind === ENTRY_KIND.supply) return 1;
-  return kind === ENTRY_KIND.account || kind === ENTRY_KIND.device ? SLOT_KEY_BYTES : undefined;
-}
 
 /** Entries in the bucket. */
 export function countOf(bucket: PackedBucket): number {
@@ -30,7 +24,7 @@ export function countOf(bucket: PackedBucket): number {
 /** State key of the entry at a position, a copy. */
 export function keyAt(bucket: PackedBucket, index: number): Uint8Array {
   const start = keyStart(index);
-  return bucket.slice(start, start + (findKeyLength(bucket[start] as number) ?? 0));
+  return bucket.slice(start, start + (findEntryKeyLength(bucket[start] as number) ?? 0));
 }
 
 /** Encoded value of the entry at a position, a copy. */
@@ -168,7 +162,7 @@ export function isPackedBucket(bytes: Uint8Array): boolean {
 }
 
 function isStateKey(bytes: Uint8Array, start: number): boolean {
-  const length = findKeyLength(bytes[start] as number);
+  const length = findEntryKeyLength(bytes[start] as number);
   if (length === undefined) return false;
   for (let i = length; i < SLOT_KEY_BYTES; i++) if (bytes[start + i] !== 0) return false;
   return true;

@@ -1,9 +1,9 @@
 import { EMPTY_MERKLE_ROOT, inclusionPath, nativeSuite } from "../crypto/index.ts";
 import { assert } from "../kernel/index.ts";
-import { type StateProof, type StateWitness, stateBucketOf } from "../protocol/index.ts";
+import { findEntryKeyLength, type StateProof, type StateWitness, stateBucketOf } from "../protocol/index.ts";
 import { bucketRootOf, entryHash } from "./hasher.ts";
 import { leafNode } from "./nodes.ts";
-import { countOf, findKeyLength, isKeyAt, keyAt, lowerBound, type PackedBucket, valueAt } from "./packed-bucket.ts";
+import { countOf, isKeyAt, keyAt, lowerBound, type PackedBucket, valueAt } from "./packed-bucket.ts";
 import type { StateTree } from "./tree.ts";
 
 /**
@@ -12,7 +12,7 @@ import type { StateTree } from "./tree.ts";
  * @param key a state key as `accountKey`, `deviceKey` or SUPPLY_KEY give it
  */
 export function proveEntry(tree: StateTree, key: Uint8Array): StateProof {
-  assert(findKeyLength(key[0] ?? -1) === key.length, "what is proven is a state key: a kind and its 32-byte key, or the supply's");
+  assert(findEntryKeyLength(key[0] ?? -1) === key.length, "what is proven is a state key: a kind and its 32-byte key, or the supply's");
   const bucket = stateBucketOf(nativeSuite, key);
   const entries = tree.findBucket(bucket);
   const bucketPath: Uint8Array[] = [];
