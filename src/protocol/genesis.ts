@@ -3,7 +3,7 @@ import { canonicalJson, DOMAIN_TAGS, sha256 } from "../crypto/portable.ts";
 import { assert, concatBytes, err, ok, parseHex, type Result, toHex, utf8 } from "../kernel/index.ts";
 import { formatAddress, parseAddress } from "./address.ts";
 import { LIMITS, U64_MAX } from "./limits.ts";
-import { makeValidatorSet, type ValidatorSet, type ValidatorSetFault } from "./validator-set.ts";
+import { makeValidatorSet, REPUTATION_MAX, type ValidatorSet, type ValidatorSetFault } from "./validator-set.ts";
 
 /** Value of a genesis document's `format`. */
 export const GENESIS_FORMAT = "bizra-genesis/1";
@@ -128,9 +128,15 @@ export function formatGenesis(document: GenesisDocument): string {
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
-/** The set of epoch 0: every initial validator with its stake as weight. */
+/** The set of epoch 0: every initial validator with its stake as weight and, since nothing speaks against anyone, full reputation. */
 export function genesisValidatorSet(genesis: Genesis): Result<ValidatorSet, ValidatorSetFault> {
-  return makeValidatorSet(genesis.validators.map((v) => ({ publicKey: v.publicKey, owner: v.owner, weight: v.stake })));
+  const members = genesis.validators.map(({ publicKey, owner, stake }) => ({
+    publicKey,
+    owner,
+    weight: stake,
+    reputation: REPUTATION_MAX,
+  }));
+  return makeValidatorSet(members);
 }
 
 /** Bytes whose signature proves possession of a validator key: tag | key | chain name. */

@@ -2,7 +2,10 @@ import { DOMAIN_TAGS, sha256 } from "../crypto/portable.ts";
 import { assert, CborReader, CborWriter, compareBytes, err, ok, type Result } from "../kernel/index.ts";
 import { LIMITS, U64_MAX } from "./limits.ts";
 
-/** A member of a validator set: who signs and with how much weight. */
+/** Largest reputation, that of a member who led and voted whenever it could; it counts in 1/10,000. */
+export const REPUTATION_MAX = 10_000;
+
+/** A member of a validator set: who signs, with how much weight, and how often it leads. */
 export type Validator = {
   /** Ed25519 key, 32 bytes, that signs votes and batches in this epoch. */
   readonly publicKey: Uint8Array;
@@ -10,6 +13,8 @@ export type Validator = {
   readonly owner: Uint8Array;
   /** Voting weight, at least 1 unit. */
   readonly weight: bigint;
+  /** Standing when the set was formed, 0..REPUTATION_MAX; with the weight it decides how often the member leads. */
+  readonly reputation: number;
 };
 
 /**
@@ -49,6 +54,7 @@ export function makeValidatorSet(members: readonly Validator[]): Result<Validato
     const previous = validators[index - 1];
     if (previous && compareBytes(previous.publicKey, validator.publicKey) === 0) return err("duplicateKey");
     if (validator.weight < 1n) return err("zeroWeight");
+    assert(isReputation(validator.reputation), "a reputation is a whole number from 0 to 10,000");
     totalWeight += validator.weight;
   }
   if (totalWeight > U64_MAX) return err("weightOverflow");
@@ -59,7 +65,7 @@ export function makeValidatorSet(members: readonly Validator[]): Result<Validato
   return ok({ validators, totalWeight, faultyWeightMax, quorumWeight: totalWeight - faultyWeightMax, hash });
 }
 
-/** Canonical encoding: array of [publicKey, owner, weight] in ascending key order. */
+/** Canonical encoding: array of [publicKey, owner, weight, reputation] in ascending key order. */
 export function encodeValidatorSet(set: ValidatorSet): Uint8Array {
   return encodeValidators(set.validators);
 }
@@ -70,8 +76,9 @@ export function decodeValidatorSet(bytes: Uint8Array): Result<ValidatorSet, "mal
   const count = reader.array(LIMITS.validatorsMax);
   const members: Validator[] = [];
   for (let i = 0; i < count && !reader.isBroken; i++) {
-    if (reader.array(3) !== 3) reader.reject();
-    members.push({ publicKey: reader.bytes(32), owner: reader.bytes(32), weight: reader.uint64() });
+    if (reader.array(4) !== 4) reader.reject();
+    const member = { publicKey: reader.bytes(32), owner: reader.bytes(32), weight: reader.uint64() };
+    members.push({ ...member, reputation: reader.uint(REPUTATION_MAX) });
   }
   if (!reader.isComplete) return err("malformed");
   for (let i = 1; i < members.length; i++) {
@@ -89,6 +96,10 @@ export function findValidatorIndex(set: ValidatorSet, publicKey: Uint8Array): nu
 
 function encodeValidators(validators: readonly Validator[]): Uint8Array {
   const writer = new CborWriter(16 + 80 * validators.length).array(validators.length);
-  for (const v of validators) writer.array(3).bytes(v.publicKey).bytes(v.owner).uint(v.weight);
+  for (const v of validators) writer.array(4).bytes(v.publicKey).bytes(v.owner).uint(v.weight).uint(v.reputation);
   return writer.finish();
+}
+
+function isReputation(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= REPUTATION_MAX;
 }

@@ -40,7 +40,7 @@ const keys = Array.from({ length: ACCOUNTS }, () => prng.bytes(32));
 const devices = keys.slice(0, 10_000);
 const owner = present(keys.at(-1), "there are accounts");
 const genesis = () => State.ofGenesis(chainId, genesisEntries({ accounts: keys.map((publicKey) => ({ publicKey, balance: 10n ** 12n })) }));
-const set = makeValidatorSet([{ publicKey: signer.publicKey, owner: signer.publicKey, weight: 1n }]);
+const set = makeValidatorSet([{ publicKey: signer.publicKey, owner: signer.publicKey, weight: 1n, reputation: 10_000 }]);
 if (!set.ok) throw new Error("one validator is a set");
 const parameters = { minimumFee: 1n, maxValidity: 1_000_000n, feePolicy: "validators" } as const;
 const contextAt = (height: number): ExecutionContext => ({

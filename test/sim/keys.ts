@@ -39,6 +39,7 @@ export function setOf(keys: readonly VoteKey[], weights: readonly bigint[]): Val
     publicKey: key.publicKey,
     owner: key.publicKey,
     weight: present(weights[i], "each has a weight"),
+    reputation: 10_000,
   }));
   const set = makeValidatorSet(members);
   if (!set.ok) throw new Error(`no validator set: ${set.error}`);

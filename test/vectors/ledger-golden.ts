@@ -59,7 +59,7 @@ export function goldenLedger(): Record<string, unknown> {
     { publicKey: alice.publicKey, balance: 10n ** 12n },
     { publicKey: validator.publicKey, balance: 0n },
   ];
-  const set = makeValidatorSet([{ publicKey: validator.publicKey, owner: validator.publicKey, weight: 5n }]);
+  const set = makeValidatorSet([{ publicKey: validator.publicKey, owner: validator.publicKey, weight: 5n, reputation: 10_000 }]);
   if (!set.ok) throw new Error("a golden validator set");
   const state = State.ofGenesis(CHAIN_ID, genesisEntries({ accounts }));
   const golden: Record<string, unknown> = { chainId: toHex(CHAIN_ID), genesisRoot: toHex(state.root) };

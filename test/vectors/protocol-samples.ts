@@ -44,12 +44,12 @@ export const sampleAad = aad;
 export const sampleChainId = genesisHash;
 
 const made = protocol.makeValidatorSet(
-  [alice, bob, box].map((signer) => ({ publicKey: signer.publicKey, owner: bob.publicKey, weight: 1n })),
+  [alice, bob, box].map((signer) => ({ publicKey: signer.publicKey, owner: bob.publicKey, weight: 1n, reputation: 10_000 })),
 );
 const four = protocol.makeValidatorSet(
   ["a", "b", "c", "d"].map((name) => {
     const { publicKey } = localSigner(sha256(utf8(`validator ${name}`)));
-    return { publicKey, owner: publicKey, weight: 10n };
+    return { publicKey, owner: publicKey, weight: 10n, reputation: 10_000 };
   }),
 );
 if (made.ok || !four.ok) throw new Error("three equal weights are no set, four are");

@@ -12,7 +12,7 @@ const finalHeaders = {
   finalization: certificateSchema,
 };
 
-const validatorSchema = z.object({ publicKey: hash32Schema, owner: addressSchema, weight: u64Schema });
+const validatorSchema = z.object({ publicKey: hash32Schema, owner: addressSchema, weight: u64Schema, reputation: countSchema });
 
 /** A proof bundle, readable; `bundle` is the canonical CBOR that verifiers take. */
 export const proofSchema = z

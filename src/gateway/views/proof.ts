@@ -10,10 +10,11 @@ type ProofJson = z.input<typeof proofSchema>;
 export function renderProof(bundle: ProofBundle): ProofJson {
   const hops = bundle.hops.map((hop) => ({
     ...renderFinalHeaders(hop),
-    nextSet: hop.nextSet.validators.map(({ publicKey, owner, weight }) => ({
+    nextSet: hop.nextSet.validators.map(({ publicKey, owner, weight, reputation }) => ({
       publicKey: toHex(publicKey),
       owner: formatAddress(owner),
       weight: String(weight),
+      reputation,
     })),
   }));
   return { hops, ...renderFinalHeaders(bundle), content: renderContent(bundle.content), bundle: toHex(encodeProofBundle(bundle)) };

@@ -231,7 +231,9 @@ export class TestChain {
     const signers = Array.from({ length: count }, (_, at) => signerOf(`validator ${at}`));
     this.signers = signers.sort((a, b) => compareBytes(a.publicKey, b.publicKey));
     this.genesis = makeGenesis(this.signers, options);
-    const set = makeValidatorSet(this.genesis.validators.map((v) => ({ publicKey: v.publicKey, owner: v.owner, weight: v.stake })));
+    const set = makeValidatorSet(
+      this.genesis.validators.map((v) => ({ publicKey: v.publicKey, owner: v.owner, weight: v.stake, reputation: 10_000 })),
+    );
     if (!set.ok) throw new RangeError(set.error);
     this.validatorSet = set.value;
     this.fs = new MemoryFileSystem();

@@ -30,7 +30,7 @@ function recordsOf(result: { ok: true; value: readonly LaneRecord[] } | { ok: fa
 function growChain(bench: EventBench, count: number): LaneRecord[] {
   const added: LaneRecord[] = [];
   if (bench.chain.records.length === 0) {
-    const set = makeValidatorSet([{ publicKey: new Uint8Array(32).fill(1), owner: new Uint8Array(32), weight: 5n }]);
+    const set = makeValidatorSet([{ publicKey: new Uint8Array(32).fill(1), owner: new Uint8Array(32), weight: 5n, reputation: 10_000 }]);
     if (set.ok) bench.chain.records.push(...sealGenesisRecords(5, set.value));
   }
   for (let i = 0; i < count; i++) {

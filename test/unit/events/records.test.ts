@@ -155,7 +155,7 @@ describe("record chain", () => {
 
   test("chain lane: genesis and blocks, one record for each validator and each block", () => {
     const set = makeValidatorSet(
-      [1, 2, 3, 4].map((n) => ({ publicKey: new Uint8Array(32).fill(n), owner: new Uint8Array(32), weight: 5n })),
+      [1, 2, 3, 4].map((n) => ({ publicKey: new Uint8Array(32).fill(n), owner: new Uint8Array(32), weight: 5n, reputation: 10_000 })),
     );
     if (!set.ok) throw new RangeError(set.error);
     const genesis = sealGenesisRecords(77, set.value);

@@ -53,7 +53,12 @@ export function transactionOf(payload: TransactionPayload): Transaction {
 
 /** A set of validators owned by the keys of these names. */
 export function validatorsOf(owners: Readonly<Record<string, bigint>>): ValidatorSet {
-  const members = Object.entries(owners).map(([name, weight]) => ({ publicKey: keyOf(`validator ${name}`), owner: keyOf(name), weight }));
+  const members = Object.entries(owners).map(([name, weight]) => ({
+    publicKey: keyOf(`validator ${name}`),
+    owner: keyOf(name),
+    weight,
+    reputation: 10_000,
+  }));
   const set = makeValidatorSet(members);
   if (!set.ok) throw new Error(`no validator set: ${set.error}`);
   return set.value;

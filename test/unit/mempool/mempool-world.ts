@@ -35,7 +35,7 @@ const PARAMETERS = { minimumFee: 10n, maxValidity: 1_000n, feePolicy: "burn" } a
 
 const SIGNER = localSigner(new Uint8Array(32).fill(42));
 const VALIDATOR_SET = (() => {
-  const set = makeValidatorSet([{ publicKey: SIGNER.publicKey, owner: SIGNER.publicKey, weight: 1n }]);
+  const set = makeValidatorSet([{ publicKey: SIGNER.publicKey, owner: SIGNER.publicKey, weight: 1n, reputation: 10_000 }]);
   if (!set.ok) throw new Error(set.error);
   return set.value;
 })();

@@ -22,7 +22,7 @@ import {
 
 const CHAIN_ID = sha256(utf8("a chain with traitors"));
 const signers = [1, 2, 3, 4].map((i) => localSigner(sha256(utf8(`traitor ${i}`))));
-const made = makeValidatorSet(signers.map(({ publicKey }) => ({ publicKey, owner: publicKey, weight: 1n })));
+const made = makeValidatorSet(signers.map(({ publicKey }) => ({ publicKey, owner: publicKey, weight: 1n, reputation: 10_000 })));
 if (!made.ok) throw new Error("four validators make a set");
 const set = made.value;
 

@@ -73,7 +73,12 @@ describe("certificate", () => {
 });
 
 describe("validator set", () => {
-  const member = (byte: number, weight: bigint) => ({ publicKey: new Uint8Array(32).fill(byte), owner: new Uint8Array(32), weight });
+  const member = (byte: number, weight: bigint, reputation = 10_000) => ({
+    publicKey: new Uint8Array(32).fill(byte),
+    owner: new Uint8Array(32),
+    weight,
+    reputation,
+  });
 
   test("validator set: W, F and Q by weight, never 2f+1", () => {
     const figures = [1, 4, 5, 6, 7, 10].map((n) => {
@@ -88,6 +93,16 @@ describe("validator set", () => {
       [7, 2n, 5n],
       [10, 3n, 7n],
     ]);
+  });
+
+  test("validator set: a member's reputation is part of its identity, and more than 10,000 is none", () => {
+    const members = [1, 2, 3, 4].map((byte) => member(byte, 2n, 9_999));
+    const set = must(p.makeValidatorSet(members));
+    expect(must(p.decodeValidatorSet(p.encodeValidatorSet(set)))).toEqual(set);
+    expect(must(p.makeValidatorSet([member(1, 2n, 9_998), ...members.slice(1)])).hash).not.toEqual(set.hash);
+    const encoded = p.encodeValidatorSet(set);
+    encoded.set([0x27, 0x11], encoded.length - 2);
+    expect(p.decodeValidatorSet(encoded)).toEqual({ ok: false, error: "malformed" });
   });
 
   test("validator set: order given does not matter; faults have codes", () => {
