@@ -12,6 +12,7 @@
 export * from "./admission.ts";
 export * from "./context.ts";
 export * from "./effects.ts";
+export * from "./entries.ts";
 export * from "./execute.ts";
 export * from "./sponsorship.ts";
 export * from "./supply.ts";

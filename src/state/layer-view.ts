@@ -36,6 +36,10 @@ export class LayerView implements LedgerView {
     this.#layer = layer;
   }
 
+  find(key: Uint8Array): StateEntry | undefined {
+    return findEntryOn(this.#layer, key);
+  }
+
   findAccount(publicKey: Uint8Array): AccountEntry | undefined {
     const entry = this.#find(ENTRY_KIND.account, publicKey);
     if (entry === undefined) return undefined;

@@ -111,6 +111,7 @@ function viewOf(entries: ReadonlyMap<string, StateEntry>): LedgerView {
     return entry?.kind === kind ? (entry as Extract<StateEntry, { kind: K }>) : undefined;
   };
   return {
+    find: (key) => entries.get(toHex(key)),
     findAccount: (publicKey): AccountEntry | undefined => find(accountKey(publicKey), "account"),
     findDevice: (publicKey): DeviceEntry | undefined => find(deviceKey(publicKey), "device"),
     supply: (): SupplyEntry => find(SUPPLY_KEY, "supply") ?? { kind: "supply", issued: 0n, burned: 0n },

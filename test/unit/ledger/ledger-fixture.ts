@@ -91,6 +91,10 @@ export class MapState implements LedgerView {
     this.entries.set(toHex(SUPPLY_KEY), { kind: "supply", issued, burned: 0n });
   }
 
+  find(key: Uint8Array): StateEntry | undefined {
+    return this.entries.get(toHex(key));
+  }
+
   findAccount(publicKey: Uint8Array): AccountEntry | undefined {
     const entry = this.entries.get(toHex(accountKey(publicKey)));
     return entry?.kind === "account" ? entry : undefined;

@@ -18,6 +18,7 @@ import {
   ENTRY_KIND,
   encodePayload,
   makeValidatorSet,
+  type StateEntry,
   type SupplyEntry,
   type TransactionBody,
   transactionAad,
@@ -119,7 +120,12 @@ export async function settled(): Promise<void> {
 class TableState implements LedgerView {
   readonly accounts = new Map<string, AccountEntry>();
   readonly devices = new Map<string, DeviceEntry>();
+  readonly #others = new Map<string, StateEntry>();
   #supply: SupplyEntry = { kind: "supply", issued: 1n << 60n, burned: 0n };
+
+  find(key: Uint8Array): StateEntry | undefined {
+    return this.#others.get(toHex(key));
+  }
 
   findAccount(publicKey: Uint8Array): AccountEntry | undefined {
     return this.accounts.get(toHex(publicKey));
@@ -145,7 +151,9 @@ class TableState implements LedgerView {
       if (key[0] === ENTRY_KIND.supply && entry?.kind === "supply") this.#supply = entry;
       else if (key[0] === ENTRY_KIND.account && entry?.kind === "account") this.accounts.set(hex, entry);
       else if (key[0] === ENTRY_KIND.device && entry?.kind === "device") this.devices.set(hex, entry);
-      else this.devices.delete(hex);
+      else if (key[0] === ENTRY_KIND.device) this.devices.delete(hex);
+      else if (entry !== undefined) this.#others.set(toHex(key), entry);
+      else this.#others.delete(toHex(key));
     }
   }
 }
