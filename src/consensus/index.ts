@@ -24,7 +24,6 @@ export * from "./block-port.ts";
 export { step } from "./core.ts";
 export { nextDeadlineMs } from "./deadlines.ts";
 export * from "./inspection.ts";
-export { type LeaderSchedule, rotatingLeader } from "./leaders.ts";
 export * from "./loop.ts";
 export { decodeMessage, encodeMessage, MESSAGE_BYTES_MAX } from "./message-codec.ts";
 export * from "./messages.ts";

@@ -1,11 +1,4 @@
-import type { ValidatorSet } from "../protocol/index.ts";
 import { BOUNDS } from "./bounds.ts";
-
-/** Who leads a view: an index in the epoch's set. Deterministic, the same on every node. */
-export type LeaderSchedule = (set: ValidatorSet, epoch: number, view: number) => number;
-
-/** Leaders take turns in the order of the set; the first leader moves on by one each epoch. */
-export const rotatingLeader: LeaderSchedule = (set, epoch, view) => (epoch + view) % set.validators.length;
 
 /**
  * How long each validator has been silent, counted in certified views, so that an idle chain silences nobody.

@@ -1,12 +1,11 @@
 import type { CryptoSuite } from "../crypto/index.ts";
 import { assert, BoundedQueue, bytesEqual, type CancelTimer, type Clock, present, type Timers } from "../kernel/index.ts";
-import { encodeBlock } from "../protocol/index.ts";
+import { encodeBlock, leaderBySlots } from "../protocol/index.ts";
 import type { BlockPort, BuildRequest, FinalizedBlock } from "./block-port.ts";
 import { BOUNDS } from "./bounds.ts";
 import { step } from "./core.ts";
 import { nextDeadlineMs } from "./deadlines.ts";
 import { type CoreStatus, inspectCore } from "./inspection.ts";
-import { type LeaderSchedule, rotatingLeader } from "./leaders.ts";
 import type { Message, PeerId } from "./messages.ts";
 import type { JournalPort, NetworkPort, VoteSigner } from "./ports.ts";
 import { startCore } from "./start.ts";
@@ -35,8 +34,6 @@ export type ConsensusOptions = {
   readonly profile: TimerProfile;
   /** Seed of jitter and random peers. */
   readonly seed: number;
-  /** Default: leaders take turns. */
-  readonly leaderOf?: LeaderSchedule;
 };
 
 /** Inputs from outside that wait; beyond it peers' messages are dropped, which the protocol tolerates. */
@@ -79,7 +76,7 @@ export class ConsensusLoop {
       publicKey: signer.publicKey,
       suite: options.suite,
       timers: options.profile,
-      leaderOf: options.leaderOf ?? rotatingLeader,
+      leaderOf: leaderBySlots,
       seed: options.seed,
       findEpoch: (epoch: number) => blocks.findEpoch(epoch),
     };

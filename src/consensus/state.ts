@@ -1,8 +1,8 @@
 import type { CryptoSuite } from "../crypto/index.ts";
 import { assert, bytesEqual, toHex } from "../kernel/index.ts";
-import type { Block, Certificate, Proposal, ValidatorSet, Vote, VoteStatement } from "../protocol/index.ts";
+import type { Block, Certificate, LeaderSchedule, Proposal, ValidatorSet, Vote, VoteStatement } from "../protocol/index.ts";
 import type { ChainTip, EpochOpening } from "./block-port.ts";
-import { type Attendance, type LeaderSchedule, newAttendance } from "./leaders.ts";
+import { type Attendance, newAttendance } from "./leaders.ts";
 import type { FetchTarget, PeerId } from "./messages.ts";
 import type { JournalRecord, RecoveryStatus } from "./ports.ts";
 import type { Round } from "./rounds.ts";

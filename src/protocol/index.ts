@@ -14,6 +14,7 @@ export * from "./evidence.ts";
 export * from "./genesis.ts";
 export * from "./genesis-checks.ts";
 export * from "./governance-entry.ts";
+export { type LeaderSchedule, leaderBySlots, leaderCycleOf } from "./leader-schedule.ts";
 export * from "./limits.ts";
 export * from "./proof-bundle.ts";
 export * from "./receipt.ts";

@@ -1,6 +1,6 @@
-import type { CoreStatus, LeaderSchedule } from "../consensus/index.ts";
+import type { CoreStatus } from "../consensus/index.ts";
 import { assert } from "../kernel/index.ts";
-import { type Certificate, parseBitmap, type ValidatorSet } from "../protocol/index.ts";
+import { type Certificate, type LeaderSchedule, parseBitmap, type ValidatorSet } from "../protocol/index.ts";
 
 /** What a validator has to do next and did last, for status pages; derived from what everyone can see. */
 export type Duties = {

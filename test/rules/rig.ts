@@ -10,7 +10,6 @@ import {
   type Notice,
   nextDeadlineMs,
   type PeerId,
-  rotatingLeader,
   startCore,
   step,
   type TimerProfile,
@@ -21,6 +20,7 @@ import {
   type Block,
   blockHashOf,
   type Certificate,
+  leaderBySlots,
   makeBitmap,
   type Proposal,
   proposalIdOf,
@@ -123,7 +123,7 @@ export class Rig {
       publicKey: this.key(this.self).publicKey,
       suite: registry.suite,
       timers: options.timers ?? LAN_TIMERS,
-      leaderOf: rotatingLeader,
+      leaderOf: leaderBySlots,
       seed: 7,
       findEpoch: (epoch: number) => this.chain.findEpoch(epoch),
     };
@@ -167,12 +167,12 @@ export class Rig {
   /** The first view from `from` on that this validator leads in the current epoch. */
   viewLedBy(index: number, from = 1): number {
     let view = from;
-    while (rotatingLeader(this.set, this.core.epoch.epoch, view) !== index) view++;
+    while (leaderBySlots(this.set, this.core.epoch.epoch, view) !== index) view++;
     return view;
   }
 
   leaderOf(view: number): number {
-    return rotatingLeader(this.set, this.core.epoch.epoch, view);
+    return leaderBySlots(this.set, this.core.epoch.epoch, view);
   }
 
   /** Takes an input and runs what follows from it. */

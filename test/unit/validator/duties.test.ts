@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { rotatingLeader } from "../../../src/consensus/index.ts";
-import { makeBitmap, VOTE_KIND } from "../../../src/protocol/index.ts";
+import { leaderBySlots, makeBitmap, VOTE_KIND } from "../../../src/protocol/index.ts";
 import { attendanceOf, dutiesOf } from "../../../src/validator/index.ts";
 import { StandInKeys, setOf } from "../../sim/keys.ts";
 
@@ -11,8 +10,8 @@ const set = setOf(
 );
 
 test("duties: leaders in turn, every member leads each fourth view, a different first one each epoch", () => {
-  expect(dutiesOf({ epoch: 0, view: 5 }, set, rotatingLeader, 1, 3)).toEqual({ leads: [5, 9, 13], isLeading: true });
-  expect(dutiesOf({ epoch: 1, view: 5 }, set, rotatingLeader, 1, 2)).toEqual({ leads: [8, 12], isLeading: false });
+  expect(dutiesOf({ epoch: 0, view: 5 }, set, leaderBySlots, 1, 3)).toEqual({ leads: [5, 9, 13], isLeading: true });
+  expect(dutiesOf({ epoch: 1, view: 5 }, set, leaderBySlots, 1, 2)).toEqual({ leads: [8, 12], isLeading: false });
 });
 
 test("duties: a member the schedule never names, leads nothing and costs a bounded search", () => {
