@@ -1,19 +1,16 @@
-import { statfsSync } from "node:fs";
 import { join } from "node:path";
-import { type BatchSource, type BlockQueries, BlockService, HashIndex } from "../blocks/index.ts";
-import { ConsensusLoop, LAN_TIMERS, type NetworkPort, WAN_TIMERS } from "../consensus/index.ts";
-import { nativeSuite, verifyEd25519, verifyEd25519Many } from "../crypto/index.ts";
+import { type BatchSource, type BlockQueries, BlockService, HashIndex, type HashIndexParts } from "../blocks/index.ts";
+import { ConsensusLoop, LAN_TIMERS, WAN_TIMERS } from "../consensus/index.ts";
 import { type EventLog, event, type LaneRecord, sealBlockRecords, sealGenesisRecords } from "../events/index.ts";
 import type { Log } from "../kernel/index.ts";
 import { type CommittedBatch, Mempool } from "../mempool/index.ts";
 import type { Overlay, State } from "../state/index.ts";
-import { nodeFileSystem } from "../storage/index.ts";
 import { VoteGuard } from "../validator/index.ts";
 import { blockObserver, onNotice, openEvents } from "./event-tellers.ts";
 import type { NodeFiles } from "./files.ts";
 import { HOME } from "./home.ts";
 import { type CacheDamage, openState } from "./open-state.ts";
-import { systemClock, systemEntropy, systemTimers } from "./ports.ts";
+import type { Platform } from "./platform.ts";
 import { Settlements } from "./settlements.ts";
 import type { NodeSetup } from "./setup.ts";
 
@@ -33,21 +30,20 @@ export type Contexts = {
 /** On flash every sync costs a page or two whatever it holds, so transactions wait a little longer for company. */
 const FLASH_LINGER = { lingerMinMs: 20, lingerMaxMs: 40 } as const;
 
-/** A single validator has no peers: what it says to others, it says to nobody. */
-const noNetwork: NetworkPort = { broadcast() {}, send() {}, fetchBatches() {} };
-
 /**
  * Constructs the contexts in floor order and brings each up to the chain's tip: state by executing again what follows its
  * checkpoint, the index, then the mempool from its log. Nothing votes or admits yet.
  *
+ * @param platform the one that the files were opened on
  * @param fail called once when a durable write failed or an invariant broke: the process must end
  */
-export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail: (error: unknown) => void): Contexts {
+export function openContexts(setup: NodeSetup, files: NodeFiles, platform: Platform, log: Log, fail: (error: unknown) => void): Contexts {
   const { genesis, validatorSet, configuration, home } = setup;
+  const { clock, timers, suite } = platform;
   let events: EventLog | undefined;
-  const { state, damage } = openState(setup, files, log, fail);
-  const index = new HashIndex({
-    fs: nodeFileSystem,
+  const { state, damage } = openState(setup, files, platform, log, fail);
+  const indexParts: HashIndexParts = {
+    fs: platform.fs,
     directory: join(home, HOME.index),
     chainId: genesis.hash,
     log,
@@ -56,7 +52,8 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
       damage.push({ file: error.path, detail: `${error.message}; it is a cache and is built again from the chain` });
       events?.appendCrit(event("storage.damaged", { file: error.path, place: "index run", detail: error.message }));
     },
-  });
+  };
+  const index = new HashIndex(indexParts, platform.indexTuning);
   const batches: BatchSource = {
     select: (limits, isExcluded) => mempool.select(limits, isExcluded),
     hasIncludable: () => mempool.hasIncludable(),
@@ -77,7 +74,7 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
       sealBlock: sealBlockRecords,
       onCommitted: (records) => events?.onChainCommitted(records),
     },
-    verifySignature: verifyEd25519,
+    verifySignature: (key, message, signature) => suite.verify(key, message, signature),
     log,
     observer: blockObserver(
       () => events,
@@ -98,9 +95,9 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
     finalizedView: () => state.viewOn(undefined),
     tip: { height: tip.height, timeMs: tip.timeMs },
     parameters: genesis.parameters,
-    verifyMany: verifyEd25519Many,
-    clock: systemClock,
-    timers: systemTimers,
+    verifyMany: platform.verifyMany,
+    clock,
+    timers,
     journal: log,
     bounds: {
       poolCountMax: configuration.mempool.transactionsMax,
@@ -114,7 +111,7 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
     },
     // A validator that lost its journal cannot make anything final until its operator acts: it takes nothing in.
     isSyncing: () => isJournalLost,
-    freeSpaceBytes: () => freeBytesOf(home),
+    freeSpaceBytes: () => platform.freeBytes(home),
     onBatchDurable: ({ digest, count, sizeBytes }) =>
       events?.appendOps(event("transaction.submitted", { batch: digest, transactions: count, sizeBytes })),
     onEnded: (ids) => settlements.tell(ids),
@@ -122,7 +119,7 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
     onFatal: fail,
   });
   blocks.recover(tip.height);
-  const opened = openEvents(setup, files, blocks, log);
+  const opened = openEvents(setup, files, blocks, platform, log);
   events = opened;
   for (const database of [files.chain, files.node, files.ops]) damage.push(...database.notices);
   for (const tail of [files.batches.report.tornTail, files.journal.tornTail]) {
@@ -139,17 +136,17 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, log: Log, fail:
       blocks,
       journal: files.journal,
       signer: new VoteGuard(files.journal, setup.validator, genesis.hash),
-      network: noNetwork,
-      clock: systemClock,
-      timers: systemTimers,
+      network: platform.network,
+      clock,
+      timers,
       onNotice: (notice) => onNotice(notice, opened, log),
       onFatal: fail,
     },
     {
       chainId: genesis.hash,
-      suite: nativeSuite,
+      suite,
       profile: configuration.consensus.profile === "wan" ? WAN_TIMERS : LAN_TIMERS,
-      seed: new DataView(systemEntropy.bytes(4).buffer).getUint32(0),
+      seed: new DataView(platform.entropy.bytes(4).buffer).getUint32(0),
     },
   );
   return { state, index, blocks, mempool, loop, events: opened, settlements, rebuilt: damage };
@@ -164,10 +161,4 @@ function findCommittedBatch(queries: BlockQueries, digest: Uint8Array): Committe
   const end = first + found.batch.transactionCount;
   const skipped = block.execution.skipped.filter((position) => position >= first && position < end).map((position) => position - first);
   return { location: found.location, skipped };
-}
-
-/** Bytes that this user may still write on the disk of a folder. */
-export function freeBytesOf(folder: string): number {
-  const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize;
 }

@@ -10,6 +10,7 @@ import { recoverJournal } from "../validator/index.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
 import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
 import { HOME } from "./home.ts";
+import { systemPlatform } from "./platform.ts";
 import { systemEntropy } from "./ports.ts";
 import { type NodeSetup, openSetup } from "./setup.ts";
 import { StartRefused } from "./start-refused.ts";
@@ -56,7 +57,7 @@ export async function examineHome(home: string, options: ExaminationOptions): Pr
       detail: `${join(home, HOME.state)}: there is none; a start executes the whole chain again`,
     });
   }
-  const files = await attempt(findings, () => openFiles(setup, silentLog));
+  const files = await attempt(findings, () => openFiles(setup, systemPlatform, silentLog));
   if (!files) return { ok: false, findings };
   const facts = await attempt(findings, () => examineFiles(setup, files, options, findings));
   closeQuietly(files, findings);
@@ -100,7 +101,7 @@ async function examineFiles(
   for (const database of [files.chain, files.node, files.ops]) named(home, () => drain(database.scrub()));
   const batches = runToEnd(files.batches.scrub());
   if (!batches.ok) throw new StartRefused(`${batches.error.file}: damaged at byte ${batches.error.offset}: ${batches.error.detail}`);
-  const contexts = named(home, () => openContexts(setup, files, silentLog, () => {}));
+  const contexts = named(home, () => openContexts(setup, files, systemPlatform, silentLog, () => {}));
   try {
     for (const { file, detail } of contexts.rebuilt) findings.push({ severity: "warning", file, detail: `${file}: ${detail}` });
     named(home, () => verifyLanes(contexts));
@@ -168,10 +169,10 @@ function examineChain(setup: NodeSetup, { blocks, state }: Contexts, options: Ex
 export async function recoverHomeJournal(home: string, askPassphrase: () => Promise<string | undefined>): Promise<string | undefined> {
   const setup = await openSetup(home, {}, askPassphrase);
   const directory = join(home, HOME.journal);
-  const files = openFiles(setup, silentLog);
+  const files = openFiles(setup, systemPlatform, silentLog);
   try {
     if (files.journal.replay().kind === "intact") throw new StartRefused(`${directory}: the journal is sound; nothing was changed`);
-    const contexts = named(home, () => openContexts(setup, files, silentLog, () => {}));
+    const contexts = named(home, () => openContexts(setup, files, systemPlatform, silentLog, () => {}));
     const { epoch, view } = contexts.blocks.tip();
     await contexts.mempool.stop();
     contexts.events.close();

@@ -6,7 +6,7 @@ import { type BlockHeader, blockHashOf, networkIdOf } from "../protocol/index.ts
 import type { Overlay } from "../state/index.ts";
 import { StorageError } from "../storage/index.ts";
 import type { NodeFiles } from "./files.ts";
-import { systemClock, systemTimers } from "./ports.ts";
+import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
 
 /**
@@ -15,9 +15,14 @@ import type { NodeSetup } from "./setup.ts";
  *
  * @throws StorageError `damaged` when node.db is another chain's
  */
-export function openEvents(setup: NodeSetup, files: NodeFiles, blocks: BlockService<Overlay, LaneRecord>, log: Log): EventLog {
-  const crit = new CritTable(files.node);
-  const events = openLanes(setup, files, crit, blocks, log);
+export function openEvents(
+  setup: NodeSetup,
+  files: NodeFiles,
+  blocks: BlockService<Overlay, LaneRecord>,
+  platform: Pick<Platform, "clock" | "timers">,
+  log: Log,
+): EventLog {
+  const events = openLanes(setup, files, blocks, platform, log);
   const digest = setup.genesis.hash;
   if (events.tip("crit").sequence === 0) events.appendCrit(event("configuration.changed", { version: 1, digest, actor: "genesis" }));
   const read = events.read("crit", { epoch: 1, sequence: 0 }, 1);
@@ -30,17 +35,23 @@ export function openEvents(setup: NodeSetup, files: NodeFiles, blocks: BlockServ
   return events;
 }
 
-function openLanes(setup: NodeSetup, files: NodeFiles, crit: CritTable, blocks: BlockService<Overlay, LaneRecord>, log: Log): EventLog {
+function openLanes(
+  setup: NodeSetup,
+  files: NodeFiles,
+  blocks: BlockService<Overlay, LaneRecord>,
+  { clock, timers }: Pick<Platform, "clock" | "timers">,
+  log: Log,
+): EventLog {
   return new EventLog({
-    crit,
+    crit: new CritTable(files.node),
     ops: new LaneTable(files.ops, "ops"),
     chain: blocks.laneReader,
     checkpoints: new CheckpointTable(files.node, log),
     identity: setup.identity,
     network: networkIdOf(setup.genesis.hash),
     node: setup.nodeId,
-    clock: systemClock,
-    timers: systemTimers,
+    clock,
+    timers,
     log,
   });
 }

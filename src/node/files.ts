@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BlockStore, CHAIN_APPLICATION_ID, CHAIN_MIGRATIONS, CHAIN_PAGE_BYTES, isChainDamaged } from "../blocks/index.ts";
 import { compareRounds, type Round } from "../consensus/index.ts";
@@ -7,16 +6,15 @@ import type { Log } from "../kernel/index.ts";
 import {
   createRecordLog,
   type Database,
+  type FileSystem,
   isStorageError,
   type Migration,
-  nodeFileSystem,
-  openDatabase,
   openRecordLog,
   type RecordLog,
 } from "../storage/index.ts";
 import { type ConsensusJournal, openJournal } from "../validator/index.ts";
 import { HOME } from "./home.ts";
-import { systemEntropy } from "./ports.ts";
+import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
 import { StartRefused } from "./start-refused.ts";
 
@@ -43,11 +41,12 @@ const BATCH_LOG = { name: "batches", segmentBytesMax: 32 * 1024 * 1024, prealloc
  *
  * @throws StartRefused naming the file that is damaged, missing, of a later release or in use, and what to do
  */
-export function openFiles(setup: NodeSetup, log: Log): NodeFiles {
+export function openFiles(setup: NodeSetup, platform: Platform, log: Log): NodeFiles {
   const { home } = setup;
+  const { fs, openDatabase } = platform;
   const path = (name: string): string => join(home, name);
-  const hasChain = existsSync(path(HOME.chain));
-  if (hasChain) requirePresent(home, [HOME.batches, HOME.node, HOME.ops]);
+  const hasChain = fs.stat(path(HOME.chain)) !== undefined;
+  if (hasChain) requirePresent(fs, home, [HOME.batches, HOME.node, HOME.ops]);
   const openChain = (): Database =>
     openDatabase({
       path: path(HOME.chain),
@@ -58,22 +57,22 @@ export function openFiles(setup: NodeSetup, log: Log): NodeFiles {
       create: !hasChain,
     });
   // The chain is made last, so a first start that was cut short is known by an empty batch log without a chain.
-  const early = hasChain ? undefined : named(home, () => openBatchLog(home, log));
-  if (early && early.nextIndex > 0) requirePresent(home, [HOME.chain]);
+  const early = hasChain ? undefined : named(home, () => openBatchLog(platform, home, log));
+  if (early && early.nextIndex > 0) requirePresent(fs, home, [HOME.chain]);
   const openLanes = (): Pick<NodeFiles, "node" | "ops"> => ({
-    node: named(home, () => openLane(path(HOME.node), NODE_APPLICATION_ID, CRIT_MIGRATION, "full")),
-    ops: named(home, () => openLane(path(HOME.ops), OPS_APPLICATION_ID, OPS_MIGRATION, "normal")),
+    node: named(home, () => openLane(platform, path(HOME.node), NODE_APPLICATION_ID, CRIT_MIGRATION, "full")),
+    ops: named(home, () => openLane(platform, path(HOME.ops), OPS_APPLICATION_ID, OPS_MIGRATION, "normal")),
   });
   const earlyLanes = hasChain ? undefined : openLanes();
   const chain = named(home, openChain);
   try {
-    const journal = named(home, () => openHomeJournal(setup));
+    const journal = named(home, () => openHomeJournal(setup, platform));
     requireChainReachesJournal(
       home,
       journal,
       named(home, () => tipRoundOf(chain)),
     );
-    const batches = early ?? named(home, () => openBatchLog(home, log));
+    const batches = early ?? named(home, () => openBatchLog(platform, home, log));
     return { journal, chain, batches, ...(earlyLanes ?? openLanes()), isFirstStart: !hasChain };
   } catch (error) {
     chain.close();
@@ -90,13 +89,22 @@ export function closeFiles({ journal, chain, batches, node, ops }: NodeFiles): v
   chain.close();
 }
 
-function openLane(path: string, applicationId: number, migration: Migration, durability: "full" | "normal"): Database {
+function openLane(
+  { openDatabase }: Platform,
+  path: string,
+  applicationId: number,
+  migration: Migration,
+  durability: "full" | "normal",
+): Database {
   return openDatabase({ path, applicationId, migrations: [migration], pageBytes: LANE_PAGE_BYTES, durability, create: true });
 }
 
 /** The journal of the home's validator key, sound or lost. */
-export function openHomeJournal({ home, validator }: Pick<NodeSetup, "home" | "validator">): ConsensusJournal {
-  const files = { fs: nodeFileSystem, directory: join(home, HOME.journal), entropy: systemEntropy };
+export function openHomeJournal(
+  { home, validator }: Pick<NodeSetup, "home" | "validator">,
+  { fs, entropy }: Pick<Platform, "fs" | "entropy">,
+): ConsensusJournal {
+  const files = { fs, directory: join(home, HOME.journal), entropy };
   return openJournal(files, { publicKey: validator.publicKey, isBlocking: true });
 }
 
@@ -130,8 +138,8 @@ function remedyOf(code: string, home: string): string {
   }
 }
 
-function requirePresent(home: string, names: readonly string[]): void {
-  const missing = names.filter((name) => !existsSync(join(home, name)));
+function requirePresent(fs: FileSystem, home: string, names: readonly string[]): void {
+  const missing = names.filter((name) => fs.stat(join(home, name)) === undefined);
   if (missing.length === 0) return;
   throw new StartRefused(
     `${missing.map((name) => join(home, name)).join(", ")}: missing, while other files of this home are there, so it was deleted or lost. ` +
@@ -160,10 +168,10 @@ function requireChainReachesJournal(home: string, journal: ConsensusJournal, tip
   );
 }
 
-function openBatchLog(home: string, log: Log): RecordLog {
+function openBatchLog({ fs, entropy }: Platform, home: string, log: Log): RecordLog {
   const directory = join(home, HOME.batches);
-  if (!existsSync(directory)) return createRecordLog(nodeFileSystem, directory, { ...BATCH_LOG, entropy: systemEntropy });
-  const opened = openRecordLog(nodeFileSystem, directory, BATCH_LOG);
+  if (fs.stat(directory) === undefined) return createRecordLog(fs, directory, { ...BATCH_LOG, entropy });
+  const opened = openRecordLog(fs, directory, BATCH_LOG);
   if (!opened.ok) {
     const { kind, file, offset, detail } = opened.error;
     throw new StartRefused(`${file}: damaged at byte ${offset}: ${detail} (${kind}). ${remedyOf("damaged", home)}`);

@@ -1,14 +1,14 @@
 import { join } from "node:path";
-import { event } from "../events/index.ts";
 import { startGateway } from "../gateway/index.ts";
 import type { Log } from "../kernel/index.ts";
 import { EventLoopLag, MetricRegistry, processMetrics } from "../monitoring/index.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
-import { carrySigningMark } from "./event-tellers.ts";
 import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
 import { announceRunningNode, HOME, withdrawRunningNode } from "./home.ts";
+import { closeContexts, runContexts, tellStop } from "./lifetime.ts";
 import { nodeMetrics } from "./node-metrics.ts";
+import { systemPlatform } from "./platform.ts";
 import { systemClock, systemTimers } from "./ports.ts";
 import type { NodeSetup } from "./setup.ts";
 import { StartRefused } from "./start-refused.ts";
@@ -34,11 +34,10 @@ export interface RunningNode {
 export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode> {
   const startedAtMs = systemClock.monotonicMs();
   const failure = Promise.withResolvers<unknown>();
-  const files = openFiles(setup, log);
+  const files = openFiles(setup, systemPlatform, log);
   const replay = files.journal.replay();
   if (replay.kind === "lost") log.error("journal.lost", { file: join(setup.home, HOME.journal), loss: replay.loss, detail: replay.detail });
   const contexts = openOrClose(setup, files, log, failure.resolve);
-  const { state, blocks, loop, settlements, events } = contexts;
   const lag = new EventLoopLag(systemClock, systemTimers);
   const watch = new Watch(setup, contexts, lag, log);
   const gateway = listen(setup, contexts, lag, startedAtMs, log, failure.resolve);
@@ -46,34 +45,27 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
     await closeContexts(contexts, files);
     throw new StartRefused(gateway.error.detail);
   }
-  blocks.subscribe((outcome) => {
-    settlements.onBlock(outcome);
-    state.checkpointIfDue();
-  });
-  loop.start();
+  runContexts(contexts);
   lag.start();
   watch.start();
   announceRunningNode(setup.home, { pid: process.pid, http: gateway.value.url });
-  const height = blocks.queries.tipHeight;
-  log.info("node.started", { height, http: gateway.value.url, ms: Math.round(systemClock.monotonicMs() - startedAtMs) });
-  carrySigningMark(events, loop.status().floor);
-  events.appendOps(event("service.started", { service: "node", version: VERSION.version, height }));
+  const { queries } = contexts.blocks;
+  log.info("node.started", { height: queries.tipHeight, http: gateway.value.url, ms: Math.round(systemClock.monotonicMs() - startedAtMs) });
   const stop = async (): Promise<void> => {
     withdrawRunningNode(setup.home);
     await gateway.value.stop();
     watch.stop();
     lag.stop();
-    carrySigningMark(events, loop.status().floor);
-    events.appendOps(event("service.stopped", { service: "node", reason: "asked to" }));
+    tellStop(contexts);
     await closeContexts(contexts, files);
-    log.info("node.stopped", { height: blocks.queries.tipHeight });
+    log.info("node.stopped", { height: queries.tipHeight });
   };
   return { http: gateway.value.url, failed: failure.promise, stop };
 }
 
 function openOrClose(setup: NodeSetup, files: NodeFiles, log: Log, fail: (error: unknown) => void): Contexts {
   try {
-    return named(setup.home, () => openContexts(setup, files, log, fail));
+    return named(setup.home, () => openContexts(setup, files, systemPlatform, log, fail));
   } catch (error) {
     closeFiles(files);
     throw error;
@@ -103,15 +95,4 @@ function listen(
     registry,
     onDefect: fail,
   });
-}
-
-/** Everything admitted is written, the state too, and each file is closed in good order. */
-async function closeContexts({ mempool, loop, state, index, events }: Contexts, files: NodeFiles): Promise<void> {
-  await mempool.stop();
-  loop.stop();
-  await state.checkpoint();
-  await index.settle();
-  index.close();
-  events.close();
-  closeFiles(files);
 }

@@ -1,13 +1,11 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BlockStore } from "../blocks/index.ts";
 import { bytesEqual, type Log } from "../kernel/index.ts";
 import { genesisEntries } from "../ledger/index.ts";
-import { CHECKPOINT_POLICY_DEFAULT, type CheckpointParts, State, WorkerCheckpointWriter } from "../state/index.ts";
-import { nodeFileSystem } from "../storage/index.ts";
+import { CHECKPOINT_POLICY_DEFAULT, type CheckpointParts, State } from "../state/index.ts";
 import type { NodeFiles } from "./files.ts";
 import { HOME } from "./home.ts";
-import { systemClock } from "./ports.ts";
+import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
 
 /** A cache that was not what was written, and is built again. */
@@ -20,6 +18,7 @@ export type CacheDamage = { readonly file: string; readonly detail: string };
 export function openState(
   setup: NodeSetup,
   files: NodeFiles,
+  platform: Platform,
   log: Log,
   fail: (error: unknown) => void,
 ): { readonly state: State; readonly damage: CacheDamage[] } {
@@ -27,9 +26,9 @@ export function openState(
   const path = join(home, HOME.state);
   const { checkpointBlocks, checkpointSeconds } = configuration.storage;
   const checkpoints: CheckpointParts = {
-    writer: new WorkerCheckpointWriter(path),
+    writer: platform.checkpointWriter(path),
     policy: { ...CHECKPOINT_POLICY_DEFAULT, blocksMax: checkpointBlocks, intervalMs: 1_000 * checkpointSeconds },
-    clock: systemClock,
+    clock: platform.clock,
     log,
     onDefect: fail,
   };
@@ -38,11 +37,11 @@ export function openState(
     log.error("storage.damaged", { file: path, detail, remedy: "built again from the chain" });
     return { state: fromGenesis(), damage: [{ file: path, detail: `${detail}; it is a cache and is built again from the chain` }] };
   };
-  if (!existsSync(path)) {
+  if (platform.fs.stat(path) === undefined) {
     if (!files.isFirstStart) log.warn("state.absent", { file: path, remedy: "built again from the chain" });
     return { state: fromGenesis(), damage: [] };
   }
-  const loaded = State.load(nodeFileSystem, path, genesis.hash, checkpoints);
+  const loaded = State.load(platform.fs, path, genesis.hash, checkpoints);
   if (!loaded.ok) return rebuilt(loaded.error.detail);
   const state = loaded.value;
   const store = new BlockStore(files.chain);

@@ -3,7 +3,8 @@ import { event } from "../events/index.ts";
 import type { CancelTimer, Log } from "../kernel/index.ts";
 import { type Alert, type EventLoopLag, findAlerts, type NodeSample, readProcessFigures } from "../monitoring/index.ts";
 import { isStorageError } from "../storage/index.ts";
-import { type Contexts, freeBytesOf } from "./contexts.ts";
+import type { Contexts } from "./contexts.ts";
+import { freeBytesOf } from "./platform.ts";
 import { systemClock, systemTimers } from "./ports.ts";
 import type { NodeSetup } from "./setup.ts";
 

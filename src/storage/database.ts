@@ -20,6 +20,19 @@ export interface DatabaseBacking {
   readonly onClosed: () => void;
 }
 
+/**
+ * Who simulates the disk under a database in memory: hears of every effect, may throw to fail it, and keeps the content
+ * when the database lets go.
+ */
+export interface SimulatedBacking {
+  /** A step is about to be committed; a throw undoes it. */
+  readonly beforeCommit: () => void;
+  /** A step was committed; a throw leaves it committed and unreported. */
+  readonly afterCommit: () => void;
+  /** Everything committed is made durable, as by a checkpoint. */
+  readonly onSync: () => void;
+}
+
 const REPORT_IN_MEMORY: DatabaseReport = {
   commitCount: 0,
   droppedBytes: 0,
@@ -42,16 +55,18 @@ export class Database {
   readonly path: string;
   readonly #sqlite: Sqlite;
   readonly #backing: DatabaseBacking | undefined;
+  readonly #simulated: SimulatedBacking | undefined;
   readonly #statements: { finalize(): void }[] = [];
   #logState: { values(): unknown[][] } | undefined;
   #poison: StorageError | undefined;
   #isClosed = false;
 
-  /** For `openDatabase` and `openMemoryDatabase`. */
-  constructor(path: string, sqlite: Sqlite, backing: DatabaseBacking | undefined) {
+  /** For `openDatabase`, `openMemoryDatabase` and `MemoryDatabaseFile`. */
+  constructor(path: string, sqlite: Sqlite, backing?: DatabaseBacking, simulated?: SimulatedBacking) {
     this.path = path;
     this.#sqlite = sqlite;
     this.#backing = backing;
+    this.#simulated = simulated;
     if (backing !== undefined) rememberOpenDatabase(this);
   }
 
@@ -170,6 +185,7 @@ export class Database {
   #move(emptiesLog: boolean): void {
     this.attempt(() => {
       assert(!this.#sqlite.inTransaction, "a checkpoint stands outside atomic steps");
+      this.#simulated?.onSync();
       if (this.#backing === undefined) return;
       const { guard, logBytesKept } = this.#backing;
       const frameCount = this.#readFrameCount();
@@ -233,7 +249,7 @@ export class Database {
     this.#isClosed = true;
     if (this.#sqlite.inTransaction) this.#sqlite.run("ROLLBACK");
     for (const statement of this.#statements) statement.finalize(); // SQLite keeps file and lock while one is alive
-    this.#sqlite.close(true);
+    if (this.#simulated === undefined) this.#sqlite.close(true);
     forgetOpenDatabase(this);
     this.#backing?.guard.close();
   }
@@ -243,7 +259,9 @@ export class Database {
     try {
       const value = action();
       assert(!isPromiseLike(value), "an atomic step ends before it returns: it gives no promise");
+      this.#simulated?.beforeCommit();
       this.#sqlite.run("COMMIT");
+      this.#simulated?.afterCommit();
       return value;
     } finally {
       if (this.#sqlite.inTransaction) this.#sqlite.run("ROLLBACK");

@@ -68,7 +68,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 /** A database in memory with the same rules, for tests and simulation: what is committed is kept until it is closed. */
 export function openMemoryDatabase(options: Pick<DatabaseOptions, "applicationId" | "migrations">): Database {
   const sqlite = new Sqlite(":memory:", { strict: true, safeIntegers: true });
-  const database = new Database(":memory:", sqlite, undefined);
+  const database = new Database(":memory:", sqlite);
   prepareForUse(database, options);
   return database;
 }
@@ -117,7 +117,8 @@ function setUp(sqlite: Sqlite, options: DatabaseOptions): void {
   askOnce(sqlite, "SELECT count(*) FROM sqlite_schema"); // reads the log now
 }
 
-function prepareForUse(database: Database, options: Pick<DatabaseOptions, "applicationId" | "migrations">): void {
+/** Sets a connection's rules and brings its format forward; for this file and `MemoryDatabaseFile`. */
+export function prepareForUse(database: Database, options: Pick<DatabaseOptions, "applicationId" | "migrations">): void {
   for (const pragma of ["foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"]) {
     database.run(`PRAGMA ${pragma}`);
   }

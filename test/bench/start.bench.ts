@@ -12,6 +12,7 @@ import { silentLog } from "../../src/kernel/index.ts";
 import { openContexts } from "../../src/node/contexts.ts";
 import { closeFiles, openFiles } from "../../src/node/files.ts";
 import { openSetup, systemClock, systemTimers } from "../../src/node/index.ts";
+import { systemPlatform } from "../../src/node/platform.ts";
 import { VoteGuard } from "../../src/validator/index.ts";
 import { makeTestnet } from "../e2e/support/bizra.ts";
 import { NodeProcess } from "../e2e/support/node-process.ts";
@@ -27,8 +28,8 @@ const fast = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "b
 async function growChain(home: string, height: number): Promise<void> {
   const setup = await openSetup(home, {}, () => Promise.resolve(undefined));
   const failure = Promise.withResolvers<void>();
-  const files = openFiles(setup, silentLog);
-  const contexts = openContexts(setup, files, silentLog, failure.reject);
+  const files = openFiles(setup, systemPlatform, silentLog);
+  const contexts = openContexts(setup, files, systemPlatform, silentLog, failure.reject);
   const { blocks, mempool, state, events, index } = contexts;
   const loop = new ConsensusLoop(
     {
