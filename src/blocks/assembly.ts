@@ -46,7 +46,8 @@ export function assembleBlock<O extends StateOverlay>(parts: AssemblyParts<O>, r
   const draft = draftOf(parts, request, parent.height + 1, isLast);
   const batches = request.isEmpty ? [] : chooseBatches(parts, request.parentHash, encodeBlock(draft).length);
   const { height, timeMs, leader } = draft.header;
-  const executed = parts.executor.execute(parent.overlay, { height, timeMs, leader, validatorSet: request.validatorSet }, batches);
+  const { epoch, validatorSet } = request;
+  const executed = parts.executor.execute(parent.overlay, { height, epoch, timeMs, leader, validatorSet }, batches);
   const batchDigests = batches.map((batch) => batch.digest);
   const nextValidatorSet = isLast ? table.nextSetAfter(parent, executed.overlay) : undefined;
   const header: BlockHeader = {

@@ -8,6 +8,7 @@ import type { StateOverlay, StatePort } from "./ports.ts";
 /** Everything of a header that execution depends on. */
 export type ExecutionPlace = {
   readonly height: number;
+  readonly epoch: number;
   readonly timeMs: number;
   readonly leader: number;
   readonly validatorSet: ValidatorSet;

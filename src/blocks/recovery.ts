@@ -33,7 +33,11 @@ function replayBlock<O extends StateOverlay>(parts: ReplayParts<O>, block: Commi
   if (!epoch) throw parts.store.damaged(header.height, `how epoch ${header.epoch} began is not in the chain`);
   const { height, timeMs, leader } = header;
   const batches = heldBatches(parts, block);
-  const executed = parts.executor.execute(undefined, { height, timeMs, leader, validatorSet: epoch.validatorSet }, batches);
+  const executed = parts.executor.execute(
+    undefined,
+    { height, epoch: epoch.epoch, timeMs, leader, validatorSet: epoch.validatorSet },
+    batches,
+  );
   requireRoot(parts, height, "receipt", executed.receiptRoot, header.receiptRoot);
   requireRoot(parts, height, "state", executed.stateRoot, header.stateRoot);
   const { skipped } = recordExecution(executed.transactions, executed.execution);

@@ -52,7 +52,7 @@ function executeAndHold<O extends StateOverlay>(
   const { height, timeMs, leader } = header;
   const { validatorSet } = parent.epoch;
   if (leader >= validatorSet.validators.length) return "wrongValidatorSet";
-  const executed = parts.executor.execute(parent.overlay, { height, timeMs, leader, validatorSet }, batches);
+  const executed = parts.executor.execute(parent.overlay, { height, epoch: parent.epoch.epoch, timeMs, leader, validatorSet }, batches);
   if (!bytesEqual(executed.receiptRoot, header.receiptRoot)) return "wrongReceiptRoot";
   if (!bytesEqual(executed.stateRoot, header.stateRoot)) return "wrongStateRoot";
   const nextValidatorSet = header.nextValidatorSetHash ? parts.table.nextSetAfter(parent, executed.overlay) : undefined;

@@ -17,6 +17,7 @@ export const DOMAIN_TAG_TEXTS = {
   vote: "bizra/vote/1",
   proofOfPossession: "bizra/pop/1",
   deviceProof: "bizra/device-proof/1",
+  validatorKey: "bizra/validator-key/1",
   evidence: "bizra/evidence/1",
   bond: "bizra/bond/1",
   conviction: "bizra/conviction/1",
@@ -27,6 +28,8 @@ export const DOMAIN_TAG_TEXTS = {
   stateBucket: "bizra/state-bucket/1",
   event: "bizra/event/1",
   checkpoint: "bizra/checkpoint/1",
+  nodeKey: "bizra/node-key/1",
+  nodeKeySeed: "bizra/node-key-seed/1",
 } as const satisfies Readonly<Record<string, string>>;
 
 /** What a hash or signature is for. */
@@ -43,6 +46,7 @@ export const DOMAIN_TAGS: Readonly<Record<DomainTag, Uint8Array>> = {
   vote: utf8(DOMAIN_TAG_TEXTS.vote),
   proofOfPossession: utf8(DOMAIN_TAG_TEXTS.proofOfPossession),
   deviceProof: utf8(DOMAIN_TAG_TEXTS.deviceProof),
+  validatorKey: utf8(DOMAIN_TAG_TEXTS.validatorKey),
   evidence: utf8(DOMAIN_TAG_TEXTS.evidence),
   bond: utf8(DOMAIN_TAG_TEXTS.bond),
   conviction: utf8(DOMAIN_TAG_TEXTS.conviction),
@@ -53,4 +57,6 @@ export const DOMAIN_TAGS: Readonly<Record<DomainTag, Uint8Array>> = {
   stateBucket: utf8(DOMAIN_TAG_TEXTS.stateBucket),
   event: utf8(DOMAIN_TAG_TEXTS.event),
   checkpoint: utf8(DOMAIN_TAG_TEXTS.checkpoint),
+  nodeKey: utf8(DOMAIN_TAG_TEXTS.nodeKey),
+  nodeKeySeed: utf8(DOMAIN_TAG_TEXTS.nodeKeySeed),
 };

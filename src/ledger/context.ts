@@ -1,8 +1,5 @@
 import type { GenesisParameters, RejectionCode, Transaction, ValidatorSet, VerifySignature } from "../protocol/index.ts";
 
-/** The parameters that decide what a transaction pays and how long it may wait. */
-export type LedgerParameters = Pick<GenesisParameters, "minimumFee" | "maxValidity" | "feePolicy">;
-
 /** Everything besides state and transactions that a block's execution depends on; all of it is agreed. */
 export type ExecutionContext = {
   /** Genesis hash, 32 bytes. */
@@ -11,13 +8,16 @@ export type ExecutionContext = {
   readonly height: number;
   /** Header time, milliseconds since the Unix epoch; decides the hour that device quotas count in. */
   readonly timeMs: number;
+  /** Epoch that the block belongs to. */
+  readonly epoch: number;
   /** Index of the block's proposer in the set. */
   readonly leader: number;
   /** The epoch's set: its owners share the fees when the policy says so. */
   readonly validatorSet: ValidatorSet;
-  readonly parameters: LedgerParameters;
+  /** Those of genesis: execution finds what votes changed in the state. */
+  readonly parameters: GenesisParameters;
   /**
-   * Verifies the proof of possession in a deviceRegister by the one rule. May remember verdicts computed elsewhere,
+   * Verifies proofs of possession (deviceRegister, validatorRegister, keyRotate) by the one rule. May remember verdicts computed elsewhere,
    * so that execution does not wait for signatures; it must be a pure function of its arguments.
    */
   readonly verifySignature: VerifySignature;

@@ -5,6 +5,7 @@ import { chargeFee, validityWindowOf } from "./charge.ts";
 import type { ExecutionContext, SkippedTransaction } from "./context.ts";
 import { type Effect, effectsDigestOf } from "./effects.ts";
 import { settleFees } from "./fees.ts";
+import { parametersOf } from "./parameters.ts";
 import type { EntryChange, LedgerView } from "./view.ts";
 import { WorkingSet } from "./working-set.ts";
 
@@ -32,8 +33,9 @@ export type BlockExecution = {
  *
  * @see ledger: Batch, Block execution
  */
-export function executeBlock(view: LedgerView, context: ExecutionContext, transactions: readonly Transaction[]): BlockExecution {
-  assert(Number.isSafeInteger(context.height) && context.height >= 1, "a block that executes stands above genesis");
+export function executeBlock(view: LedgerView, place: ExecutionContext, transactions: readonly Transaction[]): BlockExecution {
+  assert(Number.isSafeInteger(place.height) && place.height >= 1, "a block that executes stands above genesis");
+  const context = { ...place, parameters: parametersOf(view, place.parameters) };
   const working = new WorkingSet(view);
   const receipts: Receipt[] = [];
   const executed: Transaction[] = [];

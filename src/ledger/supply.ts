@@ -1,38 +1,30 @@
-import { assert } from "../kernel/index.ts";
-import type { Genesis, StateEntry } from "../protocol/index.ts";
-import { accountKey, SUPPLY_KEY } from "../protocol/index.ts";
-import type { EntryChange } from "./view.ts";
+import type { StateEntry } from "../protocol/index.ts";
 
-/** The entries that a validated genesis starts with: its accounts, and the supply they add up to. */
-export function genesisEntries(genesis: Pick<Genesis, "accounts">): EntryChange[] {
-  let issued = 0n;
-  const entries: EntryChange[] = [];
-  for (const { publicKey, balance } of genesis.accounts) {
-    issued += balance;
-    entries.push({ key: accountKey(publicKey), entry: { kind: "account", nonce: 0n, balance } });
-  }
-  assert(issued < 1n << 64n, "the balances of a validated genesis add up to at most 64 bits");
-  entries.push({ key: SUPPLY_KEY, entry: { kind: "supply", issued, burned: 0n } });
-  return entries;
-}
-
-/** Totals of a whole state. The supply is conserved exactly when `balances + burned = issued`. */
-export type SupplyAudit = { readonly accounts: number; readonly balances: bigint; readonly issued: bigint; readonly burned: bigint };
+/** Totals of a whole state. The supply is conserved exactly when `balances + staked + feePot + burned = issued`. */
+export type SupplyAudit = {
+  readonly accounts: number;
+  readonly balances: bigint;
+  /** In the pools of validators, unbonding units included. */
+  readonly staked: bigint;
+  /** Fees that wait to be shared. */
+  readonly feePot: bigint;
+  readonly issued: bigint;
+  readonly burned: bigint;
+};
 
 /** Adds up every entry of a state; for tests and offline checks, since a block's own check costs nothing extra. */
 export function auditSupply(entries: Iterable<StateEntry>): SupplyAudit {
-  let accounts = 0;
-  let balances = 0n;
-  let issued = 0n;
-  let burned = 0n;
+  const audit = { accounts: 0, balances: 0n, staked: 0n, feePot: 0n, issued: 0n, burned: 0n };
   for (const entry of entries) {
     if (entry.kind === "account") {
-      accounts += 1;
-      balances += entry.balance;
-    } else if (entry.kind === "supply") {
-      issued += entry.issued;
-      burned += entry.burned;
+      audit.accounts += 1;
+      audit.balances += entry.balance;
+    } else if (entry.kind === "validator") audit.staked += entry.stake + entry.unbondingStake;
+    else if (entry.kind === "epoch") audit.feePot += entry.feePot;
+    else if (entry.kind === "supply") {
+      audit.issued += entry.issued;
+      audit.burned += entry.burned;
     }
   }
-  return { accounts, balances, issued, burned };
+  return audit;
 }

@@ -39,7 +39,28 @@ export const RECEIPT_CODES = {
   notRegistered: 4,
   badProof: 5,
   balanceOverflow: 6,
+  /** No parameter of this name, or a value outside its bounds. */
   invalidParameter: 7,
+  /** No canonical key of the prime-order subgroup. */
+  invalidKey: 8,
+  /** A key that signs or signed for a validator; none is used twice. */
+  keyUsed: 9,
+  /** Asked of a validator that has announced to leave. */
+  validatorExiting: 10,
+  /** Nothing, or less than one share of the stake. */
+  amountTooSmall: 11,
+  /** A bound of this release is reached: parts that unbond, validators, open proposals, new keys of one block. */
+  limitReached: 12,
+  /** Not the number that follows the key's before. */
+  wrongTerm: 13,
+  /** An epoch that has begun already, or lies too far ahead. */
+  wrongEpoch: 14,
+  /** Every validator of the sender has given this vote before. */
+  alreadyVoted: 15,
+  /** Evidence that convicts nobody. */
+  invalidEvidence: 16,
+  /** The validator was convicted for this epoch before. */
+  alreadyConvicted: 17,
 } as const;
 
 /** Name of a receipt's result. */

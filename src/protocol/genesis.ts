@@ -2,19 +2,13 @@ import { z } from "zod";
 import { canonicalJson, DOMAIN_TAGS, sha256 } from "../crypto/portable.ts";
 import { assert, concatBytes, err, ok, parseHex, type Result, toHex, utf8 } from "../kernel/index.ts";
 import { formatAddress, parseAddress } from "./address.ts";
-import { LIMITS, U64_MAX } from "./limits.ts";
+import { amountSchema, type GenesisParameters, genesisParametersOf, genesisParametersSchema } from "./genesis-parameters.ts";
+import { LIMITS } from "./limits.ts";
 import { makeValidatorSet, REPUTATION_MAX, type ValidatorSet, type ValidatorSetFault } from "./validator-set.ts";
 
 /** Value of a genesis document's `format`. */
 export const GENESIS_FORMAT = "bizra-genesis/1";
 
-/** Room for a header, certificates and evidence beside the batches of a block. */
-const BLOCK_PARTS_BYTES = 128 * 1024;
-
-const amount = z
-  .string()
-  .regex(/^(0|[1-9][0-9]{0,19})$/, "expected an unsigned 64-bit integer as a decimal string without leading zeros")
-  .refine((text) => !/^[0-9]+$/.test(text) || BigInt(text) <= U64_MAX, "expected at most 18446744073709551615"); // asked of any text
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/, "expected 32 bytes as 64 lower-case hex digits");
 const hex64 = z.string().regex(/^[0-9a-f]{128}$/, "expected 64 bytes as 128 lower-case hex digits");
 const address = z.string().refine(isCanonicalAddress, "expected a lower-case bech32m address with prefix bz");
@@ -25,44 +19,16 @@ export const genesisDocumentSchema = z.strictObject({
   format: z.literal(GENESIS_FORMAT),
   chainName: name,
   time: z.iso.datetime({ offset: false }),
-  parameters: z.strictObject({
-    minimumFee: amount,
-    maxValidity: amount,
-    feePolicy: z.enum(["burn", "validators"]),
-    // A block has room for one whole batch with its own parts, so that nothing accepted is too large to execute.
-    blockBytesMax: z
-      .int()
-      .min(LIMITS.batchBytesMax + BLOCK_PARTS_BYTES)
-      .max(LIMITS.blockBytesMax),
-    blockTransactionsMax: z.int().min(LIMITS.batchTransactionsMax).max(LIMITS.blockTransactionsMax),
-    epochBlocks: z.int().min(8),
-    epochMs: z.int().min(60_000),
-  }),
-  accounts: z.array(z.strictObject({ address, balance: amount })).max(10_000_000),
+  parameters: genesisParametersSchema,
+  accounts: z.array(z.strictObject({ address, balance: amountSchema })).max(10_000_000),
   validators: z
-    .array(z.strictObject({ name, publicKey: hex32, owner: address, stake: amount, proofOfPossession: hex64 }))
+    .array(z.strictObject({ name, publicKey: hex32, owner: address, stake: amountSchema, proofOfPossession: hex64 }))
     .max(LIMITS.validatorsMax),
   signatures: z.array(z.strictObject({ publicKey: hex32, signature: hex64 })).max(LIMITS.validatorsMax),
 });
 
 /** A genesis document as JSON: amounts are decimal strings, bytes lower-case hex, time RFC 3339 UTC. */
 export type GenesisDocument = z.infer<typeof genesisDocumentSchema>;
-
-/** Parameters that every node agrees on from the first block. */
-export type GenesisParameters = {
-  /** Base units every transaction pays at least. */
-  readonly minimumFee: bigint;
-  /** How far above the tip a transaction's validUntil may lie, in blocks. */
-  readonly maxValidity: bigint;
-  /** Whether fees are destroyed or paid to the owners of the epoch's validators by weight. */
-  readonly feePolicy: "burn" | "validators";
-  /** Bytes of a block with its parts. */
-  readonly blockBytesMax: number;
-  readonly blockTransactionsMax: number;
-  /** An epoch ends at the first of this many blocks and this much header time. */
-  readonly epochBlocks: number;
-  readonly epochMs: number;
-};
 
 /** An initial validator. */
 export type GenesisValidator = {
@@ -97,13 +63,12 @@ export function parseGenesis(text: string): Result<Genesis, string> {
 
 /** A well-shaped document in the program's own types. */
 export function genesisOf(document: GenesisDocument): Genesis {
-  const { parameters: p } = document;
   return {
     document,
     hash: genesisHashOf(document),
     chainName: document.chainName,
     timeMs: Date.parse(document.time),
-    parameters: { ...p, minimumFee: BigInt(p.minimumFee), maxValidity: BigInt(p.maxValidity) },
+    parameters: genesisParametersOf(document.parameters),
     accounts: document.accounts.map((a) => ({ publicKey: keyOfAddress(a.address), balance: BigInt(a.balance) })),
     validators: document.validators.map((v) => ({
       name: v.name,

@@ -13,6 +13,7 @@ export * from "./epoch-entry.ts";
 export * from "./evidence.ts";
 export * from "./genesis.ts";
 export * from "./genesis-checks.ts";
+export * from "./genesis-parameters.ts";
 export * from "./governance-entry.ts";
 export { type LeaderSchedule, leaderBySlots, leaderCycleOf } from "./leader-schedule.ts";
 export * from "./limits.ts";

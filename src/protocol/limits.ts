@@ -26,6 +26,10 @@ export const LIMITS = {
   parametersMax: 128,
   /** Bytes of a parameter's name. */
   parameterNameBytesMax: 64,
+  /** How many epochs ahead a key or a parameter may be made to take effect. */
+  epochsAheadMax: 1_024,
+  /** Validator keys that one block takes in: each costs a scalar multiplication. */
+  blockKeysMax: 64,
   /** Proposals open at the same time. */
   openProposalsMax: 64,
   /** Bytes of a validator's endpoint. */

@@ -1,5 +1,5 @@
 import { DOMAIN_TAGS, decodeCoseSign1, type Signer, sha256, signCoseSign1, sigStructure1 } from "../crypto/portable.ts";
-import { assert, CborReader, CborWriter, concatBytes, err, ok, type Result } from "../kernel/index.ts";
+import { assert, CborReader, CborWriter, concatBytes, err, ok, type Result, u64be } from "../kernel/index.ts";
 import { LIMITS } from "./limits.ts";
 import { readBody, type TransactionBody, writeBody } from "./transaction-body.ts";
 
@@ -93,4 +93,18 @@ export function signTransaction(signer: Signer, aad: Uint8Array, payload: Transa
 /** Bytes a device signs to consent to its sponsor: tag | genesisHash | device key | owner key. */
 export function deviceProofBytes(genesisHash: Uint8Array, device: Uint8Array, owner: Uint8Array): Uint8Array {
   return concatBytes(DOMAIN_TAGS.deviceProof, genesisHash, device, owner);
+}
+
+/**
+ * Bytes a validator's signing key signs to prove that its box holds it: tag | genesisHash | owner key | validator id |
+ * the key | u64 term. The first key is its validator's id and has term 0.
+ */
+export function validatorKeyProofBytes(
+  genesisHash: Uint8Array,
+  owner: Uint8Array,
+  validator: Uint8Array,
+  signingKey: Uint8Array,
+  term: number,
+): Uint8Array {
+  return concatBytes(DOMAIN_TAGS.validatorKey, genesisHash, owner, validator, signingKey, u64be(term));
 }

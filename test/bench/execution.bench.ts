@@ -12,6 +12,7 @@ import {
 import {
   decodeTransaction,
   deviceProofBytes,
+  genesisParametersOf,
   makeValidatorSet,
   receiptRootOf,
   signTransaction,
@@ -39,13 +40,23 @@ report.add({ name: "verify, native, calling thread", value: verification.value, 
 const keys = Array.from({ length: ACCOUNTS }, () => prng.bytes(32));
 const devices = keys.slice(0, 10_000);
 const owner = present(keys.at(-1), "there are accounts");
-const genesis = () => State.ofGenesis(chainId, genesisEntries({ accounts: keys.map((publicKey) => ({ publicKey, balance: 10n ** 12n })) }));
+const genesis = () =>
+  State.ofGenesis(chainId, genesisEntries({ accounts: keys.map((publicKey) => ({ publicKey, balance: 10n ** 12n })), validators: [] }));
 const set = makeValidatorSet([{ publicKey: signer.publicKey, owner: signer.publicKey, weight: 1n, reputation: 10_000 }]);
 if (!set.ok) throw new Error("one validator is a set");
-const parameters = { minimumFee: 1n, maxValidity: 1_000_000n, feePolicy: "validators" } as const;
+const parameters = genesisParametersOf({
+  minimumFee: "1",
+  maxValidity: "1000000",
+  feePolicy: "validators",
+  blockBytesMax: 1_048_576,
+  blockTransactionsMax: 4_096,
+  epochBlocks: 1_000_000,
+  epochMs: 86_400_000,
+});
 const contextAt = (height: number): ExecutionContext => ({
   chainId,
   height,
+  epoch: 0,
   timeMs: 1_767_225_600_000 + height,
   leader: 0,
   validatorSet: set.value,

@@ -9,6 +9,7 @@ import {
   deviceProofBytes,
   encodeReceipt,
   encodeStateProof,
+  genesisParametersOf,
   makeValidatorSet,
   receiptRootOf,
   signTransaction,
@@ -22,6 +23,16 @@ const CHAIN_ID = sha256(utf8("golden chain"));
 const AAD = transactionAad(CHAIN_ID);
 const signerOf = (name: string) => localSigner(sha256(utf8(`golden ${name}`)));
 const [alice, bob, device, validator] = [signerOf("alice"), signerOf("bob"), signerOf("device"), signerOf("validator")];
+
+const PARAMETERS = genesisParametersOf({
+  minimumFee: "1000",
+  maxValidity: "1000",
+  feePolicy: "validators",
+  blockBytesMax: 1_048_576,
+  blockTransactionsMax: 4_096,
+  epochBlocks: 1_000,
+  epochMs: 3_600_000,
+});
 
 function transaction(signer: typeof alice, nonce: bigint, body: TransactionBody): Transaction {
   const payload = { sender: signer.publicKey, nonce, fee: 1_000n, validUntil: 500n, body };
@@ -61,13 +72,13 @@ export function goldenLedger(): Record<string, unknown> {
   ];
   const set = makeValidatorSet([{ publicKey: validator.publicKey, owner: validator.publicKey, weight: 5n, reputation: 10_000 }]);
   if (!set.ok) throw new Error("a golden validator set");
-  const state = State.ofGenesis(CHAIN_ID, genesisEntries({ accounts }));
+  const state = State.ofGenesis(CHAIN_ID, genesisEntries({ accounts, validators: [] }));
   const golden: Record<string, unknown> = { chainId: toHex(CHAIN_ID), genesisRoot: toHex(state.root) };
   for (const [index, transactions] of blocks().entries()) {
     const height = index + 1;
-    const parameters = { minimumFee: 1_000n, maxValidity: 1_000n, feePolicy: "validators" } as const;
     const timeMs = Date.UTC(2026, 0, 1, 12, 59, 59) + 2_000 * index;
-    const context = { chainId: CHAIN_ID, height, timeMs, leader: 0, validatorSet: set.value, parameters, verifySignature: verifyEd25519 };
+    const place = { chainId: CHAIN_ID, height, epoch: 0, timeMs, leader: 0, validatorSet: set.value };
+    const context = { ...place, parameters: PARAMETERS, verifySignature: verifyEd25519 };
     const execution = executeBlock(state.finalized, context, transactions);
     state.fold(state.stack(undefined, execution.changes), height);
     golden[`block ${height}`] = describe(execution, toHex(state.root));

@@ -78,7 +78,8 @@ describe("execution record", () => {
       return transaction.value;
     });
     const { parameters, hash } = chain.genesis;
-    const place = { chainId: hash, height: 1, timeMs: chain.genesis.timeMs + 1, leader: 0, validatorSet: chain.validatorSet, parameters };
+    const timeMs = chain.genesis.timeMs + 1;
+    const place = { chainId: hash, height: 1, epoch: 0, timeMs, leader: 0, validatorSet: chain.validatorSet, parameters };
     const execution = executeBlock(chain.state.viewOn(undefined), { ...place, verifySignature: verifyEd25519 }, transactions);
     const record = recordExecution(transactions, execution);
     expect(record.skipped).toEqual([4, 6]);

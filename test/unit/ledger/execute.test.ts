@@ -3,7 +3,7 @@ import { sha256 } from "../../../src/crypto/index.ts";
 import { toHex, utf8 } from "../../../src/kernel/index.ts";
 import { auditSupply, type BlockExecution, effectsDigestOf, executeBlock } from "../../../src/ledger/index.ts";
 import { type ReceiptCode, type TransactionBody, type TransactionPayload, U64_MAX } from "../../../src/protocol/index.ts";
-import { contextOf, keyOf, MapState, transactionOf, validatorsOf } from "./ledger-fixture.ts";
+import { contextOf, keyOf, MapState, parametersWith, transactionOf, validatorsOf } from "./ledger-fixture.ts";
 
 const alice = keyOf("alice");
 const bob = keyOf("bob");
@@ -137,7 +137,7 @@ describe("skipping", () => {
 
   test("ledger: a fee parameter of zero, a transaction without fee executes, an unknown sender is skipped still", () => {
     const state = new MapState({ alice: 0n });
-    const context = contextOf({ parameters: { minimumFee: 0n, maxValidity: 1_000n, feePolicy: "burn" } });
+    const context = contextOf({ parameters: parametersWith({ minimumFee: 0n }) });
     const execution = run(state, [send({ fee: 0n, body: transfer(bob, 0n) }), send({ sender: bob, fee: 0n })], context);
     expect(codesOf(execution)).toEqual(["applied"]);
     expect(reasonsOf(execution)).toEqual(["unknownSender"]);
@@ -186,7 +186,7 @@ describe("anchors and reserved types", () => {
 
 describe("fees", () => {
   const shared = (owners: Record<string, bigint>, leader: number) =>
-    contextOf({ validatorSet: validatorsOf(owners), leader, parameters: { minimumFee: 1n, maxValidity: 1_000n, feePolicy: "validators" } });
+    contextOf({ validatorSet: validatorsOf(owners), leader, parameters: parametersWith({ minimumFee: 1n, feePolicy: "validators" }) });
 
   test("ledger: fees shared by weight, floors to each owner and the rest to the leader's owner", () => {
     const state = new MapState({ alice: 1_000n });
@@ -239,6 +239,13 @@ describe("receipts", () => {
   test("ledger: an audit after blocks, balances and burned add up to what was issued", () => {
     const state = new MapState({ alice: 1_000n, bob: 3n });
     for (let i = 0; i < 5; i++) run(state, [send({ nonce: BigInt(i) })]);
-    expect(auditSupply(state.entries.values())).toEqual({ accounts: 2, balances: 953n, issued: 1_003n, burned: 50n });
+    expect(auditSupply(state.entries.values())).toEqual({
+      accounts: 2,
+      balances: 953n,
+      staked: 0n,
+      feePot: 0n,
+      issued: 1_003n,
+      burned: 50n,
+    });
   });
 });

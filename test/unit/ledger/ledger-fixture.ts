@@ -7,6 +7,7 @@ import {
   type DeviceEntry,
   decodeTransaction,
   deviceKey,
+  type GenesisParameters,
   makeValidatorSet,
   type StateEntry,
   SUPPLY_KEY,
@@ -64,6 +65,26 @@ export function validatorsOf(owners: Readonly<Record<string, bigint>>): Validato
   return set.value;
 }
 
+/** Parameters of ledger tests with some of them changed. */
+export function parametersWith(change: Partial<GenesisParameters>): GenesisParameters {
+  return {
+    minimumFee: 10n,
+    maxValidity: 1_000n,
+    feePolicy: "burn",
+    blockBytesMax: 1_048_576,
+    blockTransactionsMax: 4_096,
+    epochBlocks: 100,
+    epochMs: 3_600_000,
+    minimumStake: 100n,
+    slashPerMyriad: 500,
+    jailEpochs: 4,
+    validatorsMax: 128,
+    unbondingMs: 7 * 24 * HOUR_MS,
+    reputationEntryMin: 1_000,
+    ...change,
+  };
+}
+
 /** The context of a block, one validator and burned fees unless told otherwise. */
 export function contextOf(change: Partial<ExecutionContext> = {}): ExecutionContext {
   return {
@@ -72,7 +93,8 @@ export function contextOf(change: Partial<ExecutionContext> = {}): ExecutionCont
     timeMs: START_MS,
     leader: 0,
     validatorSet: validatorsOf({ validator: 1n }),
-    parameters: { minimumFee: 10n, maxValidity: 1_000n, feePolicy: "burn" },
+    epoch: 3,
+    parameters: parametersWith({}),
     verifySignature: verifyByRecipe,
     ...change,
   };

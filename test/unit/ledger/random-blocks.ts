@@ -2,7 +2,18 @@
 import fc from "fast-check";
 import type { ExecutionContext } from "../../../src/ledger/index.ts";
 import { deviceProofBytes, type Transaction, type TransactionBody, U64_MAX, type ValidatorSet } from "../../../src/protocol/index.ts";
-import { CHAIN_ID, contextOf, HOUR_MS, keyOf, proofOf, START_MS, transactionOf, validatorsOf, verifyByRecipe } from "./ledger-fixture.ts";
+import {
+  CHAIN_ID,
+  contextOf,
+  HOUR_MS,
+  keyOf,
+  parametersWith,
+  proofOf,
+  START_MS,
+  transactionOf,
+  validatorsOf,
+  verifyByRecipe,
+} from "./ledger-fixture.ts";
 import type { ModelContext, ModelState } from "./slow-model.ts";
 
 const NAMES = ["a", "b", "c", "d", "e", "owner 1", "owner 2"] as const;
@@ -82,7 +93,7 @@ export function blockOf(world: World, index: number, state: ModelState, timeMs: 
   const leader = block.leader % set.validators.length;
   const feePolicy = world.isBurning ? "burn" : "validators";
   const height = index + 1;
-  const context = contextOf({ height, timeMs, leader, validatorSet: set, parameters: { minimumFee: 10n, maxValidity: 30n, feePolicy } });
+  const context = contextOf({ height, timeMs, leader, validatorSet: set, parameters: parametersWith({ maxValidity: 30n, feePolicy }) });
   const model: ModelContext = {
     height,
     timeMs,

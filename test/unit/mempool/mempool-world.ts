@@ -17,6 +17,7 @@ import {
   decodeTransaction,
   ENTRY_KIND,
   encodePayload,
+  genesisParametersOf,
   makeValidatorSet,
   type StateEntry,
   type SupplyEntry,
@@ -32,7 +33,15 @@ export const AAD = transactionAad(CHAIN_ID);
 /** Starting balance of every test account. */
 export const BALANCE = 1_000_000n;
 /** Parameters of the test chain. */
-const PARAMETERS = { minimumFee: 10n, maxValidity: 1_000n, feePolicy: "burn" } as const;
+const PARAMETERS = genesisParametersOf({
+  minimumFee: "10",
+  maxValidity: "1000",
+  feePolicy: "burn",
+  blockBytesMax: 1_048_576,
+  blockTransactionsMax: 4_096,
+  epochBlocks: 1_000,
+  epochMs: 3_600_000,
+});
 
 const SIGNER = localSigner(new Uint8Array(32).fill(42));
 const VALIDATOR_SET = (() => {
@@ -190,6 +199,7 @@ export class TableChain implements ChainIndex {
     const context = {
       chainId: CHAIN_ID,
       height,
+      epoch: 0,
       timeMs,
       leader: 0,
       validatorSet: VALIDATOR_SET,

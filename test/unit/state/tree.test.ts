@@ -21,7 +21,7 @@ describe("the state tree", () => {
     expect(toHex(new StateTree().root())).toBe(slowRoot([]));
     const one = [account(1, 5n)];
     expect(toHex(buildTree(one).root())).toBe(slowRoot(new EntryMap().apply(one)));
-    const genesis = genesisEntries({ accounts: [{ publicKey: publicKeyOf(1), balance: 7n }] });
+    const genesis = genesisEntries({ accounts: [{ publicKey: publicKeyOf(1), balance: 7n }], validators: [] });
     expect(toHex(buildTree(genesis).root())).toBe(slowRoot(new EntryMap().apply(genesis)));
   });
 
