@@ -26,6 +26,43 @@ export type CoreStatus = {
   readonly certificates: readonly Certificate[];
 };
 
+/** How much a node's agreement holds in memory, counted entry by entry: for metrics, and for the bounds of R0. */
+export type HeldCounts = {
+  readonly views: number;
+  /** Views of the epoch before, kept for evidence (R11), and the distance of its current view from its floor. */
+  readonly previousViews: number;
+  readonly previousSpan: number;
+  readonly votes: number;
+  readonly proposals: number;
+  readonly blocks: number;
+  readonly fetches: number;
+  readonly forwards: number;
+  readonly evidence: number;
+  readonly targets: number;
+};
+
+/** Counts what is held; walks all views, so not for every event. */
+export function countHeld(core: CoreState): HeldCounts {
+  const { epoch, previous } = core;
+  let [votes, proposals] = [0, 0];
+  for (const view of epoch.views.values()) {
+    proposals += view.proposals.size;
+    for (const { notarize, nullify, finalize } of view.votes.values()) votes += Number(!!notarize) + Number(!!nullify) + Number(!!finalize);
+  }
+  return {
+    views: epoch.views.size,
+    previousViews: previous?.views.size ?? 0,
+    previousSpan: previous ? previous.current - previous.floor : 0,
+    votes,
+    proposals,
+    blocks: core.blocks.size,
+    fetches: core.fetches.size,
+    forwards: core.forwards.length,
+    evidence: core.evidence.size,
+    targets: core.targets.length,
+  };
+}
+
 /** A copy of the facts that others may see. */
 export function inspectCore(core: CoreState): CoreStatus {
   const { epoch } = core;

@@ -5,7 +5,7 @@ import type { BlockPort, BuildRequest, FinalizedBlock } from "./block-port.ts";
 import { BOUNDS } from "./bounds.ts";
 import { step } from "./core.ts";
 import { nextDeadlineMs } from "./deadlines.ts";
-import { type CoreStatus, inspectCore } from "./inspection.ts";
+import { type CoreStatus, countHeld, type HeldCounts, inspectCore } from "./inspection.ts";
 import type { Message, PeerId } from "./messages.ts";
 import type { JournalPort, NetworkPort, VoteSigner } from "./ports.ts";
 import { startCore } from "./start.ts";
@@ -129,6 +129,11 @@ export class ConsensusLoop {
   /** Where agreement stands. */
   status(): CoreStatus {
     return inspectCore(this.#core);
+  }
+
+  /** How much agreement holds in memory. */
+  held(): HeldCounts {
+    return countHeld(this.#core);
   }
 
   /** Messages dropped because too many waited. */

@@ -217,6 +217,13 @@ export class MemoryFileSystem implements FileSystem {
     return image;
   }
 
+  /** The durable bytes of a file, not a copy; undefined when the disk holds no such file. */
+  durable(path: string): Uint8Array | undefined {
+    let at: Entry | undefined = this.#root;
+    for (const name of path.split("/")) if (name !== "") at = at instanceof Folder ? at.onDisk.get(name) : undefined;
+    return at instanceof DiskFile ? at.onDisk : undefined;
+  }
+
   /** Replaces everything below a folder by what an image holds there, durably: an old backup is restored. */
   restore(image: ReadonlyMap<string, Uint8Array>, under: string): void {
     for (const path of this.files(under)) if (!image.has(path)) this.wipe(path);

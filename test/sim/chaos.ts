@@ -143,12 +143,12 @@ class Faults {
     const { prng, nodes } = this.#cluster;
     const side = nodes.map(() => prng.chance(0.3));
     const isOneWay = prng.chance(0.3);
-    if (!this.#isHealed) this.#cluster.isLinkUp = (from, to) => side[from] === side[to] || (isOneWay && side[from] === true);
+    if (!this.#isHealed) this.#cluster.network.isLinkUp = (from, to) => side[from] === side[to] || (isOneWay && side[from] === true);
   }
 
   #heal(): void {
     this.#isHealed = true;
-    this.#cluster.isLinkUp = () => true;
+    this.#cluster.network.isLinkUp = () => true;
     for (const node of this.#cluster.nodes) node.crashAfterEffects = -1;
   }
 }

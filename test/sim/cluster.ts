@@ -1,16 +1,11 @@
-import {
-  decodeMessage,
-  encodeMessage,
-  LAN_TIMERS,
-  type Message,
-  type Notice,
-  type PeerId,
-  type TimerProfile,
-} from "../../src/consensus/index.ts";
+import { LAN_TIMERS, type Message, type Notice, type PeerId, type TimerProfile } from "../../src/consensus/index.ts";
 import { sha256 } from "../../src/crypto/index.ts";
-import { Prng, toHex, u64be, utf8 } from "../../src/kernel/index.ts";
+import { Prng, present, toHex, u64be, utf8 } from "../../src/kernel/index.ts";
+import { isStorageError } from "../../src/storage/index.ts";
 import { ChainModel, type ChainRules } from "./chain-model.ts";
+import { SimHost } from "./host.ts";
 import { StandInKeys, setOf } from "./keys.ts";
+import { openParcel, type Parcel, SimNetwork } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { Schedule } from "./schedule.ts";
 import { SimNode, SimulatedCrash } from "./sim-node.ts";
@@ -29,17 +24,22 @@ export type ClusterOptions = {
   readonly hasSetChanges?: boolean;
   /** Share of messages lost, 0..1. */
   readonly loss?: number;
+  /** Validators whose key a second box runs too, by index; the boxes come after the validators and observers. */
+  readonly clones?: readonly number[];
 };
 
-/** A link's fate, by the names of its ends. */
-export type LinkRule = (from: number, to: number, message: Message) => boolean;
+/** A message's fate, by its ends and content, when it arrives. */
+export type MessageRule = (from: number, to: number, message: Message) => boolean;
 
 const GENESIS_TIME_MS = 1_700_000_000_000;
+/** So long a peer stays with one of two boxes that run the same key. */
+const CLONE_SHIFT_MS = 1_500;
 
 /** A whole network of real consensus under a simulated clock, network and disk. One seed gives one run. */
 export class Cluster {
   readonly schedule = new Schedule();
-  readonly oracle = new Oracle();
+  readonly oracle: Oracle;
+  readonly network: SimNetwork;
   readonly nodes: SimNode[];
   readonly prng: Prng;
   readonly rules: ChainRules;
@@ -50,15 +50,18 @@ export class Cluster {
   readonly failures: unknown[] = [];
   /** Messages delivered, by kind. */
   readonly delivered = new Map<Message["kind"], number>();
-  /** Hash (FNV-1a) of all deliveries so far. */
+  /** Hash of all deliveries so far, with their contents. */
   trace = 0x811c9dc5;
-  isLinkUp: LinkRule = () => true;
+  /** Drops single messages on arrival, for tests; the network's own rule cuts links. */
+  isLinkUp: MessageRule = () => true;
   /** Overhears every message that arrives. */
   onDelivery: (message: Message) => void = () => {};
   /** How long a crashed node stays down, given when a planned crash strikes. */
   restartDelayMs: readonly [number, number] = [10, 500];
   readonly #options: ClusterOptions;
-  readonly #indexOf = new Map<PeerId, number>();
+  /** Boxes by the key they run; more than one when a key has clones. */
+  readonly #boxesOf = new Map<PeerId, number[]>();
+  readonly #validatorIds: PeerId[];
   #batchCount = 0;
 
   constructor(options: ClusterOptions) {
@@ -74,22 +77,29 @@ export class Cluster {
       setOf: (epoch) => (epoch % 2 === 0 ? whole : smaller),
     };
     const observers = Array.from({ length: options.observerCount ?? 0 }, (_, i) => this.keys.make(`observer ${i}`));
-    this.nodes = [...keys, ...observers].map((key, i) => {
+    const clones = (options.clones ?? []).map((index) => present(keys[index], "a clone is of a validator"));
+    this.oracle = new Oracle(this.rules, this.keys.suite);
+    this.network = new SimNetwork(this.schedule, this.prng.uint32(), (from, to, parcel) => this.#deliver(from, to, parcel));
+    this.network.delayMs = options.delayMs ?? this.network.delayMs;
+    this.network.loss = options.loss ?? 0;
+    this.#validatorIds = keys.map((key) => toHex(key.publicKey));
+    this.nodes = [...keys, ...observers, ...clones].map((key, i) => {
       const node = new SimNode(`node ${i}`, key, new ChainModel(this.rules), {
-        clock: this.schedule.clock(GENESIS_TIME_MS + 5),
-        timers: (isAlive) => this.schedule.timers(isAlive),
+        host: new SimHost(this.schedule, GENESIS_TIME_MS + 5),
         prng: new Prng(this.prng.uint32()),
         suite: this.keys.suite,
         profile: options.profile ?? LAN_TIMERS,
         send: (from, to, message) => this.#send(from, to, message),
         fetchBatches: (to, digests) => this.#serveBatches(to, digests),
         onNotice: (from, notice) => this.#onNotice(from, notice),
+        onCommit: (at, blocks) => this.oracle.onCommit(at, blocks),
         onFatal: (at, error) => this.#onFatal(at, error),
-        validators: () => [...this.#indexOf.keys()].slice(0, keys.length),
+        validators: () => this.#validatorIds,
       });
-      this.#indexOf.set(node.id, i);
+      this.#boxesOf.set(node.id, [...(this.#boxesOf.get(node.id) ?? []), i]);
       return node;
     });
+    for (const node of this.nodes) node.sharesKey = (this.#boxesOf.get(node.id)?.length ?? 0) > 1;
   }
 
   /** Starts every node and connects them. */
@@ -101,7 +111,7 @@ export class Cluster {
   startNode(node: SimNode): void {
     node.start();
     for (const other of this.nodes) {
-      if (other === node || !other.isUp || !node.isUp) continue;
+      if (other.id === node.id || !other.isUp || !node.isUp) continue;
       other.loop?.onPeerDown(node.id);
       other.loop?.onPeerUp(node.id);
       node.loop?.onPeerUp(other.id);
@@ -139,7 +149,7 @@ export class Cluster {
       }
       return this.oracle.findings.length > 0 || isDone();
     });
-    this.oracle.conclude(this.nodes);
+    this.oracle.conclude(this.nodes, this.schedule.nowMs, this.#options.profile ?? LAN_TIMERS);
     return isOver && this.oracle.findings.length === 0;
   }
 
@@ -156,32 +166,52 @@ export class Cluster {
     node.loop?.onBatchesHeld();
   }
 
+  /** Sends bytes that need be no message, as a broken or foreign program does. */
+  sendRaw(from: SimNode, to: PeerId, parcel: Parcel): void {
+    const target = this.#boxFor(from, to);
+    if (target !== undefined) this.network.send(this.nodes.indexOf(from), target, parcel);
+  }
+
   #send(from: SimNode, to: PeerId, message: Message): void {
-    const target = this.#indexOf.get(to);
-    const source = this.#indexOf.get(from.id);
-    if (target === undefined || source === undefined) return;
-    const [least, most] = this.#options.delayMs ?? [0.2, 2];
-    const delayMs = least + ((most - least) * this.prng.below(1_000_000)) / 1_000_000;
-    if (this.prng.chance(this.#options.loss ?? 0)) return;
-    this.schedule.after(delayMs, () => {
-      const node = this.nodes[target];
-      if (!node?.loop || !this.isLinkUp(source, target, message)) return;
-      this.#trace(source, target, message);
+    const target = this.#boxFor(from, to);
+    if (target === undefined) return;
+    const parcel = this.network.parcelOf(message);
+    this.oracle.onSent(from, to, message, parcel.bytes.length);
+    this.network.send(this.nodes.indexOf(from), target, parcel);
+  }
+
+  /** The box that a sender's connection to a key leads to; of a key's clones each serves its share of the others. */
+  #boxFor(from: SimNode, to: PeerId): number | undefined {
+    const boxes = this.#boxesOf.get(to);
+    if (!boxes || boxes.length === 1) return boxes?.[0];
+    return boxes[(this.nodes.indexOf(from) + Math.floor(this.schedule.nowMs / CLONE_SHIFT_MS)) % boxes.length];
+  }
+
+  #deliver(from: number, to: number, parcel: Parcel): void {
+    const node = present(this.nodes[to], "a parcel goes to a box");
+    const source = present(this.nodes[from], "a parcel comes from a box");
+    node.host.take(() => {
+      if (!node.loop) return;
+      const message = openParcel(parcel);
+      this.#trace(from, to, parcel.hash);
+      if (!message || !this.isLinkUp(from, to, message)) return; // what does not decode goes no further than the network layer
       this.delivered.set(message.kind, (this.delivered.get(message.kind) ?? 0) + 1);
       this.onDelivery(message);
       node.isTouched = true;
-      node.loop.onMessage(from.id, wired(message));
+      node.loop.onMessage(source.id, message);
     });
   }
 
-  /** Every delivery, with its time and parties, stirred into one number: equal runs have equal traces. */
-  #trace(from: number, to: number, message: Message): void {
-    const text = `${this.schedule.nowMs}:${from}:${to}:${message.kind}`;
-    for (let i = 0; i < text.length; i++) this.trace = Math.imul(this.trace ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  /** Every delivery, with its time, parties and content, stirred into one number: equal runs have equal traces. */
+  #trace(from: number, to: number, content: number): void {
+    for (const word of [Math.round(this.schedule.nowMs * 1_000), from * 64 + to, content]) {
+      this.trace = Math.imul(this.trace ^ word, 0x01000193) >>> 0;
+      this.trace = (this.trace ^ (this.trace >>> 15)) >>> 0;
+    }
   }
 
   #onNotice(from: SimNode, notice: Notice): void {
-    if (notice.kind === "evidence" && !from.tamper) this.oracle.judgeEvidence(from, this.nodes, notice.encoded, this.keys.suite);
+    if (notice.kind === "evidence" && !from.tamper) this.oracle.judgeEvidence(from, this.nodes, notice.encoded);
     if (notice.kind !== "entered" && notice.kind !== "certified") this.notices.push({ node: this.nodes.indexOf(from), notice });
   }
 
@@ -195,7 +225,8 @@ export class Cluster {
   }
 
   #onFatal(node: SimNode, error: unknown): void {
-    if (!(error instanceof SimulatedCrash)) {
+    const isPlanned = error instanceof SimulatedCrash || (isStorageError(error) && node.hasDiskTrouble);
+    if (!isPlanned) {
       this.failures.push(error);
       return;
     }
@@ -203,11 +234,4 @@ export class Cluster {
     // The loop is on the stack: let it unwind before the node goes.
     this.crashNode(node, this.prng.chance(0.5), least + this.prng.below(most - least));
   }
-}
-
-/** A message as it comes out of the other end of a wire. */
-function wired(message: Message): Message {
-  const decoded = decodeMessage(encodeMessage(message));
-  if (!decoded.ok) throw new Error(`a ${message.kind} message does not survive its encoding`);
-  return decoded.value;
 }

@@ -1,87 +1,108 @@
 import {
-  ConsensusLoop,
-  type ConsensusPorts,
+  type ConsensusLoop,
   type CoreStatus,
-  type JournalPort,
+  type FinalizedBlock,
   laterRound,
   type Message,
   type Notice,
   type PeerId,
   type Round,
   type TimerProfile,
-  type VoteSigner,
 } from "../../src/consensus/index.ts";
-import type { CryptoSuite } from "../../src/crypto/index.ts";
-import { type Clock, Prng, type Timers, toHex } from "../../src/kernel/index.ts";
+import type { Signer } from "../../src/crypto/index.ts";
+import { Prng, type Timers, toHex } from "../../src/kernel/index.ts";
 import { VOTE_KIND } from "../../src/protocol/index.ts";
-import { MemoryFileSystem } from "../../src/storage/index.ts";
-import { createJournal, openJournal, VoteGuard, type VoteKey } from "../../src/validator/index.ts";
-import type { ChainModel } from "./chain-model.ts";
+import { isStorageError, MemoryFileSystem } from "../../src/storage/index.ts";
+import type { SimHost } from "./host.ts";
+import { type BoxParts, type EffectKind, HOME, type Insides, JOURNAL, type LifeParts, SimulatedCrash } from "./insides.ts";
+import type { SimKeys } from "./keys.ts";
+import type { SimChain } from "./sim-chain.ts";
 
-/** Thrown by a port to stop a node at an effect boundary. */
-export class SimulatedCrash extends Error {
-  override readonly name = "SimulatedCrash";
-}
+export { type EffectKind, JOURNAL, SimulatedCrash } from "./insides.ts";
 
 /** What a node is wired to. */
 export type NodeSurroundings = {
-  readonly clock: Clock;
-  readonly timers: (isAlive: () => boolean) => Timers;
+  readonly host: SimHost;
   readonly prng: Prng;
-  readonly suite: CryptoSuite;
+  readonly keys: SimKeys;
   readonly profile: TimerProfile;
   readonly send: (from: SimNode, to: PeerId, message: Message) => void;
   readonly fetchBatches: (node: SimNode, digests: readonly Uint8Array[]) => void;
   readonly onNotice: (node: SimNode, notice: Notice) => void;
-  /** Called when the loop gave up; a SimulatedCrash is a planned one. */
+  /** Called before final blocks are committed. */
+  readonly onCommit: (node: SimNode, blocks: readonly FinalizedBlock[]) => void;
+  /** Called when the process gave up, once its stack is unwound; a SimulatedCrash is a planned end. */
   readonly onFatal: (node: SimNode, error: unknown) => void;
   /** Who may be in a set, whom a broadcast goes to. */
   readonly validators: () => readonly PeerId[];
 };
 
-const HOME = "/home";
-const JOURNAL = `${HOME}/journal`;
-
-/** One box: the real loop, journal and guard over a simulated disk, chain and network. */
+/** One box: a node, or as much of it as its insides are, over a simulated disk, clock and network. */
 export class SimNode {
   readonly name: string;
-  readonly key: VoteKey;
+  readonly key: Signer;
   readonly id: PeerId;
-  readonly chain: ChainModel;
+  readonly insides: Insides;
   readonly disk: MemoryFileSystem;
+  readonly host: SimHost;
   readonly #around: NodeSurroundings;
   #loop: ConsensusLoop | undefined;
   #life = 0;
+  /** Why the process is ending, until it has; no effect of it happens any more. */
+  #dyingOf: { readonly error: unknown } | undefined;
   /** Effects until the next planned crash; negative for none. */
   crashAfterEffects = -1;
+  /** Stops just before the n-th effect of a kind from now, 1 being the next. */
+  crashBefore: { readonly kind: EffectKind; left: number } | undefined;
+  /** Whether its disk fails on purpose, so that a loop that gives up over it is no finding. */
+  hasDiskTrouble = false;
   /** Changes what leaves the box; a traitor's. */
   tamper: ((to: PeerId, message: Message) => Message[]) | undefined;
-  /** Encoded votes that left this box in any life, as `kind:epoch:view` -> proposal id hex, for the oracle. */
-  readonly votesSent = new Map<string, Set<string>>();
-  /** Highest round of a vote that left in any life, but for FINALIZE, which may be for a view already left. */
-  highestVoted: Round = { epoch: 0, view: 0 };
+  /** Votes that left this box in any life, as `kind:epoch:view`. */
+  readonly votesSent = new Set<string>();
   /** Whether an old journal was put back: such a box may contradict itself and counts toward F (docs/limits.md). */
   hasRolledBack = false;
+  /** Whether another box runs the same key: the two contradict each other and count toward F. */
+  sharesKey = false;
+  /** Whether its disk ever lied about a sync: what it remembers is then no better than a guess, and it counts toward F. */
+  hasLyingDisk = false;
+  /** Journals lost or put back so far. */
+  journalLosses = 0;
   /** Whether something happened to it that the oracle has not looked at. */
   isTouched = false;
   /** Lives begun. */
   startCount = 0;
 
-  constructor(name: string, key: VoteKey, chain: ChainModel, around: NodeSurroundings) {
+  constructor(name: string, key: Signer, around: NodeSurroundings, insidesOf: (box: BoxParts) => Insides) {
     this.name = name;
     this.key = key;
     this.id = toHex(key.publicKey);
-    this.chain = chain;
     this.#around = around;
-    this.disk = new MemoryFileSystem({ prng: new Prng(around.prng.uint32()), onEffect: () => this.#effect() });
+    this.host = around.host;
+    this.disk = new MemoryFileSystem({
+      prng: new Prng(around.prng.uint32()),
+      onEffect: ({ operation }) => this.#effect(operation === "write" ? "append" : operation === "sync" ? "sync" : "other"),
+      afterSyncTime: (complete) => this.#afterSyncTime(complete),
+    });
     this.disk.makeDirectory(HOME);
     this.disk.syncDirectory("/");
-    createJournal(this.#files(), key.publicKey);
+    const { keys, prng, host, profile } = around;
+    this.insides = insidesOf({ key, keys, disk: this.disk, host, prng, profile, onEffect: (kind) => this.#effect(kind) });
+  }
+
+  /** Its chain as it is on its disk. */
+  get chain(): SimChain {
+    return this.insides.chain;
   }
 
   /** Whether the process runs. */
   get isUp(): boolean {
     return this.#loop !== undefined;
+  }
+
+  /** Whether it may contradict itself: a traitor, a clone, or a box whose journal went back in time. */
+  get isFaulty(): boolean {
+    return this.tamper !== undefined || this.hasRolledBack || this.sharesKey || this.hasLyingDisk;
   }
 
   /** Where its agreement stands; undefined while down. */
@@ -99,36 +120,26 @@ export class SimNode {
     const life = ++this.#life;
     this.isTouched = true;
     this.startCount++;
-    this.chain.restart();
-    const isAlive = (): boolean => this.#life === life && this.#loop !== undefined;
+    const isAlive = (): boolean => this.#life === life && this.#dyingOf === undefined;
+    const fail = (error: unknown): void => {
+      if (isAlive()) this.#dyingOf = { error };
+    };
     try {
-      const journal = openJournal(this.#files(), { publicKey: this.key.publicKey, isBlocking: true });
-      const ports: ConsensusPorts = {
-        blocks: this.#crashing(this.chain),
-        journal: journal satisfies JournalPort,
-        signer: new VoteGuard(journal, this.key, this.chain.rules.chainId) satisfies VoteSigner,
-        network: {
-          broadcast: (message) => {
-            for (const peer of this.#around.validators()) if (peer !== this.id) this.#send(peer, message);
-          },
-          send: (peer, message) => this.#send(peer, message),
-          fetchBatches: (digests) => this.#around.fetchBatches(this, digests),
-        },
-        clock: this.#around.clock,
-        timers: this.#around.timers(() => {
-          this.isTouched = true;
-          return isAlive();
-        }),
-        onNotice: (notice) => this.#around.onNotice(this, notice),
-        onFatal: (error) => this.#around.onFatal(this, error),
-      };
-      const options = { chainId: this.chain.rules.chainId, suite: this.#around.suite, profile: this.#around.profile };
-      this.#loop = new ConsensusLoop(ports, { ...options, seed: this.#around.prng.uint32() });
-      this.#loop.start();
+      this.#loop = this.insides.open(this.#lifeParts(isAlive, fail));
+      this.insides.run();
     } catch (error) {
-      if (!(error instanceof SimulatedCrash)) throw error; // a crash while opening
-      this.#around.onFatal(this, error);
+      fail(error);
     }
+  }
+
+  /** Ends the process when something in it said that it must; called once nothing of it is on the stack. */
+  endIfDying(): void {
+    if (this.#dyingOf) this.#around.onFatal(this, this.#dyingOf.error);
+  }
+
+  /** Whether an error that ended the process was asked for. */
+  isPlanned(error: unknown): boolean {
+    return error instanceof SimulatedCrash || (isStorageError(error) && this.hasDiskTrouble);
   }
 
   /** The process dies; with `isPowerCut` un-synced writes meet their fate. */
@@ -136,53 +147,84 @@ export class SimNode {
     this.#loop?.stop();
     this.#loop = undefined;
     this.#life++;
+    this.#dyingOf = undefined;
     this.crashAfterEffects = -1;
+    this.crashBefore = undefined;
     if (isPowerCut) this.disk.crash();
     else this.disk.kill();
+    this.insides.crash(isPowerCut);
   }
 
   /** Loses the journal, as a wiped disk does. */
   wipeJournal(): void {
     this.disk.wipe(JOURNAL);
-    this.highestVoted = { epoch: 0, view: 0 };
+    this.journalLosses++;
   }
 
   /** Puts the journal back as it was when an image was taken. */
   restoreJournal(image: ReadonlyMap<string, Uint8Array>): void {
     this.disk.restore(image, JOURNAL);
     this.hasRolledBack = true;
-    this.highestVoted = { epoch: 0, view: 0 };
+    this.journalLosses++;
   }
 
-  #files() {
-    return { fs: this.disk, directory: JOURNAL, entropy: { bytes: (count: number) => this.#around.prng.bytes(count) } };
-  }
-
-  #send(to: PeerId, message: Message): void {
-    this.#effect();
-    if (message.kind === "vote") this.#noteVote(message);
-    for (const each of this.tamper?.(to, message) ?? [message]) this.#around.send(this, to, each);
-  }
-
-  #noteVote({ vote }: Extract<Message, { kind: "vote" }>): void {
-    if (vote.kind !== VOTE_KIND.finalize) this.highestVoted = laterRound(this.highestVoted, { epoch: vote.epoch, view: vote.view });
-    const key = `${vote.kind}:${vote.epoch}:${vote.view}`;
-    const ids = this.votesSent.get(key) ?? new Set();
-    this.votesSent.set(key, ids.add(vote.proposalId ? toHex(vote.proposalId) : ""));
-  }
-
-  #crashing(chain: ChainModel): ChainModel {
-    return new Proxy(chain, {
-      get: (target, property, receiver) => {
-        if (property === "commit") this.#effect();
-        const value: unknown = Reflect.get(target, property, target);
-        return typeof value === "function" ? value.bind(target) : Reflect.get(target, property, receiver);
+  #lifeParts(isAlive: () => boolean, fail: (error: unknown) => void): LifeParts {
+    const around = this.#around;
+    return {
+      timers: this.#timers(isAlive, fail),
+      network: {
+        broadcast: (message) => {
+          for (const peer of around.validators()) if (peer !== this.id) this.#send(peer, message);
+        },
+        send: (peer, message) => this.#send(peer, message),
+        fetchBatches: (digests) => around.fetchBatches(this, digests),
       },
+      onNotice: (notice) => around.onNotice(this, notice),
+      onCommit: (blocks) => around.onCommit(this, blocks),
+      onFatal: fail,
+    };
+  }
+
+  #timers(isAlive: () => boolean, fail: (error: unknown) => void): Timers {
+    const timers = this.host.timers(isAlive, () => {
+      this.isTouched = true;
+    });
+    const guarded = (action: () => void): void => {
+      try {
+        action();
+      } catch (error) {
+        fail(error);
+      }
+    };
+    return { after: (delayMs, action) => timers.after(delayMs, () => guarded(action)) };
+  }
+
+  /** A sync off the thread takes up to a few milliseconds, in which the power may go. */
+  #afterSyncTime(complete: () => void): void {
+    this.host.after(0.1 + this.#around.prng.below(4_000) / 1_000, () => {
+      this.isTouched = true;
+      complete();
     });
   }
 
-  #effect(): void {
+  #send(to: PeerId, message: Message): void {
+    this.#effect("send");
+    if (message.kind === "vote") this.votesSent.add(`${message.vote.kind}:${message.vote.epoch}:${message.vote.view}`);
+    for (const each of this.tamper?.(to, message) ?? [message]) this.#around.send(this, to, each);
+  }
+
+  #effect(kind: EffectKind): void {
+    if (this.#dyingOf) throw new SimulatedCrash(this.name);
+    const planned = this.crashBefore;
+    if (planned?.kind === kind && --planned.left === 0) this.#strike(`${this.name} before ${kind}`);
     if (this.crashAfterEffects < 0) return;
-    if (this.crashAfterEffects-- === 0) throw new SimulatedCrash(this.name);
+    if (this.crashAfterEffects-- === 0) this.#strike(this.name);
+  }
+
+  /** From here on the process does nothing more, whoever on its stack catches what. */
+  #strike(message: string): never {
+    const error = new SimulatedCrash(message);
+    this.#dyingOf = { error };
+    throw error;
   }
 }
