@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type BatchSource, type BlockQueries, BlockService, HashIndex, type HashIndexParts } from "../blocks/index.ts";
-import { ConsensusLoop, LAN_TIMERS, WAN_TIMERS } from "../consensus/index.ts";
+import { ConsensusLoop, LAN_TIMERS, type Notice, WAN_TIMERS } from "../consensus/index.ts";
 import { type EventLog, event, type LaneRecord, sealBlockRecords, sealGenesisRecords } from "../events/index.ts";
 import type { Log } from "../kernel/index.ts";
 import { type CommittedBatch, Mempool } from "../mempool/index.ts";
@@ -36,8 +36,16 @@ const FLASH_LINGER = { lingerMinMs: 20, lingerMaxMs: 40 } as const;
  *
  * @param platform the one that the files were opened on
  * @param fail called once when a durable write failed or an invariant broke: the process must end
+ * @param witness hears what consensus tells, after the log and the events have
  */
-export function openContexts(setup: NodeSetup, files: NodeFiles, platform: Platform, log: Log, fail: (error: unknown) => void): Contexts {
+export function openContexts(
+  setup: NodeSetup,
+  files: NodeFiles,
+  platform: Platform,
+  log: Log,
+  fail: (error: unknown) => void,
+  witness: (notice: Notice) => void = () => {},
+): Contexts {
   const { genesis, validatorSet, configuration, home } = setup;
   const { clock, timers, suite } = platform;
   let events: EventLog | undefined;
@@ -139,7 +147,10 @@ export function openContexts(setup: NodeSetup, files: NodeFiles, platform: Platf
       network: platform.network,
       clock,
       timers,
-      onNotice: (notice) => onNotice(notice, opened, log),
+      onNotice: (notice) => {
+        onNotice(notice, opened, log);
+        witness(notice);
+      },
       onFatal: fail,
     },
     {

@@ -9,17 +9,10 @@ import type {
 } from "../../src/consensus/index.ts";
 import { sha256 } from "../../src/crypto/index.ts";
 import { assert, bytesEqual, concatBytes, present, toHex, utf8 } from "../../src/kernel/index.ts";
-import { BLOCK_VERSION, type Block, batchRootOf, blockHashOf, evidenceRootOf, type ValidatorSet } from "../../src/protocol/index.ts";
+import { BLOCK_VERSION, type Block, batchRootOf, blockHashOf, evidenceRootOf } from "../../src/protocol/index.ts";
+import type { ChainRules, SimChain } from "./sim-chain.ts";
 
-/** What every node of a simulated chain agrees on before the first block. */
-export type ChainRules = {
-  readonly chainId: Uint8Array;
-  readonly genesisTimeMs: number;
-  /** Blocks of an epoch. */
-  readonly epochBlocks: number;
-  /** Set of an epoch. */
-  readonly setOf: (epoch: number) => ValidatorSet;
-};
+export type { ChainRules } from "./sim-chain.ts";
 
 const EMPTY_RECEIPTS = sha256(utf8("no receipts"));
 const BATCHES_PER_BLOCK = 8;
@@ -30,7 +23,7 @@ type Executed = { readonly block: Block; readonly hash: Uint8Array; readonly sta
  * A chain in memory behind the block port: "executing" a batch hashes its digest into the state root, each once. What was
  * committed outlives a crash, overlays and held batches that are not durable do not.
  */
-export class ChainModel implements BlockPort {
+export class ChainModel implements BlockPort, SimChain {
   readonly rules: ChainRules;
   /** Committed blocks from height 1. */
   readonly committed: FinalizedBlock[] = [];

@@ -1,14 +1,18 @@
-import { LAN_TIMERS, type Message, type Notice, type PeerId, type TimerProfile } from "../../src/consensus/index.ts";
+import { drainMicrotasks } from "bun:jsc";
+import { type FinalizedBlock, LAN_TIMERS, type Message, type Notice, type PeerId, type TimerProfile } from "../../src/consensus/index.ts";
 import { sha256 } from "../../src/crypto/index.ts";
-import { Prng, present, toHex, u64be, utf8 } from "../../src/kernel/index.ts";
-import { isStorageError } from "../../src/storage/index.ts";
-import { ChainModel, type ChainRules } from "./chain-model.ts";
+import { Prng, present, toHex, utf8 } from "../../src/kernel/index.ts";
+import { simGenesis } from "./genesis.ts";
 import { SimHost } from "./host.ts";
-import { StandInKeys, setOf } from "./keys.ts";
+import { Ed25519Keys, type SimKeys, StandInKeys, setOf } from "./keys.ts";
+import { ModelWorld } from "./model-world.ts";
 import { openParcel, type Parcel, SimNetwork } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { Schedule } from "./schedule.ts";
-import { SimNode, SimulatedCrash } from "./sim-node.ts";
+import type { ChainRules } from "./sim-chain.ts";
+import { SimNode } from "./sim-node.ts";
+import { WholeWorld } from "./whole-world.ts";
+import type { World, WorldParts } from "./world.ts";
 
 /** How a run is set up; everything random comes from `seed`. */
 export type ClusterOptions = {
@@ -26,12 +30,20 @@ export type ClusterOptions = {
   readonly loss?: number;
   /** Validators whose key a second box runs too, by index; the boxes come after the validators and observers. */
   readonly clones?: readonly number[];
+  /** What runs in the boxes: real consensus over a cheap chain (default), or whole nodes. */
+  readonly fidelity?: "model" | "whole";
+  /** Whether signatures are Ed25519; default the stand-in. */
+  readonly hasRealSignatures?: boolean;
 };
 
 /** A message's fate, by its ends and content, when it arrives. */
 export type MessageRule = (from: number, to: number, message: Message) => boolean;
 
 const GENESIS_TIME_MS = 1_700_000_000_000;
+/** An epoch never ends by time alone in a run. */
+const EPOCH_MS = 86_400_000;
+/** Accounts of people who send transactions. */
+const ACCOUNTS = 5;
 /** So long a peer stays with one of two boxes that run the same key. */
 const CLONE_SHIFT_MS = 1_500;
 
@@ -43,7 +55,8 @@ export class Cluster {
   readonly nodes: SimNode[];
   readonly prng: Prng;
   readonly rules: ChainRules;
-  readonly keys = new StandInKeys();
+  readonly keys: SimKeys;
+  readonly world: World;
   /** Notices of all nodes, in order, but for the everyday ones. */
   readonly notices: { readonly node: number; readonly notice: Notice }[] = [];
   /** Errors that stopped a node and were not planned. */
@@ -62,44 +75,46 @@ export class Cluster {
   /** Boxes by the key they run; more than one when a key has clones. */
   readonly #boxesOf = new Map<PeerId, number[]>();
   readonly #validatorIds: PeerId[];
-  #batchCount = 0;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.prng = new Prng(options.seed);
+    this.keys = options.hasRealSignatures === true ? new Ed25519Keys() : new StandInKeys();
     const keys = options.weights.map((_, i) => this.keys.make(`validator ${i}`));
-    const whole = setOf(keys, options.weights);
-    const smaller = options.hasSetChanges ? setOf(keys.slice(0, -1), options.weights.slice(0, -1)) : whole;
-    this.rules = {
-      chainId: sha256(utf8("simulated chain")),
-      genesisTimeMs: GENESIS_TIME_MS,
-      epochBlocks: options.epochBlocks ?? 1_000_000,
-      setOf: (epoch) => (epoch % 2 === 0 ? whole : smaller),
-    };
+    this.world = makeWorld(options, this.keys, { schedule: this.schedule, prng: this.prng, nodes: () => this.nodes });
+    this.rules = this.world.rules;
     const observers = Array.from({ length: options.observerCount ?? 0 }, (_, i) => this.keys.make(`observer ${i}`));
     const clones = (options.clones ?? []).map((index) => present(keys[index], "a clone is of a validator"));
-    this.oracle = new Oracle(this.rules, this.keys.suite);
+    this.oracle = new Oracle(this.rules, this.keys.suite, this.world.reexecution());
     this.network = new SimNetwork(this.schedule, this.prng.uint32(), (from, to, parcel) => this.#deliver(from, to, parcel));
     this.network.delayMs = options.delayMs ?? this.network.delayMs;
     this.network.loss = options.loss ?? 0;
     this.#validatorIds = keys.map((key) => toHex(key.publicKey));
     this.nodes = [...keys, ...observers, ...clones].map((key, i) => {
-      const node = new SimNode(`node ${i}`, key, new ChainModel(this.rules), {
+      const around = {
         host: new SimHost(this.schedule, GENESIS_TIME_MS + 5),
         prng: new Prng(this.prng.uint32()),
-        suite: this.keys.suite,
+        keys: this.keys,
         profile: options.profile ?? LAN_TIMERS,
-        send: (from, to, message) => this.#send(from, to, message),
-        fetchBatches: (to, digests) => this.#serveBatches(to, digests),
-        onNotice: (from, notice) => this.#onNotice(from, notice),
-        onCommit: (at, blocks) => this.oracle.onCommit(at, blocks),
-        onFatal: (at, error) => this.#onFatal(at, error),
+        send: (from: SimNode, to: PeerId, message: Message) => this.#send(from, to, message),
+        fetchBatches: (at: SimNode, digests: readonly Uint8Array[]) => this.world.fetchBatches(at, digests),
+        onNotice: (from: SimNode, notice: Notice) => this.#onNotice(from, notice),
+        onCommit: (at: SimNode, blocks: readonly FinalizedBlock[]) => this.oracle.onCommit(at, blocks),
+        onFatal: (at: SimNode, error: unknown) => this.#onFatal(at, error),
         validators: () => this.#validatorIds,
-      });
+      };
+      const node = new SimNode(`node ${i}`, key, around, (box) => this.world.insidesOf(i, box));
       this.#boxesOf.set(node.id, [...(this.#boxesOf.get(node.id) ?? []), i]);
       return node;
     });
+    this.schedule.onSettling = () => this.#settle();
     for (const node of this.nodes) node.sharesKey = (this.#boxesOf.get(node.id)?.length ?? 0) > 1;
+  }
+
+  /** After each event: what only waits for its turn has it, and processes that must end do. */
+  #settle(): void {
+    drainMicrotasks();
+    for (const node of this.nodes) node.endIfDying();
   }
 
   /** Starts every node and connects them. */
@@ -116,6 +131,7 @@ export class Cluster {
       other.loop?.onPeerUp(node.id);
       node.loop?.onPeerUp(other.id);
     }
+    this.#settle();
   }
 
   /** Stops a node as a power cut (or a kill) does and starts it again later. */
@@ -125,18 +141,14 @@ export class Cluster {
     if (Number.isFinite(downMs)) this.schedule.after(downMs, () => this.startNode(node));
   }
 
-  /** Gives a new batch to these nodes (default one at random); the others fetch it when a block names it. */
+  /** Gives something new to execute to these nodes (default one at random), a batch or a transaction; gives its id. */
   submit(to: readonly number[] = [this.prng.below(this.nodes.length)]): Uint8Array {
-    const digest = sha256(utf8("batch"), u64be(this.#batchCount++));
-    for (const index of to) this.#give(this.nodes[index], digest);
-    return digest;
+    return this.world.submit(to);
   }
 
-  /** Gives a batch to every node after a while: announcements reach everyone in the end. */
-  spread(digest: Uint8Array, withinMs: number): void {
-    for (const node of this.nodes) {
-      this.schedule.after(this.prng.below(withinMs), () => this.#give(node, digest));
-    }
+  /** Sees to it that what was submitted reaches every node after a while: announcements reach everyone in the end. */
+  spread(id: Uint8Array, withinMs: number): void {
+    this.world.spread(id, withinMs);
   }
 
   /** Runs for a simulated time or until a condition holds, the oracle watching. */
@@ -156,14 +168,6 @@ export class Cluster {
   /** Lowest committed height of the honest nodes that are up. */
   get lowestHeight(): number {
     return Math.min(...this.nodes.filter((node) => node.isUp && !node.tamper).map((node) => node.chain.committed.length));
-  }
-
-  #give(node: SimNode | undefined, digest: Uint8Array): void {
-    if (!node) return;
-    node.isTouched = true;
-    node.chain.hold(digest);
-    node.loop?.onWork();
-    node.loop?.onBatchesHeld();
   }
 
   /** Sends bytes that need be no message, as a broken or foreign program does. */
@@ -215,23 +219,28 @@ export class Cluster {
     if (notice.kind !== "entered" && notice.kind !== "certified") this.notices.push({ node: this.nodes.indexOf(from), notice });
   }
 
-  #serveBatches(to: SimNode, digests: readonly Uint8Array[]): void {
-    this.schedule.after(1 + this.prng.below(20), () => {
-      for (const digest of digests)
-        if (this.nodes.some((node) => node.isUp && node.chain.batches.has(toHex(digest)))) to.chain.hold(digest);
-      to.isTouched = true;
-      to.loop?.onBatchesHeld();
-    });
-  }
-
   #onFatal(node: SimNode, error: unknown): void {
-    const isPlanned = error instanceof SimulatedCrash || (isStorageError(error) && node.hasDiskTrouble);
-    if (!isPlanned) {
+    if (!node.isPlanned(error)) {
       this.failures.push(error);
+      node.crash(false);
       return;
     }
     const [least, most] = this.restartDelayMs;
-    // The loop is on the stack: let it unwind before the node goes.
     this.crashNode(node, this.prng.chance(0.5), least + this.prng.below(most - least));
   }
+}
+
+function makeWorld(options: ClusterOptions, keys: SimKeys, parts: WorldParts): World {
+  const { weights, epochBlocks = 1_000_000 } = options;
+  const validators = weights.map((_, i) => keys.make(`validator ${i}`));
+  if (options.fidelity === "whole") {
+    const accounts = Array.from({ length: ACCOUNTS }, (_, i) => keys.make(`account ${i}`));
+    const span = { timeMs: GENESIS_TIME_MS, epochBlocks, epochMs: EPOCH_MS };
+    return new WholeWorld(simGenesis({ ...span, validators, weights, accounts, feePolicy: "burn" }), keys, parts);
+  }
+  const whole = setOf(validators, weights);
+  const smaller = options.hasSetChanges ? setOf(validators.slice(0, -1), weights.slice(0, -1)) : whole;
+  const setOfEpoch = (epoch: number) => (epoch % 2 === 0 ? whole : smaller);
+  const chainId = sha256(utf8("simulated chain"));
+  return new ModelWorld({ chainId, genesisTimeMs: GENESIS_TIME_MS, epochBlocks, setOf: setOfEpoch }, parts);
 }

@@ -4,7 +4,7 @@ import { bytesEqual } from "../../src/kernel/index.ts";
 import { checkEvidence, decodeEvidence, epochOfEvidence } from "../../src/protocol/index.ts";
 import type { ChainRules } from "./chain-model.ts";
 import { Ballots } from "./oracle/ballots.ts";
-import { ChainCheck } from "./oracle/chain-check.ts";
+import { ChainCheck, type Reexecution } from "./oracle/chain-check.ts";
 import { DiskCheck } from "./oracle/disk-check.ts";
 import { Judge, type Rules } from "./oracle/judge.ts";
 import { ProgressCheck } from "./oracle/progress-check.ts";
@@ -35,10 +35,10 @@ export class Oracle {
   readonly #progress: ProgressCheck;
   readonly #traffic: TrafficCheck;
 
-  constructor(rules: ChainRules, suite: CryptoSuite) {
+  constructor(rules: ChainRules, suite: CryptoSuite, reexecution?: Reexecution) {
     this.#rules = { ...rules, suite };
     this.ballots = new Ballots(this.#rules);
-    this.#chain = new ChainCheck(this.#rules, this.judge);
+    this.#chain = new ChainCheck(this.#rules, this.judge, reexecution);
     this.#disk = new DiskCheck(this.#rules, this.judge, (node, certificate) => this.#hold(node, certificate));
     this.#progress = new ProgressCheck(this.#rules, this.judge);
     this.#traffic = new TrafficCheck(this.judge);

@@ -5,6 +5,8 @@ type Event = { readonly at: number; readonly order: number; readonly action: () 
 /** Simulated time: events run in order of their time, then of their making. Nothing else moves it. */
 export class Schedule {
   nowMs = 0;
+  /** Called after each event, once it has returned: promises settle, processes that must end do. */
+  onSettling: () => void = () => {};
   #order = 0;
   #heap: Event[] = [];
 
@@ -23,6 +25,7 @@ export class Schedule {
       if (event.isCancelled) continue;
       this.nowMs = event.at;
       event.action();
+      this.onSettling();
       return true;
     }
     return false;

@@ -1,17 +1,6 @@
-import {
-  type ConsensusLoop,
-  type CoreStatus,
-  type FinalizedBlock,
-  laterRound,
-  type Message,
-  type Notice,
-  type PeerId,
-  type Round,
-  type TimerProfile,
-} from "../../src/consensus/index.ts";
+import type { ConsensusLoop, CoreStatus, FinalizedBlock, Message, Notice, PeerId, TimerProfile } from "../../src/consensus/index.ts";
 import type { Signer } from "../../src/crypto/index.ts";
 import { Prng, type Timers, toHex } from "../../src/kernel/index.ts";
-import { VOTE_KIND } from "../../src/protocol/index.ts";
 import { isStorageError, MemoryFileSystem } from "../../src/storage/index.ts";
 import type { SimHost } from "./host.ts";
 import { type BoxParts, type EffectKind, HOME, type Insides, JOURNAL, type LifeParts, SimulatedCrash } from "./insides.ts";

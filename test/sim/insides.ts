@@ -1,0 +1,54 @@
+import type { ConsensusLoop, FinalizedBlock, NetworkPort, Notice, TimerProfile } from "../../src/consensus/index.ts";
+import type { Signer } from "../../src/crypto/index.ts";
+import type { Prng, Timers } from "../../src/kernel/index.ts";
+import type { MemoryFileSystem } from "../../src/storage/index.ts";
+import type { SimHost } from "./host.ts";
+import type { SimKeys } from "./keys.ts";
+import type { SimChain } from "./sim-chain.ts";
+
+/** What a box can be stopped before: a write to the disk, a sync, a message, a commit, or anything else. */
+export type EffectKind = "append" | "sync" | "send" | "commit" | "other";
+
+/** Thrown by a port to stop a node at an effect boundary. */
+export class SimulatedCrash extends Error {
+  override readonly name = "SimulatedCrash";
+}
+
+/** What a box gives to whatever runs in it; lives as long as the box. */
+export type BoxParts = {
+  readonly key: Signer;
+  readonly keys: SimKeys;
+  readonly disk: MemoryFileSystem;
+  readonly host: SimHost;
+  readonly prng: Prng;
+  readonly profile: TimerProfile;
+  /** Announces an effect; throws to stop the process just before it. */
+  readonly onEffect: (kind: EffectKind) => void;
+};
+
+/** What one process gets; all of it dies with it. */
+export type LifeParts = {
+  readonly timers: Timers;
+  readonly network: NetworkPort;
+  readonly onNotice: (notice: Notice) => void;
+  /** Called before final blocks are committed. */
+  readonly onCommit: (blocks: readonly FinalizedBlock[]) => void;
+  /** Called when the process has to end; a SimulatedCrash is a planned one. */
+  readonly onFatal: (error: unknown) => void;
+};
+
+/** What runs in a box: a whole node, or real consensus over a cheap chain. */
+export interface Insides {
+  readonly chain: SimChain;
+  /** Opens what the disk holds; nothing votes yet. Throws what stands in the way. */
+  open(life: LifeParts): ConsensusLoop;
+  /** Sets going what was opened. */
+  run(): void;
+  /** The process is gone, and with `isPowerCut` what no sync had reached. The disk has been told. */
+  crash(isPowerCut: boolean): void;
+}
+
+/** Folder of a box's data. */
+export const HOME = "/home";
+/** Where a box's journal lies on its disk. */
+export const JOURNAL = `${HOME}/journal`;

@@ -1,0 +1,67 @@
+import { type BlockPort, ConsensusLoop, type FinalizedBlock, type JournalPort, type VoteSigner } from "../../src/consensus/index.ts";
+import { createJournal, openJournal, VoteGuard } from "../../src/validator/index.ts";
+import type { ChainModel } from "./chain-model.ts";
+import { type BoxParts, type Insides, JOURNAL, type LifeParts } from "./insides.ts";
+
+/** Real consensus, journal and guard over a chain in memory: twenty times cheaper than a whole node. */
+export class ModelNode implements Insides {
+  readonly chain: ChainModel;
+  readonly #box: BoxParts;
+  #loop: ConsensusLoop | undefined;
+
+  constructor(box: BoxParts, chain: ChainModel) {
+    this.#box = box;
+    this.chain = chain;
+    createJournal(this.#files(), box.key.publicKey);
+  }
+
+  open(life: LifeParts): ConsensusLoop {
+    this.chain.restart();
+    const { key, keys, host, prng, profile } = this.#box;
+    const { chainId } = this.chain.rules;
+    const journal = openJournal(this.#files(), { publicKey: key.publicKey, isBlocking: true });
+    this.#loop = new ConsensusLoop(
+      {
+        blocks: this.#watched(life),
+        journal: journal satisfies JournalPort,
+        signer: new VoteGuard(journal, key, chainId) satisfies VoteSigner,
+        network: life.network,
+        clock: host.clock,
+        timers: life.timers,
+        onNotice: life.onNotice,
+        onFatal: life.onFatal,
+      },
+      { chainId, suite: keys.suite, profile, seed: prng.uint32() },
+    );
+    return this.#loop;
+  }
+
+  run(): void {
+    this.#loop?.start();
+  }
+
+  crash(): void {
+    this.#loop = undefined;
+  }
+
+  #files() {
+    return { fs: this.#box.disk, directory: JOURNAL, entropy: this.#box.prng };
+  }
+
+  /** The chain with its commits announced. */
+  #watched({ onCommit }: LifeParts): BlockPort {
+    const { onEffect } = this.#box;
+    return new Proxy(this.chain, {
+      get: (target, property) => {
+        if (property === "commit")
+          return (blocks: readonly FinalizedBlock[]) => {
+            onEffect("commit");
+            onCommit(blocks);
+            target.commit(blocks);
+          };
+        const value: unknown = Reflect.get(target, property, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  }
+}

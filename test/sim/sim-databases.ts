@@ -1,0 +1,40 @@
+import { type Database, type DatabaseOptions, MemoryDatabaseFile, parentOf, StorageError } from "../../src/storage/index.ts";
+import type { BoxParts } from "./insides.ts";
+
+/** The databases of one box: in memory, outliving its processes, each with a file on the simulated disk that stands for it. */
+export class SimDatabases {
+  readonly #box: BoxParts;
+  readonly #files = new Map<string, MemoryDatabaseFile>();
+
+  constructor(box: BoxParts) {
+    this.#box = box;
+  }
+
+  /** As storage's `openDatabase`. */
+  open(options: DatabaseOptions): Database {
+    const { disk, prng, onEffect } = this.#box;
+    const { path, create } = options;
+    if (disk.stat(path) === undefined) {
+      if (!create) throw new StorageError("missing", path, "there is no such database");
+      this.#files.set(
+        path,
+        new MemoryDatabaseFile(options, prng, ({ operation }) => onEffect(operation === "commit" ? "commit" : "other")),
+      );
+      disk.open(path, "createNew").close();
+      disk.syncDirectory(parentOf(path));
+    }
+    const file = this.#files.get(path);
+    if (file === undefined) throw new StorageError("missing", path, "its content is gone");
+    return file.open();
+  }
+
+  /** A database's file by its path; undefined before it was made. */
+  find(path: string): MemoryDatabaseFile | undefined {
+    return this.#files.get(path);
+  }
+
+  /** The process is gone, and with `isPowerCut` what no sync had reached. */
+  crash(isPowerCut: boolean): void {
+    for (const file of this.#files.values()) file.crash(isPowerCut);
+  }
+}
