@@ -21,6 +21,28 @@ export function deriveEffects(transaction: Transaction, code: ReceiptCode, payer
       return [paid, { kind: "deviceRegistered", device: body.device, owner: sender }];
     case 4:
       return [paid, { kind: "deviceRevoked", device: body.device, owner: sender }];
+    case 5:
+      return [paid, { kind: "validatorRegistered", validator: body.publicKey, owner: sender }];
+    case 6:
+      return [paid, { kind: "validatorUpdated", validator: body.validator, owner: sender }];
+    case 7:
+      return [paid, { kind: "validatorExiting", validator: body.validator, owner: sender }];
+    case 8:
+      return [paid, { kind: "staked", staker: sender, validator: body.validator, amount: body.amount }];
+    case 9:
+      return [paid, { kind: "unstaked", staker: sender, validator: body.validator, amount: body.amount }];
+    case 10:
+      return [paid, { kind: "withdrawn", staker: sender, validator: body.validator, amount: body.amount }];
+    case 11: {
+      const { validator, newKey, term, effectiveEpoch } = body;
+      return [paid, { kind: "keyRotating", validator, newKey, term, effectiveEpoch }];
+    }
+    case 13: {
+      const { key: name, value, activationEpoch } = body;
+      return [paid, { kind: "parameterProposed", proposal: transaction.id, name, value, activationEpoch }];
+    }
+    case 14:
+      return [paid, { kind: "parameterVoted", proposal: body.proposal, voter: sender, isApproval: body.isApproval }];
     default:
       return [paid];
   }

@@ -2,6 +2,7 @@ import { err, ok, type Result } from "../kernel/index.ts";
 import { formatAddress, LIMITS, type Rejection, type RejectionCode, type Transaction } from "../protocol/index.ts";
 import { type ChargeTerms, chargeFee, validityWindowOf } from "./charge.ts";
 import type { SkipReason } from "./context.ts";
+import { findFutility } from "./futile.ts";
 import { findUseAfter, type Payer, payerOf, type QuotaUse, quotaHourOf, quotaUseOf } from "./sponsorship.ts";
 import type { LedgerView } from "./view.ts";
 import { WorkingSet } from "./working-set.ts";
@@ -19,7 +20,7 @@ export type AdmissionRules = {
 export interface PendingView {
   /** The nonce after the unbroken run of pending ones that starts at the account's own, or undefined when none is pending. */
   nextNonce(sender: Uint8Array): bigint | undefined;
-  /** Base units, fees and transferred amounts, that pending transactions will take from this key's balance. */
+  /** Base units, fees and amounts that are transferred or staked, that pending transactions will take from this key's balance. */
   spendOf(payer: Uint8Array): bigint;
   /** Quota that pending anchors of a sponsored device will use. */
   quotaUseOf(device: Uint8Array): QuotaUse;
@@ -60,6 +61,8 @@ export function checkAdmission(
   if (nonce > account.nonce + LIMITS.nonceGapMax) {
     return refuse("nonceTooHigh", `expected nonce ${account.nonce + LIMITS.nonceGapMax} or below, got ${nonce}`);
   }
+  const futility = findFutility(view, transaction);
+  if (futility !== undefined) return err(futility);
   const payer = payerOf(view, transaction);
   const unpaid = findQuotaFault(rules, transaction, payer, pending) ?? findFundsFault(view, transaction, payer, pending);
   if (unpaid !== undefined) return err(unpaid);
@@ -68,9 +71,9 @@ export function checkAdmission(
   return ok({ readiness, payer: payer.publicKey, cost: spendOf(transaction) });
 }
 
-/** Base units that a transaction takes from its payer's balance when it is applied: the fee, and what its sender transfers. */
-export function spendOf(transaction: Transaction): bigint {
-  return transaction.body.type === 1 ? transaction.fee + transaction.body.amount : transaction.fee;
+/** Base units that a transaction takes from its payer's balance at most: the fee, and what its sender transfers or stakes. */
+export function spendOf({ fee, body }: Transaction): bigint {
+  return body.type === 1 || body.type === 8 ? fee + body.amount : fee;
 }
 
 /**
@@ -88,13 +91,12 @@ function chargeTermsOf({ tipHeight, timeMs, parameters }: AdmissionRules): Charg
 }
 
 function findStatelessFault(rules: AdmissionRules, transaction: Transaction): Rejection | undefined {
-  const { fee, validUntil, body } = transaction;
+  const { fee, validUntil } = transaction;
   const { minimumFee } = rules.parameters;
   const { earliest, latest } = validityWindowOf(chargeTermsOf(rules));
   if (fee < minimumFee) return fault("feeTooLow", `expected a fee of ${minimumFee} or more, got ${fee}`);
   if (validUntil < earliest) return fault("expired", `expected validUntil of ${earliest} or above, got ${validUntil}`);
   if (validUntil > latest) return fault("validityTooLong", `expected validUntil of ${latest} or below, got ${validUntil}`);
-  if (body.type > 4) return fault("notAuthorized", `expected a type from 1 to 4, got ${body.type}, which is reserved`);
   return undefined;
 }
 

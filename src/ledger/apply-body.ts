@@ -11,15 +11,18 @@ import {
 } from "../protocol/index.ts";
 import type { ExecutionContext } from "./context.ts";
 import type { Effect } from "./effects.ts";
+import { applyParameterPropose, applyParameterVote } from "./governance.ts";
 import { quotaHourOf } from "./sponsorship.ts";
+import { applyStaking } from "./staking.ts";
+import { applyKeyRotate, applyValidatorExit, applyValidatorRegister, applyValidatorUpdate } from "./validators.ts";
 import type { WorkingSet } from "./working-set.ts";
 
 /**
  * Does what a transaction asks for, its fee paid and its nonce used. Either everything is done, its effects are appended
  * and the code is `applied`, or nothing is and the code says why.
  *
- * Types 5 to 14 are reserved. Admission refuses them; one that a faulty validator puts into a block all the same fails
- * with `notAuthorized`, so every node agrees on what became of it.
+ * Type 12 is reserved. Admission refuses it; one that a faulty validator puts into a block all the same fails with
+ * `notAuthorized`, so every node agrees on what became of it.
  */
 export function applyBody(working: WorkingSet, context: ExecutionContext, transaction: Transaction, effects: Effect[]): ReceiptCode {
   const { sender, body } = transaction;
@@ -33,6 +36,22 @@ export function applyBody(working: WorkingSet, context: ExecutionContext, transa
       return applyDeviceRegister(working, context, sender, body, effects);
     case 4:
       return applyDeviceRevoke(working, sender, body, effects);
+    case 5:
+      return applyValidatorRegister(working, context, sender, body, effects);
+    case 6:
+      return applyValidatorUpdate(working, sender, body, effects);
+    case 7:
+      return applyValidatorExit(working, sender, body, effects);
+    case 8:
+    case 9:
+    case 10:
+      return applyStaking(working, context, sender, body, effects);
+    case 11:
+      return applyKeyRotate(working, context, sender, body, effects);
+    case 13:
+      return applyParameterPropose(working, context, sender, transaction.id, body, effects);
+    case 14:
+      return applyParameterVote(working, context, sender, body, effects);
     default:
       return "notAuthorized";
   }

@@ -2,8 +2,9 @@ import { DOMAIN_TAGS, sha256 } from "../crypto/index.ts";
 import { CborWriter } from "../kernel/index.ts";
 
 /**
- * One thing an executed transaction did. Keys are 32-byte public keys, amounts base units. The list of a transaction
- * begins with what it paid; a failed one did nothing else.
+ * One thing an executed transaction did. Keys are 32-byte public keys, validators their ids, proposals the ids of the
+ * transactions that made them, amounts base units. The list of a transaction begins with what it paid; a failed one did
+ * nothing else.
  */
 export type Effect =
   /** `payer` is the sender, or the owner of a sponsored device. */
@@ -12,13 +13,51 @@ export type Effect =
   /** `digest` is the anchor's own, or SHA-256 of its inline data; 32 bytes. */
   | { readonly kind: "anchored"; readonly sender: Uint8Array; readonly stream: string; readonly digest: Uint8Array }
   | { readonly kind: "deviceRegistered"; readonly device: Uint8Array; readonly owner: Uint8Array }
-  | { readonly kind: "deviceRevoked"; readonly device: Uint8Array; readonly owner: Uint8Array };
+  | { readonly kind: "deviceRevoked"; readonly device: Uint8Array; readonly owner: Uint8Array }
+  | { readonly kind: "validatorRegistered"; readonly validator: Uint8Array; readonly owner: Uint8Array }
+  | { readonly kind: "validatorUpdated"; readonly validator: Uint8Array; readonly owner: Uint8Array }
+  | { readonly kind: "validatorExiting"; readonly validator: Uint8Array; readonly owner: Uint8Array }
+  /** What the shares that were bought cost: the stated amount, or up to one share's price less. */
+  | { readonly kind: "staked"; readonly staker: Uint8Array; readonly validator: Uint8Array; readonly amount: bigint }
+  /** What the shares that were given up are worth: the stated amount, or up to one share's price more. */
+  | { readonly kind: "unstaked"; readonly staker: Uint8Array; readonly validator: Uint8Array; readonly amount: bigint }
+  | { readonly kind: "withdrawn"; readonly staker: Uint8Array; readonly validator: Uint8Array; readonly amount: bigint }
+  | {
+      readonly kind: "keyRotating";
+      readonly validator: Uint8Array;
+      readonly newKey: Uint8Array;
+      readonly term: number;
+      readonly effectiveEpoch: number;
+    }
+  | {
+      readonly kind: "parameterProposed";
+      readonly proposal: Uint8Array;
+      readonly name: string;
+      readonly value: bigint;
+      readonly activationEpoch: number;
+    }
+  | { readonly kind: "parameterVoted"; readonly proposal: Uint8Array; readonly voter: Uint8Array; readonly isApproval: boolean }
+  /** Follows the proposal or vote that brought the decision. */
+  | { readonly kind: "parameterDecided"; readonly proposal: Uint8Array; readonly isApproved: boolean };
 
 /** Numbers of effects in their encoding; never reused. */
-const EFFECT_NUMBER = { feePaid: 1, moved: 2, anchored: 3, deviceRegistered: 4, deviceRevoked: 5 } as const satisfies Record<
-  Effect["kind"],
-  number
->;
+const EFFECT_NUMBER = {
+  feePaid: 1,
+  moved: 2,
+  anchored: 3,
+  deviceRegistered: 4,
+  deviceRevoked: 5,
+  validatorRegistered: 6,
+  validatorUpdated: 7,
+  validatorExiting: 8,
+  staked: 9,
+  unstaked: 10,
+  withdrawn: 11,
+  keyRotating: 12,
+  parameterProposed: 13,
+  parameterVoted: 14,
+  parameterDecided: 15,
+} as const satisfies Record<Effect["kind"], number>;
 
 /** Canonical encoding: array of effects in order, each the array of its number and its fields in the order of the type. */
 export function encodeEffects(effects: readonly Effect[]): Uint8Array {
@@ -51,5 +90,27 @@ function writeEffect(w: CborWriter, effect: Effect): void {
     case "deviceRegistered":
     case "deviceRevoked":
       w.array(3).uint(number).bytes(effect.device).bytes(effect.owner);
+      return;
+    case "validatorRegistered":
+    case "validatorUpdated":
+    case "validatorExiting":
+      w.array(3).uint(number).bytes(effect.validator).bytes(effect.owner);
+      return;
+    case "staked":
+    case "unstaked":
+    case "withdrawn":
+      w.array(4).uint(number).bytes(effect.staker).bytes(effect.validator).uint(effect.amount);
+      return;
+    case "keyRotating":
+      w.array(5).uint(number).bytes(effect.validator).bytes(effect.newKey).uint(effect.term).uint(effect.effectiveEpoch);
+      return;
+    case "parameterProposed":
+      w.array(5).uint(number).bytes(effect.proposal).text(effect.name).uint(effect.value).uint(effect.activationEpoch);
+      return;
+    case "parameterVoted":
+      w.array(4).uint(number).bytes(effect.proposal).bytes(effect.voter).bool(effect.isApproval);
+      return;
+    case "parameterDecided":
+      w.array(3).uint(number).bytes(effect.proposal).bool(effect.isApproved);
   }
 }

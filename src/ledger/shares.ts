@@ -22,12 +22,13 @@ const MYRIAD = 10_000n;
 /**
  * Buys as many whole shares as an amount pays for, and takes what these cost, rounded up: the rest stays with the buyer.
  *
- * @returns undefined when the amount pays for no share, or when the shares would exceed 64 bits
+ * @returns `amountTooSmall` when the amount pays for no share, `balanceOverflow` when the shares would exceed 64 bits
  */
-export function buyShares(pool: Pool, amount: bigint): Purchase | undefined {
+export function buyShares(pool: Pool, amount: bigint): Purchase | "amountTooSmall" | "balanceOverflow" {
   assertPool(pool);
   const shares = pool.shares === 0n ? amount : (amount * pool.shares) / pool.units;
-  if (shares === 0n || pool.shares + shares > U64_MAX) return undefined;
+  if (shares === 0n) return "amountTooSmall";
+  if (pool.shares + shares > U64_MAX) return "balanceOverflow";
   const cost = pool.shares === 0n ? amount : ceilDiv(shares * pool.units, pool.shares);
   assert(cost > 0n && cost <= amount, "shares cost something, and no more than was offered");
   return { pool: { units: pool.units + cost, shares: pool.shares + shares }, shares, cost };

@@ -47,6 +47,7 @@ export class WorkingSet implements EntryReader {
   readonly #devices = new Map<string, WorkingDevice>();
   readonly #entries = new Map<string, WorkingEntry>();
   #burned = 0n;
+  #keyChecks = 0;
 
   constructor(view: LedgerView) {
     this.#view = view;
@@ -84,8 +85,20 @@ export class WorkingSet implements EntryReader {
     return this.#entry(key).entry;
   }
 
+  /** Validator keys that were checked so far. */
+  get keyChecks(): number {
+    return this.#keyChecks;
+  }
+
+  /** Counts a check of a validator key, which costs much. */
+  countKeyCheck(): void {
+    this.#keyChecks += 1;
+  }
+
   /** Makes or replaces a validator; one is never removed. */
   setValidator(id: Uint8Array, entry: ValidatorEntry): void {
+    assert(entry.stake > 0n === entry.shares > 0n, "a validator has stake exactly when bonds own it");
+    assert(entry.unbondingStake > 0n === entry.unbondingShares > 0n, "a validator has unbonding stake exactly when bonds own it");
     this.#entry(validatorKey(id)).entry = entry;
   }
 

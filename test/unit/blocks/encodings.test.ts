@@ -70,7 +70,7 @@ describe("execution record", () => {
       chain.transfer("carol", "bob", 1n, { nonce: 9n }), // skipped
       chain.transaction("alice", { type: 4, device: device.publicKey }),
       chain.transaction("bob", { type: 4, device: device.publicKey }), // not registered any more
-      chain.transaction("bob", { type: 13, key: "k", value: 1n, activationEpoch: 1 }), // reserved
+      chain.transaction("bob", { type: 13, key: "k", value: 1n, activationEpoch: 1 }), // no parameter
     ];
     const transactions = encoded.map((bytes) => {
       const transaction = decodeTransaction(aad, bytes);
@@ -83,7 +83,7 @@ describe("execution record", () => {
     const execution = executeBlock(chain.state.viewOn(undefined), { ...place, verifySignature: verifyEd25519 }, transactions);
     const record = recordExecution(transactions, execution);
     expect(record.skipped).toEqual([4, 6]);
-    expect(record.codes.map(({ code }) => code)).toEqual(["insufficientFunds", "notRegistered", "notAuthorized"]);
+    expect(record.codes.map(({ code }) => code)).toEqual(["insufficientFunds", "notRegistered", "invalidParameter"]);
     expect(record.payers).toEqual([{ payer: owner.publicKey, indexes: [1, 3] }]);
     expect(record.digests).toEqual([]);
     const w = new CborWriter();

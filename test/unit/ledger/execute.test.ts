@@ -144,7 +144,7 @@ describe("skipping", () => {
   });
 });
 
-describe("anchors and reserved types", () => {
+describe("anchors, and what there is not", () => {
   test("ledger: an anchor of a digest and one of data, both recorded with a digest", () => {
     const state = new MapState({ alice: 100n });
     const digest = keyOf("readings");
@@ -160,26 +160,25 @@ describe("anchors and reserved types", () => {
     ]);
   });
 
-  test("ledger: every reserved type that a faulty validator put into a block, fails as not authorized and pays", () => {
-    const reserved: TransactionBody[] = [
-      { type: 5, publicKey: bob, proof: new Uint8Array(64), commission: 1, endpoint: "", metadata: "" },
-      { type: 6, validator: bob },
-      { type: 7, validator: bob },
-      { type: 8, validator: bob, amount: 1n },
-      { type: 9, validator: bob, amount: 1n },
-      { type: 10, validator: bob, amount: 1n },
-      { type: 11, validator: bob, newKey: alice, proof: new Uint8Array(64), term: 1, effectiveEpoch: 1 },
-      { type: 12, evidence: new Uint8Array(3) },
-      { type: 13, key: "fee", value: 1n, activationEpoch: 1 },
-      { type: 14, proposal: bob, isApproval: true },
+  test("ledger: what asks for validators and proposals that are not there, each fails with its code, pays and leaves nothing", () => {
+    const futile: [TransactionBody, ReceiptCode][] = [
+      [{ type: 5, publicKey: new Uint8Array(32), proof: new Uint8Array(64), commission: 1, endpoint: "", metadata: "" }, "invalidKey"],
+      [{ type: 6, validator: bob }, "notRegistered"],
+      [{ type: 7, validator: bob }, "notRegistered"],
+      [{ type: 8, validator: bob, amount: 1n }, "notRegistered"],
+      [{ type: 9, validator: bob, amount: 1n }, "notRegistered"],
+      [{ type: 10, validator: bob, amount: 1n }, "notRegistered"],
+      [{ type: 11, validator: bob, newKey: alice, proof: new Uint8Array(64), term: 1, effectiveEpoch: 1 }, "notRegistered"],
+      [{ type: 13, key: "fee", value: 1n, activationEpoch: 4 }, "invalidParameter"],
+      [{ type: 14, proposal: bob, isApproval: true }, "notRegistered"],
     ];
     const state = new MapState({ alice: 1_000n });
     const execution = run(
       state,
-      reserved.map((body, i) => send({ nonce: BigInt(i), body })),
+      futile.map(([body], i) => send({ nonce: BigInt(i), body })),
     );
-    expect(codesOf(execution)).toEqual(reserved.map(() => "notAuthorized"));
-    expect(state.findAccount(alice)).toEqual({ kind: "account", nonce: 10n, balance: 900n });
+    expect(codesOf(execution)).toEqual(futile.map(([, code]) => code));
+    expect(state.findAccount(alice)).toEqual({ kind: "account", nonce: 9n, balance: 910n });
     expect(state.entries.size).toBe(2);
   });
 });

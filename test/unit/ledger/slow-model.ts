@@ -147,6 +147,7 @@ function apply(state: ModelState, context: ModelContext, t: Transaction): { code
     state.devices.delete(hex(body.device));
     return { code: "applied", effect: [5, body.device, t.sender] };
   }
+  if (body.type >= 6 && body.type <= 11) return failed("notRegistered"); // the model knows no validators
   return failed("notAuthorized");
 }
 
