@@ -83,7 +83,11 @@ export const CONTAINMENTS: readonly Containment[] = [
     modules: ["bun:sqlite", "node:sqlite"],
     allowed: ["src/storage/", "src/*/store.ts", "appliance/*/store.ts", "sync/*/store.ts"],
   },
-  { what: "libp2p", modules: ["libp2p", "libp2p/*", "@libp2p/*", "@chainsafe/*"], allowed: ["src/network/"] },
+  {
+    what: "libp2p",
+    modules: ["libp2p", "libp2p/*", "@libp2p/*", "@chainsafe/*", "@multiformats/*", "libsodium-wrappers"],
+    allowed: ["src/network/"],
+  },
   { what: "Hono", modules: ["hono", "hono/*", "@hono/*"], allowed: ["src/gateway/", "appliance/console/", "sync/aggregator/"] },
   { what: "the environment", uses: ["process.env", "Bun.env", "import.meta.env"], allowed: ["src/config/load.ts"] },
   { what: "the text of configuration files", modules: ["smol-toml"], uses: ["Bun.TOML"], allowed: ["src/config/"] },

@@ -1,0 +1,312 @@
+import type { Connection, Stream } from "@libp2p/interface";
+import { assert, type CancelTimer, type Clock, type Result, type Timers, toHex } from "../kernel/index.ts";
+import { Channel, type ChannelParts } from "./channel.ts";
+import type { PairConnection } from "./duplicates.ts";
+import { encodeFrame, type Frame } from "./frames.ts";
+import { decodeHello, decodeRefusal, encodeHello, encodeRefusal, type Greeted, type Hello, type Refusal } from "./hello.ts";
+import { FRAME, LANE_TRAITS, LANES, type Lane } from "./lanes.ts";
+import type { Misconduct } from "./standing.ts";
+import type { Traffic } from "./traffic.ts";
+
+/** How long a link waits. */
+export type LinkTimes = {
+  /** From the connection to both welcomes. */
+  readonly helloMs: number;
+  /** Silence after which the other end is asked for a sign of life; after three of them without one the link ends. */
+  readonly pingMs: number;
+};
+
+/** What a link tells the network. */
+export type LinkEvents = {
+  /** The other end's hello: who it is, or why it is turned away. */
+  readonly onHello: (link: Link, hello: Hello) => Result<Greeted, Refusal>;
+  /** Both ends have welcomed each other. */
+  readonly onUp: (link: Link) => void;
+  /** A message on a link that is up. A promise holds the lane back. */
+  readonly onMessage: (link: Link, lane: Lane, payload: Uint8Array) => void | Promise<void>;
+  readonly onTip: (link: Link, tip: Uint8Array) => void;
+  readonly onRoom: (link: Link, lane: Lane) => void;
+  readonly onMisconduct: (link: Link, misconduct: Misconduct, detail: string) => void;
+  /** The link is over, told once. `refusal` when one end turned the other away. */
+  readonly onClosed: (link: Link, reason: string, refusal: Refusal | undefined) => void;
+};
+
+/** What a link is made of. */
+export type LinkParts = {
+  readonly connection: Connection;
+  readonly own: Hello;
+  readonly ownNodeKey: Uint8Array;
+  /** Key that the connection has proven for the other end. */
+  readonly nodeKey: Uint8Array;
+  readonly times: LinkTimes;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly traffic: Traffic;
+  readonly events: LinkEvents;
+};
+
+const SILENCES_MAX = 3;
+
+/**
+ * One connection between two nodes: the hellos, then three lanes, then signs of life until it ends. It is up when both
+ * ends have welcomed each other's hello, so neither ever takes a connection for good that the other refuses.
+ *
+ * consensus lane: hello >, hello <, welcome > and <, then messages; the dialler opens the other lanes once it is up.
+ */
+export class Link {
+  readonly connection: Connection;
+  readonly isDialler: boolean;
+  readonly nodeKey: Uint8Array;
+  readonly #parts: LinkParts;
+  readonly #channels: Readonly<Record<Lane, Channel>>;
+  readonly #openedAtMs: number;
+  #hello: Hello | undefined;
+  #greeted: Greeted | undefined;
+  #isWelcomed = false;
+  #isUp = false;
+  #isClosed = false;
+  #heardAtMs: number;
+  #pingedAtMs: number | undefined;
+  #rttMs: number | undefined;
+  #cancelTimer: CancelTimer;
+
+  constructor(parts: LinkParts) {
+    const { connection, clock, timers, traffic, times, nodeKey } = parts;
+    this.#parts = parts;
+    this.connection = connection;
+    this.isDialler = connection.direction === "outbound";
+    this.nodeKey = nodeKey;
+    this.#openedAtMs = clock.monotonicMs();
+    this.#heardAtMs = this.#openedAtMs;
+    const channel: ChannelParts = {
+      clock,
+      timers,
+      traffic,
+      events: {
+        onFrame: (lane, frame) => this.#onFrame(lane, frame),
+        onFault: (lane, fault) => this.#onMisconduct(fault === "tooLarge" ? "oversized" : "garbage", `${lane}: ${fault}`),
+        onEnded: (lane, error) => this.close(`stream ${lane} ended${error ? `: ${error.message}` : ""}`),
+        onRoom: (lane) => parts.events.onRoom(this, lane),
+      },
+    };
+    this.#channels = {
+      consensus: new Channel("consensus", channel),
+      batches: new Channel("batches", channel),
+      blocks: new Channel("blocks", channel),
+    };
+    connection.addEventListener("close", ({ error }) => this.close(error ? `connection lost: ${error.message}` : "connection closed"));
+    this.#cancelTimer = timers.after(times.helloMs, () => this.close("no hello in time"));
+  }
+
+  /** Whether messages may be sent and are taken. */
+  get isUp(): boolean {
+    return this.#isUp && !this.#isClosed;
+  }
+
+  /** Whether it has ever been up. */
+  get isRisen(): boolean {
+    return this.#isUp;
+  }
+
+  /** Whether it is over. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Who is at the other end, once its hello is judged good. */
+  get greeted(): Greeted | undefined {
+    return this.#greeted;
+  }
+
+  /** What the other end said first. */
+  get hello(): Hello | undefined {
+    return this.#hello;
+  }
+
+  /** Milliseconds of the last ping's way there and back. */
+  get rttMs(): number | undefined {
+    return this.#rttMs;
+  }
+
+  /** Monotonic time at which something last came. */
+  get heardAtMs(): number {
+    return this.#heardAtMs;
+  }
+
+  /** Monotonic time of the connection. */
+  get openedAtMs(): number {
+    return this.#openedAtMs;
+  }
+
+  /** Facts that decide between two connections of a pair. The other end's hello is there. */
+  get pair(): PairConnection {
+    const { ownNodeKey, nodeKey } = this.#parts;
+    assert(this.#hello !== undefined, "a link is compared once it was greeted");
+    return { dialler: this.isDialler ? ownNodeKey : nodeKey, instance: this.#hello.instance };
+  }
+
+  /** Bytes that wait to be sent on a lane. */
+  queuedBytes(lane: Lane): number {
+    return this.#channels[lane].queuedBytes;
+  }
+
+  /** The dialler's first act: opens the consensus lane and says hello. */
+  begin(): void {
+    assert(this.isDialler, "the dialler opens the lanes");
+    this.#open("consensus");
+  }
+
+  /** Takes a stream that the other end opened; false when it is out of turn. */
+  accept(lane: Lane, stream: Stream): boolean {
+    const isExpected = !this.isDialler && !this.#isClosed && !this.#channels[lane].isAttached && (lane === "consensus" || this.#isUp);
+    if (isExpected) this.#attach(lane, stream);
+    return isExpected;
+  }
+
+  /** Queues an encoded message frame on a lane; false when the link is not up or the lane is full. */
+  send(lane: Lane, label: string, frame: Uint8Array, isUrgent = false): boolean {
+    return this.isUp && this.#channels[lane].offer(label, frame, isUrgent);
+  }
+
+  /** Tells the other end how far the chain is here. */
+  sendTip(tip: Uint8Array): void {
+    this.#say("tip", tip);
+  }
+
+  /** Ends the link with a word why. */
+  refuse(refusal: Refusal): void {
+    if (this.#isClosed) return;
+    this.#say("goodbye", encodeRefusal(refusal));
+    this.#end(refusal, refusal);
+  }
+
+  /** Ends the link. */
+  close(reason: string): void {
+    if (!this.#isClosed) this.#end(reason, undefined);
+  }
+
+  #end(reason: string, refusal: Refusal | undefined): void {
+    this.#isClosed = true;
+    this.#cancelTimer();
+    for (const lane of LANES) this.#channels[lane].close();
+    const { connection, events } = this.#parts;
+    // A graceful close lets the goodbye out; a connection that does not close within its second is cut.
+    if (connection.status === "open") connection.close().catch((error: unknown) => connection.abort(asError(error)));
+    events.onClosed(this, reason, refusal);
+  }
+
+  #open(lane: Lane): void {
+    const { connection } = this.#parts;
+    connection
+      .newStream(LANE_TRAITS[lane].protocol)
+      .then((stream) => (this.#isClosed ? stream.abort(new Error("the link is over")) : this.#attach(lane, stream)))
+      .catch((error: unknown) => this.close(`no stream ${lane}: ${asError(error).message}`)); // the other end or the way to it failed
+  }
+
+  #attach(lane: Lane, stream: Stream): void {
+    stream.inactivityTimeout = 0;
+    this.#channels[lane].attach(stream);
+    if (lane === "consensus") this.#say("hello", encodeHello(this.#parts.own));
+  }
+
+  #say(kind: Exclude<keyof typeof FRAME, "message">, payload: Uint8Array): void {
+    this.#channels.consensus.offer(kind, encodeFrame(FRAME[kind], payload));
+  }
+
+  #onFrame(lane: Lane, { kind, payload }: Frame): void | Promise<void> {
+    const { events, clock, traffic } = this.#parts;
+    this.#heardAtMs = clock.monotonicMs();
+    if (kind === FRAME.message && this.#isUp) return events.onMessage(this, lane, payload);
+    traffic.count("received", `${lane}/${nameOf(kind)}`, payload.length + 1);
+    if (lane !== "consensus") this.#onMisconduct("outOfTurn", `frame ${kind} on ${lane}`);
+    else if (kind === FRAME.hello && this.#hello === undefined) this.#onHello(payload);
+    else if (kind === FRAME.welcome && !this.#isWelcomed) this.#onWelcome();
+    else if (kind === FRAME.goodbye) this.#onGoodbye(payload);
+    else if (kind === FRAME.ping && this.#isUp && payload.length === 0) this.#say("pong", payload);
+    else if (kind === FRAME.pong && this.#isUp) this.#onPong();
+    else if (kind === FRAME.tip && this.#isUp) events.onTip(this, payload);
+    else this.#onMisconduct("outOfTurn", `frame ${kind}`);
+  }
+
+  #onHello(payload: Uint8Array): void {
+    const hello = decodeHello(payload);
+    if (!hello.ok) {
+      this.refuse("malformed");
+      return;
+    }
+    this.#hello = hello.value;
+    const greeted = this.#parts.events.onHello(this, hello.value);
+    if (this.#isClosed) return;
+    if (!greeted.ok) {
+      this.refuse(greeted.error);
+      return;
+    }
+    this.#greeted = greeted.value;
+    this.#say("welcome", new Uint8Array(0));
+    this.#riseIfAgreed();
+  }
+
+  #onWelcome(): void {
+    this.#isWelcomed = true;
+    this.#riseIfAgreed();
+  }
+
+  #onGoodbye(payload: Uint8Array): void {
+    const refusal = decodeRefusal(payload);
+    this.#end(refusal ? `refused by the other end: ${refusal}` : "refused by the other end", refusal ?? "notAllowed");
+  }
+
+  #riseIfAgreed(): void {
+    if (!this.#isWelcomed || !this.#greeted || this.#isUp) return;
+    this.#cancelTimer();
+    this.#isUp = true;
+    if (this.isDialler) for (const lane of LANES) if (lane !== "consensus") this.#open(lane);
+    this.#watch();
+    this.#parts.events.onUp(this);
+  }
+
+  /** Gives a validator its budget. */
+  grantValidator(): void {
+    for (const lane of LANES) this.#channels[lane].grantValidator();
+  }
+
+  #watch(): void {
+    const { clock, timers, times } = this.#parts;
+    const silentMs = clock.monotonicMs() - this.#heardAtMs;
+    if (silentMs >= SILENCES_MAX * times.pingMs) {
+      this.close(`silent for ${Math.round(silentMs)} ms`);
+      return;
+    }
+    if (silentMs >= times.pingMs) {
+      this.#pingedAtMs ??= clock.monotonicMs();
+      this.#say("ping", new Uint8Array(0));
+    }
+    const untilAskMs = silentMs >= times.pingMs ? times.pingMs / 2 : times.pingMs - silentMs;
+    this.#cancelTimer = timers.after(Math.max(1, Math.ceil(untilAskMs)), () => this.#watch());
+  }
+
+  /** The answer to the first ping since the last sign of life measures the way; answers to its repetitions say nothing. */
+  #onPong(): void {
+    if (this.#pingedAtMs !== undefined) this.#rttMs = this.#parts.clock.monotonicMs() - this.#pingedAtMs;
+    this.#pingedAtMs = undefined;
+  }
+
+  #onMisconduct(misconduct: Misconduct, detail: string): void {
+    this.#parts.events.onMisconduct(this, misconduct, detail);
+    this.close(`${misconduct}: ${detail}`);
+  }
+
+  /** For logs: the first digits of the other end's node key. */
+  get shortName(): string {
+    return toHex((this.#greeted?.key ?? this.nodeKey).subarray(0, 4));
+  }
+}
+
+function nameOf(kind: number): string {
+  for (const [name, value] of Object.entries(FRAME)) if (value === kind) return name;
+  return "unknown";
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

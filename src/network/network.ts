@@ -1,0 +1,315 @@
+import type { Connection, Libp2p, Stream } from "@libp2p/interface";
+import { encodeMessage, type Message, type NetworkPort, type PeerId } from "../consensus/index.ts";
+import { publicKeyOf } from "../crypto/index.ts";
+import { assert, type CancelTimer, err, Prng, parseHex, present, type Result } from "../kernel/index.ts";
+import { listenMultiaddr, type PeerAddress } from "./address.ts";
+import { Dialler } from "./dialler.ts";
+import { encodeFrame } from "./frames.ts";
+import { makeGate, nodeKeyOf } from "./gate.ts";
+import { type Hello, PROTOCOL_VERSIONS } from "./hello.ts";
+import { FRAME, LANE_TRAITS, LANES, type Lane, laneOf } from "./lanes.ts";
+import { Link, type LinkTimes } from "./link.ts";
+import { type Binding, bindNodeKey, deriveNodeSeed } from "./node-key.ts";
+import { OutsideService } from "./outside.ts";
+import { type Peer, PeerTable } from "./peer-table.ts";
+import { Reception } from "./reception.ts";
+import { REDIAL_TIMES, Redial } from "./redial.ts";
+import { askOnStream, type OUTSIDE_PROTOCOLS, type RequestFault } from "./requests.ts";
+import { type Misconduct, Standing } from "./standing.ts";
+import { absentPeers, statusOf } from "./status.ts";
+import { encodeTip } from "./tip.ts";
+import { Traffic } from "./traffic.ts";
+import { makeTransport } from "./transport.ts";
+import type { AbsentPeer, NetworkOptions, NetworkPorts, PeerStatus } from "./types.ts";
+
+const LINK_TIMES: LinkTimes = { helloMs: 10_000, pingMs: 5_000 };
+/** Our tip is told at most so often. */
+const TIP_INTERVAL_MS = 5_000;
+/** A connection on which nobody says hello is closed after so long; until then it may ask outside protocols. */
+const GUEST_MS = 30_000;
+/** Connections beyond those of validators and observers: half-open ones, guests, duplicates. */
+const SPARE_CONNECTIONS = 64;
+const VALIDATOR_CONNECTIONS = 256;
+
+/** Thrown when the network cannot listen where it should. */
+export class NetworkStartFailed extends Error {
+  override readonly name = "NetworkStartFailed";
+}
+
+/** The network of one node: connections to the others, and what is sent over them. */
+export class Network {
+  /** Counters by kind of message. */
+  readonly traffic = new Traffic();
+  readonly #options: NetworkOptions;
+  readonly #ports: NetworkPorts;
+  readonly #nodeSeed: Uint8Array;
+  readonly #nodeKey: Uint8Array;
+  readonly #binding: Binding | undefined;
+  readonly #instance: Uint8Array;
+  readonly #times: LinkTimes;
+  readonly #table = new PeerTable();
+  readonly #standing = new Standing();
+  readonly #redial: Redial;
+  readonly #reception: Reception;
+  #transport: Libp2p | undefined;
+  #dialler: Dialler | undefined;
+  #isTipNew = false;
+  #cancelTip: CancelTimer | undefined;
+  #isStopped = false;
+
+  /** Nothing is opened before `start`. */
+  constructor(options: NetworkOptions, ports: NetworkPorts) {
+    this.#options = options;
+    this.#ports = ports;
+    const { identity, chainId } = options;
+    this.#nodeSeed = identity.kind === "validator" ? deriveNodeSeed(identity.signer, chainId) : identity.nodeSeed;
+    this.#nodeKey = publicKeyOf(this.#nodeSeed);
+    this.#binding = identity.kind === "validator" ? bindNodeKey(identity.signer, chainId, this.#nodeKey) : undefined;
+    this.#instance = ports.entropy.bytes(8);
+    this.#times = { ...LINK_TIMES, ...options.times };
+    const seed = new DataView(ports.entropy.bytes(4).buffer).getUint32(0);
+    this.#redial = new Redial({ ...REDIAL_TIMES, ...options.times }, new Prng(seed));
+    this.#reception = new Reception({
+      options,
+      ports,
+      table: this.#table,
+      standing: this.#standing,
+      redial: this.#redial,
+      traffic: this.traffic,
+      nodeKey: this.#nodeKey,
+      ownHello: () => this.#ownHello(),
+      onPlan: () => this.#dialler?.wake(),
+    });
+  }
+
+  /**
+   * Listens and begins to dial.
+   *
+   * @throws NetworkStartFailed when the address is taken or not this machine's
+   */
+  async start(): Promise<void> {
+    assert(this.#transport === undefined, "a network starts once");
+    const { listen, observersMax, software, peers } = this.#options;
+    const { clock, timers, entropy } = this.#ports;
+    const transport = await makeTransport({
+      nodeSeed: this.#nodeSeed,
+      listen: listen ? [listenMultiaddr(listen.host, listen.port)] : [],
+      announce: [],
+      software,
+      connectionsMax: VALIDATOR_CONNECTIONS + observersMax + SPARE_CONNECTIONS,
+      gater: makeGate(this.#standing, clock),
+      entropy,
+    });
+    this.#transport = transport;
+    for (const lane of LANES)
+      await transport.handle(LANE_TRAITS[lane].protocol, (stream, connection) => this.#onStream(lane, stream, connection));
+    await new OutsideService(this.#ports).register(transport);
+    transport.addEventListener("connection:open", ({ detail }) => this.#onConnection(detail));
+    try {
+      await transport.start();
+    } catch (error) {
+      if (!(error instanceof Error)) throw error; // a transport that cannot listen says so by an Error of its own class
+      throw new NetworkStartFailed(`cannot listen on ${listen?.host}:${listen?.port}: ${error.message}`, { cause: error });
+    }
+    this.#dialler = new Dialler({
+      transport,
+      clock,
+      timers,
+      redial: this.#redial,
+      onConnection: (connection, address) => this.#onDialled(connection, address),
+    });
+    this.#dialler.setAddresses(peers);
+  }
+
+  /** Closes every connection; nothing is told any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancelTip?.();
+    this.#dialler?.stop();
+    for (const link of [...this.#table.links]) link.close("this node stops");
+    await this.#transport?.stop();
+  }
+
+  /** Multiaddrs on which this node listens, its peer id included; the port is the real one. */
+  get addresses(): readonly string[] {
+    return present(this.#transport, "the network runs").getMultiaddrs().map(String);
+  }
+
+  /** Key of this node's connections, 32 bytes. */
+  get nodeKey(): Uint8Array {
+    return this.#nodeKey;
+  }
+
+  /** The port through which consensus speaks; fetching batches is dissemination's. */
+  consensusPort(fetchBatches: NetworkPort["fetchBatches"]): NetworkPort {
+    return {
+      broadcast: (message) => this.#broadcast(message),
+      send: (peer, message) =>
+        void this.#sendTo(this.#table.find(peer), laneOf(message.kind), message.kind, encodeFrame(FRAME.message, encodeMessage(message))),
+      fetchBatches,
+    };
+  }
+
+  /**
+   * Queues a message of dissemination; false when the peer is not up or has no room, in which case `onBatchRoom` follows.
+   * An urgent one (an announcement, a request) goes ahead of batches, and of too many the oldest are dropped.
+   */
+  sendBatchMessage(to: PeerId, payload: Uint8Array, priority: "urgent" | "bulk"): boolean {
+    const frame = encodeFrame(FRAME.message, payload);
+    return this.#sendTo(this.#table.find(to), "batches", priority === "urgent" ? "talk" : "batch", frame, priority === "urgent");
+  }
+
+  /** Tells all validators; encoded once. */
+  broadcastBatchMessage(payload: Uint8Array): void {
+    const frame = encodeFrame(FRAME.message, payload);
+    for (const peer of this.#table.peers) if (peer.isValidator) this.#sendTo(peer, "batches", "talk", frame, true);
+  }
+
+  /** Peers that are up: all, or the validators among them. */
+  peersUp(isValidatorOnly = false): PeerId[] {
+    return [...this.#table.peers].filter((peer) => peer.isValidator || !isValidatorOnly).map((peer) => peer.id);
+  }
+
+  /** Takes note of what a peer's message turned out to be; enough of it and the peer is banned for a while. */
+  report(peer: PeerId, misconduct: Misconduct): void {
+    const found = this.#table.find(peer);
+    if (found) this.#reception.onMisconduct(found.link, misconduct, "reported");
+    else this.#reception.penalize(peer, misconduct, this.#isValidatorId(peer));
+  }
+
+  /** The set of validators changed: who is one now counts from here on. */
+  onValidatorsChanged(): void {
+    for (const peer of this.#table.peers) {
+      const isValidator = this.#isValidatorId(peer.id);
+      if (isValidator && !peer.isValidator) peer.link.grantValidator();
+      peer.isValidator = isValidator;
+    }
+  }
+
+  /** There is a new final block; peers hear of it within five seconds. */
+  onTipChanged(): void {
+    this.#isTipNew = true;
+    if (this.#cancelTip === undefined && !this.#isStopped) this.#tellTip();
+  }
+
+  /** Names the addresses to keep connected from now on. */
+  setAddresses(addresses: readonly PeerAddress[]): void {
+    this.#dialler?.setAddresses(addresses);
+  }
+
+  /** Every peer that is up. */
+  peers(): PeerStatus[] {
+    const nowMs = this.#ports.clock.monotonicMs();
+    return [...this.#table.peers].map((peer) => statusOf(peer, this.#standing, nowMs));
+  }
+
+  /** Configured addresses without a connection, and why. */
+  absentPeers(): AbsentPeer[] {
+    return absentPeers(this.#redial.targets, this.#ports.clock.monotonicMs());
+  }
+
+  /** Asks a libp2p node at an address by one of the outside protocols, on a connection of its own. */
+  async request(
+    address: PeerAddress,
+    protocol: (typeof OUTSIDE_PROTOCOLS)[keyof typeof OUTSIDE_PROTOCOLS],
+    request: Uint8Array,
+  ): Promise<Result<Uint8Array, RequestFault>> {
+    const transport = present(this.#transport, "the network runs");
+    let connection: Connection | undefined;
+    try {
+      connection = await transport.dial(address.multiaddr, { force: true });
+      const stream = await connection.newStream(protocol);
+      return await askOnStream(stream, this.#ports.timers, request);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error; // every way of not reaching a machine is an Error of its own class
+      return err("unreachable");
+    } finally {
+      await connection?.close();
+    }
+  }
+
+  #broadcast(message: Message): void {
+    const lane = laneOf(message.kind);
+    const frame = encodeFrame(FRAME.message, encodeMessage(message));
+    for (const peer of this.#table.peers) if (peer.isValidator) this.#sendTo(peer, lane, message.kind, frame);
+  }
+
+  #sendTo(peer: Peer | undefined, lane: Lane, label: string, frame: Uint8Array, isUrgent = false): boolean {
+    return peer?.link.send(lane, label, frame, isUrgent) ?? false;
+  }
+
+  #onConnection(connection: Connection): void {
+    if (this.#isStopped || connection.direction !== "inbound") return;
+    this.#ports.timers.after(GUEST_MS, () => {
+      if (connection.status === "open" && !this.#table.linkOf(connection.id)) connection.abort(new Error("no hello"));
+    });
+  }
+
+  #onDialled(connection: Connection, address: PeerAddress): void {
+    const link = this.#makeLink(connection);
+    if (!link) {
+      connection.abort(new Error("not an Ed25519 key"));
+      this.#redial.onFailed(address.text, "not an Ed25519 key", true, this.#ports.clock.monotonicMs());
+      return;
+    }
+    this.#reception.onDialled(link, address);
+    link.begin();
+  }
+
+  #onStream(lane: Lane, stream: Stream, connection: Connection): void {
+    const link = this.#table.linkOf(connection.id) ?? (lane === "consensus" ? this.#makeLink(connection) : undefined);
+    if (!link?.accept(lane, stream)) stream.abort(new Error("out of turn"));
+  }
+
+  #makeLink(connection: Connection): Link | undefined {
+    const nodeKey = parseHex(nodeKeyOf(connection.remotePeer) ?? "");
+    if (this.#isStopped || nodeKey?.length !== 32) return undefined;
+    const { clock, timers } = this.#ports;
+    const own = this.#ownHello();
+    const { traffic } = this;
+    const link = new Link({
+      connection,
+      own,
+      ownNodeKey: this.#nodeKey,
+      nodeKey,
+      times: this.#times,
+      clock,
+      timers,
+      traffic,
+      events: this.#reception,
+    });
+    this.#table.add(link);
+    return link;
+  }
+
+  #ownHello(): Hello {
+    const { chainId, software, versions } = this.#options;
+    const tip = this.#ports.ownTip();
+    return {
+      versions: versions ?? PROTOCOL_VERSIONS,
+      chainId,
+      instance: this.#instance,
+      ...(this.#binding ? { binding: this.#binding } : {}),
+      ...(tip ? { tip: encodeTip(tip) } : {}),
+      software,
+    };
+  }
+
+  #isValidatorId(id: PeerId): boolean {
+    const key = parseHex(id);
+    const peer = this.#table.find(id);
+    return key !== undefined && peer?.link.greeted?.isBound !== false && this.#ports.isValidator(key);
+  }
+
+  #tellTip(): void {
+    this.#cancelTip = undefined;
+    if (!this.#isTipNew) return;
+    this.#isTipNew = false;
+    const tip = this.#ports.ownTip();
+    if (tip) {
+      const encoded = encodeTip(tip);
+      for (const peer of this.#table.peers) peer.link.sendTip(encoded);
+    }
+    this.#cancelTip = this.#ports.timers.after(TIP_INTERVAL_MS, () => this.#tellTip());
+  }
+}

@@ -1,0 +1,57 @@
+import type { Connection, Libp2p, Stream } from "@libp2p/interface";
+import { err, ok, type Result } from "../kernel/index.ts";
+import { Budget } from "./budget.ts";
+import { nodeKeyOf } from "./gate.ts";
+import { decodeFinalRequest, decodeProofRequest, OUTSIDE_PROTOCOLS, serveRequest } from "./requests.ts";
+import type { NetworkPorts } from "./types.ts";
+
+/** Requests of one outside peer, and how many peers are remembered. */
+const REQUESTS = { perSecond: 10, burst: 40 } as const;
+const REQUESTERS_MAX = 1_024;
+
+/** Answers outside libp2p peers: proofs and final blocks, each peer within its budget. */
+export class OutsideService {
+  readonly #ports: NetworkPorts;
+  readonly #budgets = new Map<string, Budget>();
+
+  constructor(ports: NetworkPorts) {
+    this.#ports = ports;
+  }
+
+  /** Names the protocols to libp2p. */
+  async register(transport: Libp2p): Promise<void> {
+    const { findProof, findFinalBlock } = this.#ports.answers;
+    await this.#handle(transport, OUTSIDE_PROTOCOLS.proof, (request) => answer(decodeProofRequest(request), findProof));
+    await this.#handle(transport, OUTSIDE_PROTOCOLS.final, (request) => answer(decodeFinalRequest(request), findFinalBlock));
+  }
+
+  async #handle(
+    transport: Libp2p,
+    protocol: string,
+    find: (request: Uint8Array) => Result<Uint8Array, "notFound" | "malformed">,
+  ): Promise<void> {
+    const serve = (stream: Stream, connection: Connection): void => {
+      const isWelcome = this.#pays(nodeKeyOf(connection.remotePeer) ?? connection.remotePeer.toString());
+      serveRequest(stream, this.#ports.timers, (request) => (isWelcome ? find(request) : err("busy")));
+    };
+    await transport.handle(protocol, serve, { maxInboundStreams: 4 });
+  }
+
+  #pays(requester: string): boolean {
+    const nowMs = this.#ports.clock.monotonicMs();
+    const budget = this.#budgets.get(requester) ?? new Budget(REQUESTS, nowMs);
+    this.#budgets.delete(requester);
+    this.#budgets.set(requester, budget);
+    const [oldest] = this.#budgets.keys();
+    if (this.#budgets.size > REQUESTERS_MAX && oldest !== undefined) this.#budgets.delete(oldest);
+    if (!budget.isSolvent(nowMs)) return false;
+    budget.spend(1, nowMs);
+    return true;
+  }
+}
+
+function answer<T>(asked: Result<T, "malformed">, find: (what: T) => Uint8Array | undefined): Result<Uint8Array, "notFound" | "malformed"> {
+  if (!asked.ok) return asked;
+  const found = find(asked.value);
+  return found ? ok(found) : err("notFound");
+}

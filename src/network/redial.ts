@@ -1,0 +1,113 @@
+import { assert, type Prng } from "../kernel/index.ts";
+
+/** How soon a lost or refused connection is tried again. */
+export type RedialTimes = { readonly firstMs: number; readonly maxMs: number; readonly refusedMs: number };
+
+/** Quick at first, since a peer that restarts is back in a second; never given up. */
+export const REDIAL_TIMES: RedialTimes = { firstMs: 250, maxMs: 15_000, refusedMs: 30_000 };
+
+/** Where an attempt at an address stands. */
+export type DialTarget = {
+  readonly address: string;
+  /** Key of the peer found there, once known. */
+  peer: string | undefined;
+  status: "waiting" | "dialling" | "connected";
+  failures: number;
+  nextAtMs: number;
+  /** Why the last attempt or connection ended. */
+  reason: string | undefined;
+};
+
+/**
+ * When to dial which configured address. An address that leads to a peer which is connected by another connection rests
+ * until that one is gone. Waits double from try to try up to a cap and are jittered by a fifth either way; one whose
+ * hello was refused waits longer, for only a person changes that.
+ */
+export class Redial {
+  readonly #targets = new Map<string, DialTarget>();
+  readonly #times: RedialTimes;
+  readonly #prng: Prng;
+
+  constructor(times: RedialTimes, prng: Prng) {
+    assert(times.firstMs > 0 && times.firstMs <= times.maxMs, "waits grow from the first to the cap");
+    this.#times = times;
+    this.#prng = prng;
+  }
+
+  /** Every target, in the order it was named. */
+  get targets(): readonly DialTarget[] {
+    return [...this.#targets.values()];
+  }
+
+  /** Names the addresses to keep connected; one that is known keeps its place, one no longer named is forgotten. */
+  setAddresses(addresses: readonly string[], nowMs: number): void {
+    for (const address of this.#targets.keys()) if (!addresses.includes(address)) this.#targets.delete(address);
+    for (const address of addresses) {
+      if (this.#targets.has(address)) continue;
+      this.#targets.set(address, { address, peer: undefined, status: "waiting", failures: 0, nextAtMs: nowMs, reason: undefined });
+    }
+  }
+
+  /** Says who is expected at an address, so that it rests while that peer is connected otherwise. */
+  expect(address: string, peer: string): void {
+    const target = this.#targets.get(address);
+    if (target) target.peer ??= peer;
+  }
+
+  /** Takes the targets whose time has come; each is dialling until the outcome is told. */
+  takeDue(nowMs: number): DialTarget[] {
+    const due = this.targets.filter((target) => target.status === "waiting" && target.nextAtMs <= nowMs);
+    for (const target of due) target.status = "dialling";
+    return due;
+  }
+
+  /** Milliseconds until the next one is due; undefined while none waits. */
+  untilNextMs(nowMs: number): number | undefined {
+    const waiting = this.targets.filter((target) => target.status === "waiting").map((target) => target.nextAtMs);
+    return waiting.length === 0 ? undefined : Math.max(0, Math.min(...waiting) - nowMs);
+  }
+
+  /** The hello at an address was answered by this peer. */
+  onConnected(address: string, peer: string): void {
+    const target = this.#targets.get(address);
+    if (!target) return;
+    target.peer = peer;
+    target.status = "connected";
+    target.failures = 0;
+    target.reason = undefined;
+  }
+
+  /** No connection came of it, or its hello was refused. */
+  onFailed(address: string, reason: string, isRefused: boolean, nowMs: number): void {
+    const target = this.#targets.get(address);
+    if (!target) return;
+    target.failures++;
+    this.#wait(target, reason, isRefused, nowMs);
+  }
+
+  /** A peer is connected, by whichever end: addresses known to lead to it rest. */
+  onPeerUp(peer: string): void {
+    for (const target of this.#targets.values()) {
+      if (target.peer !== peer || target.status !== "waiting") continue;
+      target.status = "connected";
+      target.failures = 0;
+      target.reason = undefined;
+    }
+  }
+
+  /** A peer's last connection ended: its addresses are dialled again, at once but for the jitter. */
+  onPeerDown(peer: string, reason: string, nowMs: number): void {
+    for (const target of this.#targets.values()) {
+      if (target.peer === peer && target.status === "connected") this.#wait(target, reason, false, nowMs);
+    }
+  }
+
+  #wait(target: DialTarget, reason: string, isRefused: boolean, nowMs: number): void {
+    const { firstMs, maxMs, refusedMs } = this.#times;
+    const grown = Math.min(maxMs, firstMs * 2 ** Math.min(target.failures, 20));
+    const jitter = 0.8 + 0.4 * (this.#prng.below(1_000) / 1_000);
+    target.status = "waiting";
+    target.reason = reason;
+    target.nextAtMs = nowMs + Math.round((isRefused ? Math.max(refusedMs, grown) : grown) * jitter);
+  }
+}

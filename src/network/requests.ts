@@ -1,0 +1,108 @@
+import type { Stream } from "@libp2p/interface";
+import { CborReader, CborWriter, err, ok, type Result, type Timers } from "../kernel/index.ts";
+import { BodyReader, encodeDelimited } from "./frames.ts";
+
+/**
+ * Protocols that outside libp2p peers may speak without a hello. A stream carries one request and one answer, each
+ * preceded by its length as an unsigned varint (libp2p's usual framing).
+ *
+ * - proof: CBOR array [transaction id, 32 bytes]; the answer holds the proof bundle of docs/proof.cddl.
+ * - final: CBOR array [height]; the answer holds CBOR array [block, finalization].
+ *
+ * An answer is CBOR array [0, bytes], or [code] when there is none: 1 not found, 2 malformed request, 3 too busy.
+ */
+export const OUTSIDE_PROTOCOLS = { proof: "/bizra/1/proof", final: "/bizra/1/final" } as const;
+
+/** Why a request has no answer. */
+export type RequestFault = "notFound" | "malformed" | "busy" | "unreachable" | "timeout";
+
+const CODES = { notFound: 1, malformed: 2, busy: 3 } as const;
+/** Bytes of a request, and of an answer. */
+const REQUEST_BYTES_MAX = 64;
+const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+
+/** The request for the proof of a transaction. */
+export function encodeProofRequest(transactionId: Uint8Array): Uint8Array {
+  return new CborWriter(48).array(1).bytes(transactionId).finish();
+}
+
+/** The id in a request for a proof. */
+export function decodeProofRequest(bytes: Uint8Array): Result<Uint8Array, "malformed"> {
+  const r = new CborReader(bytes);
+  if (r.array(1) !== 1) r.reject();
+  const id = r.bytes(32);
+  return r.isComplete ? ok(id) : err("malformed");
+}
+
+/** The request for a final block. */
+export function encodeFinalRequest(height: number): Uint8Array {
+  return new CborWriter(16).array(1).uint(height).finish();
+}
+
+/** The height in a request for a final block. */
+export function decodeFinalRequest(bytes: Uint8Array): Result<number, "malformed"> {
+  const r = new CborReader(bytes);
+  if (r.array(1) !== 1) r.reject();
+  const height = r.uint();
+  return r.isComplete ? ok(height) : err("malformed");
+}
+
+/** The answer to a request: bytes, or why there are none. */
+export function encodeAnswer(answer: Result<Uint8Array, keyof typeof CODES>): Uint8Array {
+  if (!answer.ok) return new CborWriter(8).array(1).uint(CODES[answer.error]).finish();
+  return new CborWriter(16 + answer.value.length).array(2).uint(0).bytes(answer.value).finish();
+}
+
+/** Reads an answer; a code of a later release is `malformed`. */
+export function decodeAnswer(bytes: Uint8Array): Result<Uint8Array, RequestFault> {
+  const r = new CborReader(bytes);
+  const fields = r.array(2);
+  const code = r.uint(255);
+  const value = code === 0 ? r.bytes(0, ANSWER_BYTES_MAX) : undefined;
+  if (!r.isComplete || fields !== (code === 0 ? 2 : 1)) return err("malformed");
+  if (value) return ok(value);
+  return err(code === CODES.notFound ? "notFound" : code === CODES.busy ? "busy" : "malformed");
+}
+
+/** How long either side waits for the other. */
+const PATIENCE_MS = 10_000;
+
+/** Serves one stream: reads a request, answers, closes. A stream that asks nothing in time is cut. */
+export function serveRequest(
+  stream: Stream,
+  timers: Timers,
+  answer: (request: Uint8Array) => Result<Uint8Array, keyof typeof CODES>,
+): void {
+  const cancel = timers.after(PATIENCE_MS, () => stream.abort(new Error("no request in time")));
+  const reader = new BodyReader(REQUEST_BYTES_MAX);
+  let isAnswered = false;
+  stream.addEventListener("close", () => cancel());
+  stream.addEventListener("message", ({ data }) => {
+    const bodies = reader.push(data.subarray());
+    if (isAnswered || (bodies.ok && bodies.value.length === 0)) return;
+    isAnswered = true;
+    const [request] = bodies.ok ? bodies.value : [];
+    stream.send(encodeDelimited(encodeAnswer(request ? answer(request) : err("malformed"))));
+    stream.close().catch((error: unknown) => stream.abort(error instanceof Error ? error : new Error(String(error))));
+  });
+}
+
+/** Asks on a fresh stream and waits for the answer. */
+export function askOnStream(stream: Stream, timers: Timers, request: Uint8Array): Promise<Result<Uint8Array, RequestFault>> {
+  return new Promise((resolve) => {
+    const reader = new BodyReader(ANSWER_BYTES_MAX + 16);
+    const cancel = timers.after(PATIENCE_MS, () => settle(err("timeout")));
+    const settle = (result: Result<Uint8Array, RequestFault>): void => {
+      cancel();
+      resolve(result);
+      if (stream.status === "open") stream.abort(new Error("answered"));
+    };
+    stream.addEventListener("message", ({ data }) => {
+      const bodies = reader.push(data.subarray());
+      if (!bodies.ok) settle(err("malformed"));
+      else if (bodies.value[0]) settle(decodeAnswer(bodies.value[0]));
+    });
+    stream.addEventListener("close", () => settle(err("unreachable")));
+    stream.send(encodeDelimited(request));
+  });
+}

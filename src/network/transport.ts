@@ -1,0 +1,72 @@
+import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
+import { identify } from "@libp2p/identify";
+import type { ConnectionGater, Libp2p } from "@libp2p/interface";
+import { noise } from "@libp2p/noise";
+import { ping } from "@libp2p/ping";
+import { tcp } from "@libp2p/tcp";
+import { yamux } from "@libp2p/yamux";
+import { createLibp2p } from "libp2p";
+import type { Entropy } from "../kernel/index.ts";
+import { noiseCrypto } from "./noise-crypto.ts";
+
+/** What the libp2p node is made of. */
+export type TransportOptions = {
+  /** Seed, 32 bytes, of the Ed25519 key of this node. */
+  readonly nodeSeed: Uint8Array;
+  /** Multiaddrs to listen on; none for a node that only dials. */
+  readonly listen: readonly string[];
+  /** Multiaddrs to be told to others instead, where the box stands behind a forwarded port. */
+  readonly announce: readonly string[];
+  readonly software: string;
+  readonly connectionsMax: number;
+  readonly gater: ConnectionGater;
+  readonly entropy: Entropy;
+};
+
+/** The largest window of a stream: what a peer that reads nothing can make us hold, and what may stand ahead of a vote. */
+const STREAM_WINDOW_BYTES = 512 * 1024;
+/** New connections a second from one address before the library turns them away; boxes behind one router share one. */
+const INBOUND_PER_SECOND = 50;
+
+/**
+ * A libp2p node over TCP with Noise and yamux, not started. Identify and ping answer outside peers; redialling, signs of
+ * life and who may stay are this project's own.
+ */
+export async function makeTransport(options: TransportOptions): Promise<Libp2p> {
+  const { nodeSeed, listen, announce, software, connectionsMax, gater, entropy } = options;
+  const crypto = await noiseCrypto(entropy);
+  return createLibp2p({
+    start: false,
+    privateKey: await generateKeyPairFromSeed("Ed25519", nodeSeed),
+    nodeInfo: { name: "bizra", userAgent: software },
+    addresses: { listen: [...listen], announce: [...announce] },
+    transports: [
+      tcp({
+        inboundSocketInactivityTimeout: 0,
+        outboundSocketInactivityTimeout: 0,
+        dialOpts: { noDelay: true, keepAlive: true },
+        listenOpts: { noDelay: true, keepAlive: true },
+      }),
+    ],
+    connectionEncrypters: [noise({ crypto })],
+    streamMuxers: [
+      yamux({
+        enableKeepAlive: false,
+        maxInboundStreams: 64,
+        maxOutboundStreams: 64,
+        streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES },
+      }),
+    ],
+    connectionManager: {
+      maxConnections: connectionsMax,
+      inboundConnectionThreshold: INBOUND_PER_SECOND,
+      maxIncomingPendingConnections: 64,
+      maxParallelDials: 32,
+      dialTimeout: 10_000,
+      reconnectRetries: 0,
+    },
+    connectionMonitor: { enabled: false },
+    connectionGater: gater,
+    services: { identify: identify(), ping: ping() },
+  });
+}

@@ -1,0 +1,94 @@
+import type { Message, PeerId } from "../consensus/index.ts";
+import type { Signer } from "../crypto/index.ts";
+import type { Clock, Entropy, Log, Timers } from "../kernel/index.ts";
+import type { PeerAddress } from "./address.ts";
+import type { VersionRange } from "./hello.ts";
+import type { LinkTimes } from "./link.ts";
+import type { RedialTimes } from "./redial.ts";
+import type { Tip, TipJudge } from "./tip.ts";
+
+/** Who this node is: a validator by its key, or an observer by a seed of its own. */
+export type NodeIdentity =
+  | { readonly kind: "validator"; readonly signer: Signer }
+  | { readonly kind: "observer"; readonly nodeSeed: Uint8Array };
+
+/** Settings of the network. */
+export type NetworkOptions = {
+  readonly identity: NodeIdentity;
+  /** Genesis hash, 32 bytes. */
+  readonly chainId: Uint8Array;
+  /** Host and port to listen on, port 0 for any free one; absent for a node that only dials. */
+  readonly listen: { readonly host: string; readonly port: number } | undefined;
+  /** Addresses kept connected, for ever. */
+  readonly peers: readonly PeerAddress[];
+  /** Keys, lower-case hex, that are let in though they are no validators and though no place for observers is left. */
+  readonly allow: readonly string[];
+  /** Nodes let in that are neither validators nor on the allow-list. */
+  readonly observersMax: number;
+  /** Name and version of the program, shown to peers. */
+  readonly software: string;
+  readonly times?: Partial<LinkTimes & RedialTimes>;
+  /** Default: PROTOCOL_VERSIONS. */
+  readonly versions?: VersionRange;
+};
+
+/** Answers to outside peers, as encoded bytes; undefined where there is nothing to give. */
+export type OutsideAnswers = {
+  /** The proof bundle of an executed transaction's receipt. */
+  readonly findProof: (transactionId: Uint8Array) => Uint8Array | undefined;
+  /** A final block with its finalization. */
+  readonly findFinalBlock: (height: number) => Uint8Array | undefined;
+};
+
+/** What the network runs on and whom it tells. The callbacks must not throw. */
+export type NetworkPorts = {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  /** Whether a key is that of a validator now; asked for each hello and again on `onValidatorsChanged`. */
+  readonly isValidator: (key: Uint8Array) => boolean;
+  /** The highest final block here with its own finalization; undefined at genesis. */
+  readonly ownTip: () => Tip | undefined;
+  readonly tips: TipJudge;
+  readonly answers: OutsideAnswers;
+  /** A peer can be sent to from now on; its key is proven (R0). */
+  readonly onPeerUp: (peer: PeerId) => void;
+  readonly onPeerDown: (peer: PeerId) => void;
+  readonly onMessage: (from: PeerId, message: Message) => void;
+  /** A message of dissemination. A promise holds this peer's batches back until it settles. */
+  readonly onBatchMessage: (from: PeerId, payload: Uint8Array) => void | Promise<void>;
+  /** There is room for batches to a peer to whom `sendBatchMessage` refused one. */
+  readonly onBatchRoom: (peer: PeerId) => void;
+};
+
+/** Where a peer stands, for status and metrics. Times are ages in milliseconds. */
+export type PeerStatus = {
+  readonly peer: PeerId;
+  /** Key of the connection, lower-case hex. */
+  readonly nodeKey: string;
+  readonly isValidator: boolean;
+  readonly direction: "inbound" | "outbound";
+  readonly address: string;
+  readonly version: number;
+  readonly software: string;
+  readonly connectedForMs: number;
+  readonly silentForMs: number;
+  readonly rttMs: number | undefined;
+  /** Height of the highest block that the peer has proven final; undefined while it has proven none. */
+  readonly provenHeight: number | undefined;
+  /** Whether it showed a finalization of an epoch not known here: it is ahead, by how much is open. */
+  readonly isBeyondUs: boolean;
+  readonly queuedBytes: number;
+  readonly points: number;
+};
+
+/** A configured address without a connection, and why. */
+export type AbsentPeer = {
+  readonly address: string;
+  /** Key found there last, or expected there. */
+  readonly peer: PeerId | undefined;
+  readonly failures: number;
+  readonly reason: string | undefined;
+  readonly nextTryInMs: number | undefined;
+};
