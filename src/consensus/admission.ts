@@ -1,6 +1,7 @@
 import { bytesEqual, toHex } from "../kernel/index.ts";
 import { type Block, blockHashOf, type Certificate, proposalIdOf, VOTE_KIND, type Vote, voteSignBytes } from "../protocol/index.ts";
 import { answerFetch, answerOldVote, notePeerAt, notePeerHolds } from "./anti-entropy.ts";
+import { isAttachedToParent, isBodySound } from "./block-body.ts";
 import { keepBlock, keepProposal } from "./block-pool.ts";
 import { BOUNDS } from "./bounds.ts";
 import { noteAhead, onFinalBlocks } from "./catch-up.ts";
@@ -104,6 +105,11 @@ function onProposal(core: CoreState, from: PeerId, message: ProposalMessage): Re
   const isEarly = view.leaderChoice === undefined && view.proposals.size === 0 && epoch.peerOf[leaderOf(core, epoch, view.view)] === from;
   if (!isSignedHere && !isEarly) return "unsolicited";
   if (!bytesEqual(blockHashOf(block.header), proposal.blockHash)) return "badProposal";
+  if (!isBodySound(core, block) || !isAttachedToParent(core, proposal, block)) {
+    // Only the leader can spoil its own proposal; from anyone else the sound one may still come.
+    if (isSignedHere && epoch.peerOf[leaderOf(core, epoch, view.view)] === from) view.hasFailed = true;
+    return "badBlock";
+  }
   if (isSignedHere) view.proposals.clear(); // an early payload that the leader did not sign in the end
   keepProposal(core, view, id, proposal, block);
   for (const kind of [VOTE_KIND.notarize, VOTE_KIND.finalize]) {
@@ -137,7 +143,10 @@ function onCertificates(core: CoreState, from: PeerId, certificates: readonly Ce
 function onBlock(core: CoreState, block: Block): RefusalCode | undefined {
   const hash = blockHashOf(block.header);
   const key = toHex(hash);
-  if (core.fetches.has(`block:${key}`)) keepBlock(core, hash, block);
+  if (core.fetches.has(`block:${key}`)) {
+    if (!isBodySound(core, block)) return "badBlock";
+    keepBlock(core, hash, block);
+  }
   return core.blocks.has(key) || block.header.height <= core.tip.height ? undefined : "unsolicited";
 }
 

@@ -1,5 +1,6 @@
 import { bytesEqual, toHex } from "../kernel/index.ts";
 import { type Block, blockHashOf, type Certificate, VOTE_KIND } from "../protocol/index.ts";
+import { isBodySound } from "./block-body.ts";
 import { keepBlock } from "./block-pool.ts";
 import { acceptCertificate, addTarget, isSound } from "./certificates.ts";
 import type { PeerId } from "./messages.ts";
@@ -57,6 +58,7 @@ export function onFinalBlocks(core: CoreState, blocks: readonly Block[], finaliz
   const isFinal =
     finalization.kind === VOTE_KIND.finalize && finalization.proposal && last && bytesEqual(finalization.proposal.blockHash, last);
   if (!hashes || !isFinal || finalization.epoch !== core.epoch.epoch || !takeFinalization(core, finalization)) return "badCertificate";
+  if (!blocks.every((block) => isBodySound(core, block))) return "badBlock";
   for (const [position, block] of blocks.entries()) keepBlock(core, hashes[position] as Uint8Array, block);
   return undefined;
 }

@@ -46,7 +46,8 @@ export type Notice =
 
 /**
  * Why a peer's message was refused; each costs the peer score. `notItsSigner`: a vote from another's connection.
- * `outOfWindow`: a view outside R0's span. `unsolicited`: an answer nobody asked for.
+ * `outOfWindow`: a view outside R0's span. `badBlock`: what came with a header is not what
+ * the header commits to. `unsolicited`: an answer nobody asked for.
  */
 export type RefusalCode =
   | "notItsSigner"
@@ -55,6 +56,7 @@ export type RefusalCode =
   | "badSignature"
   | "badCertificate"
   | "badProposal"
+  | "badBlock"
   | "unsolicited";
 
 /**
