@@ -13,44 +13,61 @@ export function leafNode(bucket: number): number {
   return STATE_BUCKETS + bucket;
 }
 
-/** The hashes above the buckets, all of them: one array of 4 MiB. */
-export class FlatNodes {
-  readonly #hashes = new Uint8Array(2 * STATE_BUCKETS * HASH_BYTES);
+/** Nodes of a chunk. Siblings lie in one, and so do nodes of one level, but for the first chunk, the top of the tree. */
+const CHUNK_NODES = 16;
+const CHUNKS = (2 * STATE_BUCKETS) / CHUNK_NODES;
 
-  /** The tree over empty buckets. */
-  constructor() {
-    let hash = EMPTY_BUCKET_HASH;
-    for (let first = STATE_BUCKETS; first >= 1; first /= 2) {
-      for (let node = first; node < 2 * first; node++) this.#hashes.set(hash, node * HASH_BYTES);
-      hash = pairHash(this.#hashes, first * HASH_BYTES);
-    }
-  }
+/**
+ * The hashes above the buckets, all of them. Chunks that nothing has changed yet are those of the empty tree, shared by
+ * all trees: a small state takes little memory and no time to set up, a large one 4 MiB.
+ */
+export class FlatNodes implements NodeSource {
+  readonly #chunks: Uint8Array[] = emptyChunks.slice();
+  readonly #isOwn = new Uint8Array(CHUNKS);
 
-  /** Copies a node's hash to a place in another array. */
-  copy(node: number, into: Uint8Array, at: number): void {
-    copyBytes(this.#hashes, node * HASH_BYTES, (node + 1) * HASH_BYTES, into, at);
+  copyNode(node: number, into: Uint8Array, at: number): void {
+    const start = (node % CHUNK_NODES) * HASH_BYTES;
+    copyBytes(this.#chunkOf(node), start, start + HASH_BYTES, into, at);
   }
 
   /** A node's hash, a copy. */
   get(node: number): Uint8Array {
-    return this.#hashes.slice(node * HASH_BYTES, (node + 1) * HASH_BYTES);
+    const hash = new Uint8Array(HASH_BYTES);
+    this.copyNode(node, hash, 0);
+    return hash;
   }
 
   /** Takes a node's hash from a place in another array. */
   set(node: number, from: Uint8Array, at: number): void {
-    copyBytes(from, at, at + HASH_BYTES, this.#hashes, node * HASH_BYTES);
+    const number = Math.floor(node / CHUNK_NODES);
+    if (this.#isOwn[number] !== 1) {
+      this.#chunks[number] = this.#chunkOf(node).slice();
+      this.#isOwn[number] = 1;
+    }
+    copyBytes(from, at, at + HASH_BYTES, this.#chunkOf(node), (node % CHUNK_NODES) * HASH_BYTES);
   }
 
-  /** Rehashes everything above the marked nodes (indexed by number), and clears the marks. The marked leaves are set already. */
-  rehashAbove(isStale: Uint8Array): void {
-    for (let node = 2 * STATE_BUCKETS - 1; node >= 1; node--) {
-      if (isStale[node] !== 1) continue;
-      isStale[node] = 0;
-      if (node < STATE_BUCKETS) this.#hashes.set(pairHash(this.#hashes, 2 * node * HASH_BYTES), node * HASH_BYTES);
-      isStale[node >>> 1] = 1;
-    }
-    isStale[0] = 0;
+  #chunkOf(node: number): Uint8Array {
+    return this.#chunks[Math.floor(node / CHUNK_NODES)] as Uint8Array;
   }
+}
+
+const emptyChunks: readonly Uint8Array[] = makeEmptyChunks();
+
+/** The tree over empty buckets; chunks of one level are one array. */
+function makeEmptyChunks(): Uint8Array[] {
+  const chunks = new Array<Uint8Array>(CHUNKS);
+  const top = new Uint8Array(CHUNK_NODES * HASH_BYTES);
+  let hash = EMPTY_BUCKET_HASH;
+  for (let first = STATE_BUCKETS; first >= 1; first /= 2) {
+    const level = new Uint8Array(CHUNK_NODES * HASH_BYTES);
+    for (let i = 0; i < CHUNK_NODES; i++) level.set(hash, i * HASH_BYTES);
+    if (first >= CHUNK_NODES) chunks.fill(level, first / CHUNK_NODES, (2 * first) / CHUNK_NODES);
+    else for (let node = first; node < 2 * first; node++) top.set(hash, node * HASH_BYTES);
+    hash = pairHash(level, 0);
+  }
+  chunks[0] = top;
+  return chunks;
 }
 
 /** Where a sparse layer finds the hashes it does not hold itself. */

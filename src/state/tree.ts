@@ -3,7 +3,7 @@ import type { EntryChange } from "../ledger/index.ts";
 import { decodeEntry, STATE_BUCKETS, type StateEntry } from "../protocol/index.ts";
 import { groupByBucket } from "./changes.ts";
 import { bucketHash } from "./hasher.ts";
-import { FlatNodes, leafNode, type SparseNodes } from "./nodes.ts";
+import { FlatNodes, leafNode, SparseNodes } from "./nodes.ts";
 import { countOf, keyAt, mergeBucket, type PackedBucket, valueAt } from "./packed-bucket.ts";
 
 /**
@@ -13,11 +13,11 @@ import { countOf, keyAt, mergeBucket, type PackedBucket, valueAt } from "./packe
  * @see ledger: State commitment and proofs
  */
 export class StateTree {
-  readonly #buckets: (PackedBucket | undefined)[] = new Array(STATE_BUCKETS).fill(undefined);
+  readonly #buckets: (PackedBucket | undefined)[] = new Array(STATE_BUCKETS);
   readonly #nodes = new FlatNodes();
-  /** One mark a node; only leaves are marked between calls. */
-  readonly #isStale = new Uint8Array(2 * STATE_BUCKETS);
-  #staleCount = 0;
+  /** Buckets whose hashes do not tell of their entries yet, each once, and a mark a bucket. */
+  #stale: number[] = [];
+  readonly #isStale = new Uint8Array(STATE_BUCKETS);
   #entryCount = 0;
   #sizeBytes = 0;
   #generation = 0;
@@ -39,7 +39,7 @@ export class StateTree {
 
   /** Whether entries changed that the hashes do not tell of yet. */
   get isStale(): boolean {
-    return this.#staleCount > 0;
+    return this.#stale.length > 0;
   }
 
   /** A bucket's entries, or undefined when it has none. */
@@ -49,8 +49,8 @@ export class StateTree {
 
   /** Copies a node's hash to a place in another array. */
   copyNode(node: number, into: Uint8Array, at: number): void {
-    assert(this.#staleCount === 0, "hashes are read from a tree that is rehashed");
-    this.#nodes.copy(node, into, at);
+    assert(this.#stale.length === 0, "hashes are read from a tree that is rehashed");
+    this.#nodes.copyNode(node, into, at);
   }
 
   /** A node's hash by its number: 1 is the root. */
@@ -68,25 +68,27 @@ export class StateTree {
   replaceBucket(bucket: number, entries: PackedBucket | undefined): void {
     this.#put(bucket, entries);
     this.#generation += 1;
-    const node = leafNode(bucket);
-    if (this.#isStale[node] === 1) return;
-    this.#isStale[node] = 1;
-    this.#staleCount += 1;
+    if (this.#isStale[bucket] === 1) return;
+    this.#isStale[bucket] = 1;
+    this.#stale.push(bucket);
   }
 
   /** Hashes what is stale; each changed bucket and each node above it once. */
   rehash(): void {
-    if (this.#staleCount === 0) return;
-    for (let bucket = 0; bucket < STATE_BUCKETS; bucket++) {
-      if (this.#isStale[leafNode(bucket)] === 1) this.#nodes.set(leafNode(bucket), bucketHash(this.#buckets[bucket]), 0);
+    if (this.#stale.length === 0) return;
+    const buckets = Uint32Array.from(this.#stale).sort();
+    const hashes = new Uint8Array(32 * buckets.length);
+    for (const [i, bucket] of buckets.entries()) {
+      hashes.set(bucketHash(this.#buckets[bucket]), 32 * i);
+      this.#isStale[bucket] = 0;
     }
-    this.#nodes.rehashAbove(this.#isStale);
-    this.#staleCount = 0;
+    new SparseNodes(buckets.map(leafNode), hashes, this.#nodes).moveInto(this.#nodes);
+    this.#stale = [];
   }
 
   /** Takes over what a block that stands directly on this tree changed; its hashes are there already. */
   takeOver(buckets: ReadonlyMap<number, PackedBucket | undefined>, nodes: SparseNodes): void {
-    assert(this.#staleCount === 0, "hashed changes are taken over by a tree that is rehashed");
+    assert(this.#stale.length === 0, "hashed changes are taken over by a tree that is rehashed");
     for (const [bucket, entries] of buckets) this.#put(bucket, entries);
     nodes.moveInto(this.#nodes);
     this.#generation += 1;

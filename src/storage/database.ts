@@ -152,6 +152,12 @@ export class Database {
     });
   }
 
+  /** The whole content as one file's bytes; for databases in memory. */
+  image(): Uint8Array {
+    assert(this.#backing === undefined, "the content of a database on disk lies in its files");
+    return this.attempt(() => new Uint8Array(this.#sqlite.serialize()));
+  }
+
   /** Runs reads (or one statement) with SQLite's errors of the environment turned into StorageError. */
   attempt<T>(action: () => T): T {
     this.#checkUsable();

@@ -1,7 +1,7 @@
 import { Database as Sqlite } from "bun:sqlite";
 import { assert, type Prng } from "../kernel/index.ts";
 import { Database } from "./database.ts";
-import { type DatabaseOptions, prepareForUse } from "./open-database.ts";
+import { type DatabaseOptions, openMemoryDatabase, prepareForUse } from "./open-database.ts";
 import { StorageError } from "./storage-error.ts";
 
 /** What a simulated database is about to do, or has done; a test may throw to stop the process at that boundary. */
@@ -39,7 +39,7 @@ export class MemoryDatabaseFile {
     this.#options = options;
     this.#prng = prng;
     this.#onEffect = onEffect;
-    this.#sqlite = new Sqlite(":memory:", { strict: true, safeIntegers: true });
+    this.#sqlite = connect(templateOf(options));
     this.#noteTail();
   }
 
@@ -75,14 +75,14 @@ export class MemoryDatabaseFile {
 
   /** The committed content. */
   image(): Uint8Array {
-    return Uint8Array.from(this.#sqlite.serialize());
+    return new Uint8Array(this.#sqlite.serialize());
   }
 
   /** Puts an older content back, durably; no process has it open. */
   restore(image: Uint8Array): void {
     assert(this.#handle === undefined, "a database is restored while nobody uses it");
     this.#sqlite.close(true);
-    this.#sqlite = Sqlite.deserialize(image, { strict: true, safeIntegers: true });
+    this.#sqlite = connect(image);
     this.#tail = [];
     this.#noteTail();
   }
@@ -115,4 +115,22 @@ export class MemoryDatabaseFile {
     this.#tail.push(this.image());
     if (this.#tail.length > TAIL_IMAGES_MAX) this.#tail.splice(1, 1);
   }
+}
+
+/** New databases of a kind start from one image: making their tables again and again is most of what a start costs. */
+const templates = new Map<string, Uint8Array>();
+
+function templateOf({ applicationId, migrations }: FileOptions): Uint8Array {
+  const key = `${applicationId}:${migrations.length}`;
+  const known = templates.get(key);
+  if (known) return known;
+  const made = openMemoryDatabase({ applicationId, migrations });
+  const image = made.image();
+  made.close();
+  templates.set(key, image);
+  return image;
+}
+
+function connect(image: Uint8Array): Sqlite {
+  return Sqlite.deserialize(image, { strict: true, safeIntegers: true });
 }
