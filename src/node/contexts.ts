@@ -10,6 +10,7 @@ import { blockObserver, onNotice, openEvents } from "./event-tellers.ts";
 import type { NodeFiles } from "./files.ts";
 import { HOME } from "./home.ts";
 import { type CacheDamage, openState } from "./open-state.ts";
+import { ParametersInForce } from "./parameters-in-force.ts";
 import type { Platform } from "./platform.ts";
 import { Settlements } from "./settlements.ts";
 import type { NodeSetup } from "./setup.ts";
@@ -23,6 +24,7 @@ export type Contexts = {
   readonly loop: ConsensusLoop;
   readonly events: EventLog;
   readonly settlements: Settlements;
+  readonly parameters: ParametersInForce;
   /** Caches that were not what was written and were built again. */
   readonly rebuilt: readonly CacheDamage[];
 };
@@ -90,6 +92,7 @@ export function openContexts(
     ),
   });
   const settlements = new Settlements();
+  const parameters = new ParametersInForce(state, genesis.parameters);
   const isJournalLost = files.journal.replay().kind === "lost";
   const tip = blocks.tip();
   const mempool = new Mempool({
@@ -102,7 +105,7 @@ export function openContexts(
     },
     finalizedView: () => state.viewOn(undefined),
     tip: { height: tip.height, timeMs: tip.timeMs },
-    parameters: genesis.parameters,
+    parameters,
     verifyMany: platform.verifyMany,
     clock,
     timers,
@@ -160,7 +163,7 @@ export function openContexts(
       seed: new DataView(platform.entropy.bytes(4).buffer).getUint32(0),
     },
   );
-  return { state, index, blocks, mempool, loop, events: opened, settlements, rebuilt: damage };
+  return { state, index, blocks, mempool, loop, events: opened, settlements, parameters, rebuilt: damage };
 }
 
 /** A batch that a committed block names, with the places in it of the transactions that the block skipped. */

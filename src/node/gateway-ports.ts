@@ -43,7 +43,7 @@ export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: 
   };
 }
 
-function statusOf(setup: NodeSetup, { blocks, loop, mempool }: Contexts, startedAtMs: number): StatusView {
+function statusOf(setup: NodeSetup, { blocks, loop, mempool, parameters }: Contexts, startedAtMs: number): StatusView {
   const { epoch, view, voting, peerCount } = loop.status();
   const tip = blocks.tip();
   const { gauges } = mempool.stats();
@@ -61,8 +61,8 @@ function statusOf(setup: NodeSetup, { blocks, loop, mempool }: Contexts, started
     peers: peerCount,
     syncState: voting === "voting" ? "synced" : "recovering",
     uptimeMs: systemClock.monotonicMs() - startedAtMs,
-    minimumFee: setup.genesis.parameters.minimumFee,
-    maxValidity: setup.genesis.parameters.maxValidity,
+    minimumFee: parameters.minimumFee,
+    maxValidity: parameters.maxValidity,
     pendingTransactions: gauges.pendingCount,
     pendingBytes: gauges.pendingSizeBytes,
   };
