@@ -4,7 +4,7 @@ import { BOUNDS } from "./bounds.ts";
 import { noteAhead } from "./catch-up.ts";
 import type { HelloAnswerMessage, HelloMessage, PeerId } from "./messages.ts";
 import { onUnknownOwnVote } from "./recovery-gate.ts";
-import type { Round } from "./rounds.ts";
+import { compareRounds, type Round } from "./rounds.ts";
 import { type CoreState, type EpochState, emit, type PeerState } from "./state.ts";
 import { idOf, isOwn } from "./votes.ts";
 
@@ -40,9 +40,9 @@ export function repeatHello(core: CoreState): void {
 
 /** Answers a hello with the sender's votes that we have seen above its floor, and brings it up to date. */
 export function onHello(core: CoreState, from: PeerId, hello: HelloMessage): void {
-  const { epoch } = core;
+  const { epoch, previous } = core;
   const floor: Round = { epoch: hello.epoch, view: hello.floorView };
-  const votesOfYours = lastVotes(votesAbove(epoch, from, floor));
+  const votesOfYours = lastVotes([...votesAbove(epoch, from, floor), ...(previous ? votesAbove(previous, from, floor) : [])]);
   emit(core, { kind: "send", to: from, message: { kind: "helloAnswer", token: hello.token, votesOfYours } });
   notePeerAt(core, from, { epoch: hello.epoch, view: hello.floorView + 1 });
   if (hello.epoch < epoch.epoch || (hello.epoch === epoch.epoch && hello.floorView < epoch.current - 1)) answerOldVote(core, from, floor);
@@ -91,5 +91,5 @@ function votesAbove(epoch: EpochState, peer: PeerId, floor: Round): Vote[] {
 }
 
 function lastVotes(votes: readonly Vote[]): Vote[] {
-  return [...votes].sort((a, b) => b.view - a.view).slice(0, BOUNDS.helloVotesMax);
+  return [...votes].sort((a, b) => compareRounds(b, a)).slice(0, BOUNDS.helloVotesMax);
 }

@@ -8,6 +8,7 @@ import { nextDeadlineMs } from "./deadlines.ts";
 import { type CoreStatus, countHeld, type HeldCounts, inspectCore } from "./inspection.ts";
 import type { Message, PeerId } from "./messages.ts";
 import type { JournalPort, NetworkPort, VoteSigner } from "./ports.ts";
+import { recoveryAllows } from "./recovery-gate.ts";
 import { startCore } from "./start.ts";
 import type { CoreState } from "./state.ts";
 import type { Effect, Input, Notice, StepTime } from "./steps.ts";
@@ -267,6 +268,8 @@ export class ConsensusLoop {
   }
 
   #sign({ statement, signer }: Extract<Effect, { kind: "sign" }>): void {
+    // The turn that cast it may also have shown that the journal is lost (J7): it stays unsigned, and the process alive.
+    if (!recoveryAllows(this.#core.recoveryStatus, statement)) return;
     const signed = this.#ports.signer.sign(statement, signer);
     if (!(signed instanceof Promise)) {
       this.#answers.push({ kind: "ownVote", vote: signed });

@@ -1,7 +1,7 @@
 import { assert } from "../kernel/index.ts";
 import { BOUNDS } from "./bounds.ts";
 import type { RecoveryStatus } from "./ports.ts";
-import { compareRounds, type Round } from "./rounds.ts";
+import { compareRounds, laterRound, type Round } from "./rounds.ts";
 import { type CoreState, emit, note } from "./state.ts";
 
 /**
@@ -62,12 +62,14 @@ export function endGate(core: CoreState): void {
 
 /**
  * Judges an own vote that a peer showed and our journal lacks: one above the floor and at or above the gate means that
- * the journal lost it; an older one may have been pruned or replayed.
+ * the journal lost it; an older one may have been pruned or replayed. The floor is the later of chain and journal: a
+ * chain that was put back from a backup has the journal's prunings above it, and boxes that all took those for losses
+ * would never answer each other again.
  *
  * @see consensus J7
  */
 export function onUnknownOwnVote(core: CoreState, round: Round): void {
-  const floor = { epoch: core.epoch.epoch, view: core.epoch.floor };
+  const floor = laterRound({ epoch: core.epoch.epoch, view: core.epoch.floor }, core.voteFloor);
   if (compareRounds(round, floor) <= 0 || !recoveryAllows(core.recoveryStatus, round)) return;
   becomeRecovering(core, `a peer showed a vote of ours in epoch ${round.epoch}, view ${round.view} that the journal lacks`);
 }
