@@ -151,7 +151,7 @@ function overQuota(who: string, countMax: number, sizeBytesMax: number): Refusal
 }
 
 function findBoundRefusal(candidate: Candidate, pool: Pool, bounds: MempoolBounds): Refusal | undefined {
-  if (!isOver(pool.count, pool.sizeBytes + candidate.transaction.encoded.length, bounds.poolCountMax, bounds.poolSizeBytesMax))
-    return undefined;
-  return { code: "mempoolFull", detail: `${pool.count} transactions of ${pool.sizeBytes} bytes are pending`, retryAfterMs: 2_000 };
+  const { count, sizeBytes } = pool.ownUse;
+  if (!isOver(count, sizeBytes + candidate.transaction.encoded.length, bounds.poolCountMax, bounds.poolSizeBytesMax)) return undefined;
+  return { code: "mempoolFull", detail: `${count} transactions of ${sizeBytes} bytes are pending`, retryAfterMs: 2_000 };
 }

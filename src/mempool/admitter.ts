@@ -8,7 +8,7 @@ import type { MempoolCounters } from "./metrics.ts";
 import type { PoolEntry } from "./pool-entry.ts";
 import { Submission, type Waiter } from "./submission.ts";
 import type { MempoolFailed, Refusal, SubmitOutcome } from "./types.ts";
-import { VerifiedCache } from "./verified-cache.ts";
+import type { VerifiedCache } from "./verified-cache.ts";
 
 /** What the admitter needs. */
 export type AdmitterParts = {
@@ -17,6 +17,8 @@ export type AdmitterParts = {
   /** external_aad of the chain's transactions. */
   readonly aad: Uint8Array;
   readonly counters: MempoolCounters;
+  /** What is known to be well signed. */
+  readonly verified: VerifiedCache;
   /** Verifies many signatures off this thread; verdicts in order. */
   readonly verifyMany: (claims: readonly SignatureClaim[]) => Promise<readonly boolean[]>;
   /** What transactions are judged by, now. */
@@ -45,7 +47,6 @@ const ROUNDS_MAX = 2;
 export class Admitter {
   readonly #parts: AdmitterParts;
   readonly #intake: Intake;
-  readonly #verified: VerifiedCache;
   readonly #submissions = new Set<Submission>();
   #rounds = 0;
   #lastRound: Promise<void> = Promise.resolve();
@@ -54,7 +55,6 @@ export class Admitter {
   constructor(parts: AdmitterParts) {
     this.#parts = parts;
     this.#intake = new Intake(parts.bounds);
-    this.#verified = new VerifiedCache(parts.bounds.verifiedCountMax);
   }
 
   /** What waits to be looked at. */
@@ -146,7 +146,7 @@ export class Admitter {
     const candidate = { transaction, id: toHex(transaction.id), sender: toHex(transaction.sender), source };
     if (this.#isSettledBy(item, candidate, context)) return undefined;
     const digest = toHex(sha256(transaction.encoded));
-    return { item, candidate, digest, isVerified: this.#verified.has(digest) };
+    return { item, candidate, digest, isVerified: this.#parts.verified.has(digest) };
   }
 
   async #verify(pending: readonly Pending[], before: Promise<void>): Promise<void> {
@@ -182,7 +182,7 @@ export class Admitter {
       );
       return;
     }
-    this.#verified.add(digest);
+    this.#parts.verified.add(digest);
     if (this.#isSettledBy(item, candidate, context)) return;
     const { pool, tip } = context;
     const account = pool.findAccount(candidate.sender);
@@ -202,6 +202,7 @@ export class Admitter {
     }
     if (verdict.value.kind === "new") return false;
     const { entry } = verdict.value;
+    context.pool.adopt(entry);
     this.#parts.counters.repeated++;
     if (entry.record !== undefined) this.settle(item, { status: "accepted", id: candidate.transaction.id });
     else if (entry.waiters === undefined) entry.waiters = [waiterOf(item)];

@@ -17,6 +17,13 @@ export type BatcherParts = FlushParts & {
   readonly onFailed: (error: unknown) => void;
 };
 
+/** A checked batch of another validator that waits for its sync. */
+export type ArrivedBatch = { readonly step: FlushStep; readonly sizeBytes: number };
+
+/** Others' batches made durable by one sync, at most. */
+const ARRIVED_BATCHES_MAX = 64;
+const ARRIVED_SIZE_BYTES_MAX = 2 * 1024 * 1024;
+
 /** Rest, for what nobody waits for an answer to, after a flush that found the disk full or nothing to write. */
 const PAUSE_MS = 1_000;
 
@@ -32,6 +39,9 @@ type Written = { readonly step: FlushStep; readonly location: BatchLocation; rea
 export class Batcher {
   readonly #parts: BatcherParts;
   #open: PoolEntry[] = [];
+  #arrived: ArrivedBatch[] = [];
+  #arrivedSizeBytes = 0;
+  #arrivedSinceMs = 0;
   #openSizeBytes = 0;
   #openSinceMs = 0;
   #isFlushing = false;
@@ -69,6 +79,19 @@ export class Batcher {
     this.#arrivals++;
   }
 
+  /** Takes a checked batch of another validator; voided at once when nothing is written any more. */
+  addArrived(batch: ArrivedBatch): void {
+    if (this.#isFailed || this.#isClosed) {
+      batch.step.onVoid();
+      return;
+    }
+    if (this.#arrived.length === 0) this.#arrivedSinceMs = this.#parts.clock.monotonicMs();
+    this.#arrived.push(batch);
+    this.#arrivedSizeBytes += batch.sizeBytes;
+    this.#arrivals++;
+    this.poke();
+  }
+
   /** Flushes now or later, whatever is due; harmless when nothing is. */
   poke(): void {
     if (this.#isFlushing || this.#isFailed || this.#isClosed) return;
@@ -85,13 +108,15 @@ export class Batcher {
     await this.#drain();
     this.#isClosed = true;
     this.#cancelTimer?.();
+    for (const { step } of this.#arrived.splice(0)) step.onVoid();
   }
 
   async #drain(): Promise<void> {
     for (;;) {
       if (this.#isFlushing) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
       const { state } = this.#parts;
-      if (this.#isFailed || (this.#open.length === 0 && state.released.size === 0 && state.unsavedEnds.length === 0)) return;
+      const isDone = this.#open.length + this.#arrived.length + state.released.size + state.unsavedEnds.length === 0;
+      if (this.#isFailed || isDone) return;
       const before = state.nextRecord;
       this.#start();
       if (this.#isFlushing) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
@@ -105,9 +130,21 @@ export class Batcher {
     const nowMs = clock.monotonicMs();
     const isDue = state.released.size > 0 || isFlushOverdue(state, bounds);
     const dueMs = isDue ? this.#pausedUntilMs - nowMs : Number.POSITIVE_INFINITY;
-    if (this.#open.length === 0) return isDue ? dueMs : undefined;
-    const input = { syncMs: this.#syncMs, arrivalsPerMs: this.#arrivalsPerMs, waitingSizeBytes: this.#openSizeBytes };
-    return Math.min(dueMs, lingerMs(input, bounds) - (nowMs - this.#openSinceMs));
+    const openMs = this.#open.length === 0 ? Number.POSITIVE_INFINITY : this.#lingerMs(this.#openSizeBytes) - (nowMs - this.#openSinceMs);
+    const arrivedMs =
+      this.#arrived.length === 0 ? Number.POSITIVE_INFINITY : this.#lingerMs(this.#arrivedSizeBytes) - (nowMs - this.#arrivedSinceMs);
+    const leftMs = Math.min(dueMs, openMs, arrivedMs);
+    return leftMs === Number.POSITIVE_INFINITY ? undefined : leftMs;
+  }
+
+  /** How long what waits, so many bytes of it, lingers for company. */
+  #lingerMs(waitingSizeBytes: number): number {
+    return lingerMs({ syncMs: this.#syncMs, arrivalsPerMs: this.#arrivalsPerMs, waitingSizeBytes }, this.#parts.bounds);
+  }
+
+  /** Others' batches must not cut ours short: what waits here shares their sync once half its lingering is over. */
+  #isOpenReady(nowMs: number): boolean {
+    return this.#arrived.length === 0 || 2 * (nowMs - this.#openSinceMs) >= this.#lingerMs(this.#openSizeBytes);
   }
 
   #onTimer(): void {
@@ -145,18 +182,19 @@ export class Batcher {
     this.#syncMs = follow(this.#syncMs, tookMs);
     state.counters.syncs++;
     state.counters.syncMs += tookMs;
-    const batches = state.counters.batches;
+    const { batches, foreignBatches } = state.counters;
     const durable = written.filter(({ location }) => location.record < durableRecords);
     for (const { step, location, sizeBytes } of durable) step.onDurable(location, sizeBytes);
     if (durable.length < steps.length) {
       state.counters.diskFull++;
       this.#pausedUntilMs = clock.monotonicMs() + PAUSE_MS;
       for (const step of steps.slice(durable.length)) step.onVoid();
-      this.#parts.onDiskFull(this.#open.splice(0)); // what arrived meanwhile need not wait to hear the same
+      const open = this.#open.splice(0).filter(isUnwritten);
+      this.#parts.onDiskFull(open); // what arrived meanwhile need not wait to hear the same
       this.#openSizeBytes = 0;
     }
     assert(state.replayMark() <= log.nextRecord, "replay starts inside the log");
-    if (state.counters.batches > batches) this.#parts.onBatch();
+    if (state.counters.batches > batches || state.counters.foreignBatches > foreignBatches) this.#parts.onBatch();
   }
 
   #plan(): FlushStep[] {
@@ -165,15 +203,33 @@ export class Batcher {
     this.#arrivalsPerMs = follow(this.#arrivalsPerMs, this.#arrivals / Math.max(1, nowMs - this.#lastFlushMs));
     this.#arrivals = 0;
     this.#lastFlushMs = nowMs;
-    const fresh = this.#open.filter((entry) => !this.#isStale(entry));
+    const takesOpen = this.#isOpenReady(nowMs);
+    const unwritten = this.#open.filter(isUnwritten);
+    const fresh = takesOpen ? unwritten.filter((entry) => !this.#isStale(entry)) : [];
     const released = [...state.released];
     state.released.clear();
     const plan = planFlush(fresh, released, bounds.flushBatchesMax, { height: state.height, nowMs });
     for (const account of plan.cut) state.released.add(account);
-    this.#open = [...plan.rest];
-    this.#openSizeBytes = plan.rest.reduce((sum, { encoded }) => sum + encoded.length, 0);
-    this.#openSinceMs = nowMs;
-    return flushSteps(plan, this.#parts);
+    this.#open = takesOpen ? [...plan.rest] : unwritten.filter(isUnwritten);
+    this.#openSizeBytes = this.#open.reduce((sum, { encoded }) => sum + encoded.length, 0);
+    if (takesOpen) this.#openSinceMs = nowMs;
+    return [...flushSteps(plan, this.#parts), ...this.#takeArrived(nowMs)];
+  }
+
+  /** Behind our own records, so that none of their transactions is on its way into one. */
+  #takeArrived(nowMs: number): FlushStep[] {
+    let sizeBytes = 0;
+    let count = 0;
+    for (const batch of this.#arrived) {
+      if (count >= ARRIVED_BATCHES_MAX || sizeBytes >= ARRIVED_SIZE_BYTES_MAX) break;
+      sizeBytes += batch.sizeBytes;
+      count++;
+    }
+    const taken = this.#arrived.slice(0, count);
+    this.#arrived = this.#arrived.slice(count);
+    this.#arrivedSizeBytes -= sizeBytes;
+    this.#arrivedSinceMs = nowMs;
+    return taken.map(({ step }) => step);
   }
 
   /** The chain may have moved since it was admitted. */
@@ -194,6 +250,12 @@ export class Batcher {
     this.#isFlushing = false;
     this.#isFailed = true;
     this.#parts.onFailed(error);
+    for (const { step } of this.#arrived.splice(0)) step.onVoid();
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
+}
+
+/** Whether no record holds it and somebody waits to hear: another validator's batch may hold it by now. */
+function isUnwritten({ place }: PoolEntry): boolean {
+  return place === "open" || place === "gone";
 }

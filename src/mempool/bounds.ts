@@ -17,6 +17,15 @@ export type MempoolBounds = {
   readonly sourceIntakeSizeBytesMax: number;
   /** Transactions of one account with one nonce; see `checkRival`. */
   readonly rivalsMax: number;
+  /** In uncommitted batches of all other validators together; each of them has an equal share. Beyond it theirs wait. */
+  readonly foreignCountMax: number;
+  readonly foreignSizeBytesMax: number;
+  /** Bytes of others' batches that are checked or wait for their sync, unless blocks wait for them. */
+  readonly arrivingSizeBytesMax: number;
+  /** Digests of faulty batches remembered, so that none is fetched twice; the oldest is forgotten first. */
+  readonly faultyCountMax: number;
+  /** How long a leader leaves out a batch that is not known to be held by a quorum (R2). */
+  readonly offerAfterMs: number;
   /** Digests of COSE bytes known to be well signed; the older half is forgotten when full. */
   readonly verifiedCountMax: number;
   /** Ids remembered as expired or superseded; the oldest is forgotten first. */
@@ -51,6 +60,11 @@ export const DEFAULT_MEMPOOL_BOUNDS: MempoolBounds = {
   sourceIntakeCountMax: 8_192,
   sourceIntakeSizeBytesMax: 4 * MEBIBYTE,
   rivalsMax: 4,
+  foreignCountMax: 100_000,
+  foreignSizeBytesMax: 64 * MEBIBYTE,
+  arrivingSizeBytesMax: 8 * MEBIBYTE,
+  faultyCountMax: 4_096,
+  offerAfterMs: 1_000,
   verifiedCountMax: 65_536,
   endedCountMax: 100_000,
   decodedCountMax: 16_384,

@@ -21,6 +21,9 @@ export type BlockOutcome = {
 /** Watched accounts looked at again after a block; the rest have their turn after the next, or when the timer ticks. */
 const WOKEN_PER_BLOCK = 1_024;
 
+/** Turns among the holders of a silent author's transactions, in blocks. */
+const FOREIGN_TURNS = 32;
+
 /**
  * Follows a committed block: executed transactions leave, skipped ones are kept for another batch, those whose nonce was
  * used by another or whose last height is over end. A block at or below the height reflected is known already.
@@ -52,7 +55,7 @@ export function onBlockCommitted(
     const digestHex = toHex(digest);
     const isForeign = isForeignBatch(state, digestHex, author);
     for (const entry of state.onBatchCommitted(digestHex)) {
-      onSkipped(entry, clock, isForeign);
+      onSkipped(entry, clock, isForeign && entry.isForeign ? turnOf(author, entry.id) : undefined);
       state.counters.skipped++;
       touched.add(entry.account);
     }
@@ -65,8 +68,15 @@ export function onBlockCommitted(
 }
 
 function isForeignBatch(state: MempoolState, digestHex: string, author: string): boolean {
-  const header = state.pending.get(digestHex)?.batch.header ?? state.fading.get(digestHex)?.batch.batch.header;
-  return header !== undefined && toHex(header.author) !== author;
+  const batch = state.pending.get(digestHex) ?? state.fading.get(digestHex)?.batch;
+  return batch !== undefined && batch.authorHex !== author;
+}
+
+/** Holders take turns, so that the first to batch a silent author's transaction again saves the others from it. */
+function turnOf(author: string, id: string): number {
+  const digits = 4;
+  const [mine, its] = [author.slice(0, digits), id.slice(0, digits)];
+  return (Number.parseInt(mine, 16) ^ Number.parseInt(its, 16)) % FOREIGN_TURNS;
 }
 
 /** An open transaction is not accepted yet: the batcher refuses it when it comes to write it. */

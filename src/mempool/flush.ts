@@ -1,5 +1,5 @@
 import type { Signer } from "../crypto/index.ts";
-import { toHex } from "../kernel/index.ts";
+import { type Clock, toHex } from "../kernel/index.ts";
 import { type Batch, makeBatch } from "../protocol/index.ts";
 import type { BatchLog } from "./batch-log.ts";
 import type { MempoolBounds } from "./bounds.ts";
@@ -23,6 +23,7 @@ export type FlushParts = {
   readonly bounds: MempoolBounds;
   readonly signer: Signer;
   readonly chainId: Uint8Array;
+  readonly clock: Clock;
   /** Called with the transactions of a record that became durable, and with their batch when they are in one. */
   readonly onAccepted: (entries: readonly PoolEntry[], batch?: PendingBatch) => void;
   /** Called with transactions that were admitted and could not be written. */
@@ -64,7 +65,7 @@ function batchStep(entries: readonly PoolEntry[], parts: FlushParts): FlushStep 
     onDurable: (location, recordSizeBytes) => {
       if (batch === undefined) return;
       const sizeBytes = recordSizeBytes - 1;
-      const pending = newPendingBatch(batch, sizeBytes, location, entries);
+      const pending = newPendingBatch(batch, sizeBytes, location, entries, parts.clock.monotonicMs());
       state.listBatch(pending, recordSizeBytes);
       state.counters.batches++;
       state.counters.batchedTransactions += entries.length;
@@ -81,9 +82,11 @@ export function newPendingBatch(
   sizeBytes: number,
   location: BatchLocation,
   entries: readonly (PoolEntry | undefined)[],
+  sinceMs: number,
 ): PendingBatch {
-  const digestHex = toHex(batch.digest);
-  return { batch, digestHex, sizeBytes, location, firstRecord: location.record, entries, liveCount: 0, isStuck: false, held: undefined };
+  const names = { digestHex: toHex(batch.digest), authorHex: toHex(batch.header.author) };
+  const start = { liveCount: 0, isStuck: false, isOffered: false, held: undefined };
+  return { batch, ...names, sizeBytes, location, firstRecord: location.record, entries, sinceMs, ...start };
 }
 
 function keptStep(entries: readonly PoolEntry[], parts: FlushParts): FlushStep {

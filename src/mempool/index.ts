@@ -14,6 +14,7 @@
  */
 export * from "./bounds.ts";
 export type { BlockOutcome } from "./commit.ts";
+export * from "./dissemination/index.ts";
 export * from "./metrics.ts";
 export * from "./service.ts";
 export * from "./types.ts";

@@ -24,7 +24,12 @@ const END_BYTES = 33;
 
 /** A batch record: the byte 1, then the batch's own encoding. */
 export function encodeBatchRecord(batch: Batch): Uint8Array {
-  return concatBytes(Uint8Array.of(TAG.batch), encodeBatch(batch));
+  return batchRecordOf(encodeBatch(batch));
+}
+
+/** A batch record of a batch's encoding. */
+export function batchRecordOf(encoded: Uint8Array): Uint8Array {
+  return concatBytes(Uint8Array.of(TAG.batch), encoded);
 }
 
 /** A record of transactions outside batches: the byte 2, then an array of their COSE bytes. Bounded like a batch. */

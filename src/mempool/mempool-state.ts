@@ -1,4 +1,5 @@
 import { assert } from "../kernel/index.ts";
+import { AuthorUsage } from "./author-usage.ts";
 import type { MempoolBounds } from "./bounds.ts";
 import { EndedMemory } from "./ended-memory.ts";
 import type { End } from "./log-record.ts";
@@ -6,7 +7,7 @@ import type { MempoolCounters } from "./metrics.ts";
 import { Pool } from "./pool.ts";
 import type { Account, PendingBatch, PoolEntry } from "./pool-entry.ts";
 import { RecordPins } from "./record-pins.ts";
-import type { BatchLocation, EndedStatus } from "./types.ts";
+import type { BatchLocation, BatchRelease, EndedStatus } from "./types.ts";
 
 /** Blocks that a batch without live transactions is still served for: a block that names it may yet become final. */
 const FADING_BLOCKS = 64;
@@ -47,8 +48,14 @@ export class MempoolState {
   /** Raised by every change that may make a batch includable or not. */
   version = 0;
   readonly counters: MempoolCounters;
+  /** What others' uncommitted batches take. */
+  readonly authors: AuthorUsage;
+  /** Batches that left the list since those who disseminate were last told, by digest in hexadecimal. */
+  untoldReleases: BatchRelease[] = [];
 
-  constructor(bounds: MempoolBounds, counters: MempoolCounters, height: number, timeMs: number) {
+  /** @param author our key in hexadecimal */
+  constructor(bounds: MempoolBounds, counters: MempoolCounters, height: number, timeMs: number, author = "") {
+    this.authors = new AuthorUsage(author);
     this.ended = new EndedMemory(bounds.endedCountMax);
     this.counters = counters;
     this.height = height;
@@ -76,6 +83,7 @@ export class MempoolState {
     }
     this.#addRecord(batch.location.record, recordSizeBytes, pins);
     this.pending.set(batch.digestHex, batch);
+    this.authors.add(batch.authorHex, batch.entries.length, batch.sizeBytes);
     if (batch.liveCount === 0) this.#fade(batch);
     this.version++;
   }
@@ -155,6 +163,8 @@ export class MempoolState {
     if (batch === undefined) return [];
     this.pending.delete(digestHex);
     this.fading.delete(digestHex);
+    this.authors.remove(batch.authorHex, batch.entries.length, batch.sizeBytes);
+    this.untoldReleases.push({ digest: batch.batch.digest, isCommitted: true });
     this.pins.release(batch.location.record);
     this.version++;
     const skipped = batch.entries.filter((entry): entry is PoolEntry => entry?.batch === batch);
@@ -176,6 +186,8 @@ export class MempoolState {
     for (const [digestHex, { batch, untilHeight }] of this.fading) {
       if (untilHeight > height) continue;
       this.fading.delete(digestHex);
+      this.authors.remove(batch.authorHex, batch.entries.length, batch.sizeBytes);
+      this.untoldReleases.push({ digest: batch.batch.digest, isCommitted: false });
       this.pins.release(batch.location.record);
     }
   }

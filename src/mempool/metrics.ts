@@ -1,4 +1,5 @@
 import type { RejectionCode } from "../protocol/index.ts";
+import type { BatchFault } from "./types.ts";
 
 /** What the mempool has done since it started: running totals, for monitoring to read. Times in milliseconds. */
 export type MempoolCounters = {
@@ -18,6 +19,14 @@ export type MempoolCounters = {
   batches: number;
   batchedTransactions: number;
   batchedSizeBytes: number;
+  /** Batches of other validators that became durable here, and their transactions and bytes. */
+  foreignBatches: number;
+  foreignTransactions: number;
+  foreignSizeBytes: number;
+  /** Of the transactions in them, those followed here already. */
+  foreignRepeated: number;
+  /** Batches of peers that were not taken, by reason. */
+  refusedBatches: Partial<Record<BatchFault, number>>;
   /** Bytes written for transactions with gaps before them. */
   keptSizeBytes: number;
   /** Bytes written again so that the log's replay stays short. */
@@ -43,6 +52,11 @@ export function newMempoolCounters(): MempoolCounters {
     batches: 0,
     batchedTransactions: 0,
     batchedSizeBytes: 0,
+    foreignBatches: 0,
+    foreignTransactions: 0,
+    foreignSizeBytes: 0,
+    foreignRepeated: 0,
+    refusedBatches: {},
     keptSizeBytes: 0,
     movedSizeBytes: 0,
     syncs: 0,

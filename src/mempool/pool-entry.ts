@@ -28,8 +28,10 @@ export type Admitted = {
   readonly cost: bigint;
   /** COSE bytes, of its own: not a view into a request's body. */
   readonly encoded: Uint8Array;
-  /** Who submitted it; empty after a restart. */
+  /** Who submitted it; empty after a restart, and for what came in another validator's batch. */
   readonly source: string;
+  /** Whether it came in another validator's batch and nobody submitted it here. */
+  readonly isForeign?: boolean;
 };
 
 /** A transaction of the pool. Lean: a decoded transaction takes ten times its bytes, so it is decoded when needed. */
@@ -42,6 +44,8 @@ export class PoolEntry {
   readonly cost: bigint;
   readonly encoded: Uint8Array;
   readonly source: string;
+  /** Until somebody submits it here too. */
+  isForeign: boolean;
   readonly account: Account;
   place: Place = "open";
   /** Newest durable record that holds its bytes. */
@@ -69,6 +73,7 @@ export class PoolEntry {
     this.cost = admitted.cost;
     this.encoded = admitted.encoded;
     this.source = admitted.source;
+    this.isForeign = admitted.isForeign ?? false;
     this.account = account;
   }
 }
@@ -158,6 +163,8 @@ export class Account {
 export type PendingBatch = {
   readonly batch: Batch;
   readonly digestHex: string;
+  /** Its author's key in hexadecimal. */
+  readonly authorHex: string;
   /** Bytes of its encoding. */
   readonly sizeBytes: number;
   /** Its place in the log; a newer one after its record moved forward. */
@@ -170,6 +177,10 @@ export type PendingBatch = {
   liveCount: number;
   /** Whether nothing in it could execute when it was last looked at. */
   isStuck: boolean;
+  /** When it was listed, by the monotonic clock. */
+  readonly sinceMs: number;
+  /** Whether a leader here may propose it: enough others hold it, or it waited for that long enough (R2). */
+  isOffered: boolean;
   /** As blocks take it, with its transactions decoded, while there is room for that. */
   held: HeldBatch | undefined;
 };

@@ -17,6 +17,8 @@ export class Pool {
   readonly #usage = new Map<string, { count: number; sizeBytes: number }>();
   readonly #byExpiry = new Map<number, Set<PoolEntry>>();
   #sizeBytes = 0;
+  #foreignCount = 0;
+  #foreignSizeBytes = 0;
 
   /** Live transactions. */
   get count(): number {
@@ -26,6 +28,11 @@ export class Pool {
   /** Bytes of COSE of the live transactions. */
   get sizeBytes(): number {
     return this.#sizeBytes;
+  }
+
+  /** Live transactions that were submitted here: what came in others' batches alone has room of its own. */
+  get ownUse(): Usage {
+    return { count: this.count - this.#foreignCount, sizeBytes: this.#sizeBytes - this.#foreignSizeBytes };
   }
 
   /** Senders with live transactions. */
@@ -82,6 +89,14 @@ export class Pool {
     return entry;
   }
 
+  /** Notes that a transaction that came in another's batch was submitted here too. */
+  adopt(entry: PoolEntry): void {
+    if (!entry.isForeign) return;
+    entry.isForeign = false;
+    this.#foreignCount--;
+    this.#foreignSizeBytes -= entry.encoded.length;
+  }
+
   /** Takes out a transaction that ended or was refused after all. */
   remove(entry: PoolEntry): void {
     assert(this.#byId.get(entry.id) === entry, "a transaction that leaves the pool is in it");
@@ -106,6 +121,10 @@ export class Pool {
   }
 
   #count(entry: PoolEntry, direction: 1 | -1): void {
+    if (entry.isForeign) {
+      this.#foreignCount += direction;
+      this.#foreignSizeBytes += direction * entry.encoded.length;
+    }
     if (entry.source === "") return;
     let usage = this.#usage.get(entry.source);
     if (usage === undefined) {

@@ -59,12 +59,17 @@ export function wakeWatched(state: MempoolState, tip: FinalizedTip, clock: Retry
   for (const account of turn) wake(state, account, tip, clock, aad); // goes behind the others when it is watched again
 }
 
-/** Notes that a block named a transaction without executing it: each time it waits longer for another try. */
-export function onSkipped(entry: PoolEntry, clock: RetryClock, isForeign: boolean): void {
+/**
+ * Notes that a block named a transaction without executing it: each time it waits longer for another try.
+ *
+ * @param turn for another author's: blocks beyond the time that is left to its author
+ */
+export function onSkipped(entry: PoolEntry, clock: RetryClock, turn: number | undefined): void {
   const factor = 2 ** Math.min(entry.skips, 6);
   entry.skips++;
-  entry.retryHeight = clock.height + (isForeign ? FOREIGN_RETRY_BLOCKS : Math.min(factor, RETRY_BLOCKS_MAX));
-  entry.retryAtMs = clock.nowMs + RETRY_MS * (isForeign ? FOREIGN_RETRY_BLOCKS : factor);
+  const foreign = turn === undefined ? undefined : FOREIGN_RETRY_BLOCKS + turn;
+  entry.retryHeight = clock.height + (foreign ?? Math.min(factor, RETRY_BLOCKS_MAX));
+  entry.retryAtMs = clock.nowMs + RETRY_MS * (foreign ?? factor);
 }
 
 /** Decodes a transaction of the pool again. */

@@ -16,6 +16,9 @@ export type ReplayParts = {
   readonly chain: ChainIndex;
   readonly tip: FinalizedTip;
   readonly aad: Uint8Array;
+  /** Our key in hexadecimal: what is in others' batches only is theirs to batch again. */
+  readonly author: string;
+  readonly nowMs: number;
 };
 
 /** What is rebuilt before the pins are counted. */
@@ -68,14 +71,16 @@ function replayBatch(parts: ReplayParts, rebuilt: Rebuilt, record: Extract<LogRe
     for (const entry of known.entries) if (entry?.batch === known) entry.record = location.record;
     return;
   }
-  const entries = batch.transactions.map((encoded) => replayTransaction(parts, rebuilt, encoded, location));
-  const pending = newPendingBatch(ownCopy(batch, entries), sizeBytes, location, entries);
+  const isForeign = toHex(batch.header.author) !== parts.author;
+  const entries = batch.transactions.map((encoded) => replayTransaction(parts, rebuilt, encoded, location, isForeign));
+  const pending = newPendingBatch(ownCopy(batch, entries), sizeBytes, location, entries, parts.nowMs);
   for (const entry of entries) if (entry !== undefined) moveIntoBatch(entry, pending);
   state.pending.set(digestHex, pending);
+  state.authors.add(pending.authorHex, entries.length, sizeBytes);
 }
 
 /** The batch over the pool's copies of its transactions, so that the record's bytes are not held twice. */
-function ownCopy(batch: Batch, entries: readonly (PoolEntry | undefined)[]): Batch {
+export function ownCopy(batch: Batch, entries: readonly (PoolEntry | undefined)[]): Batch {
   const transactions = batch.transactions.map((encoded, i) => {
     const entry = entries[i];
     return entry !== undefined && bytesEqual(entry.encoded, encoded) ? entry.encoded : encoded.slice();
@@ -96,7 +101,7 @@ function moveIntoBatch(entry: PoolEntry, batch: PendingBatch): void {
 
 function replayKept(parts: ReplayParts, rebuilt: Rebuilt, transactions: readonly Uint8Array[], location: BatchLocation): void {
   for (const encoded of transactions) {
-    const entry = replayTransaction(parts, rebuilt, encoded, location);
+    const entry = replayTransaction(parts, rebuilt, encoded, location, false);
     if (entry === undefined || entry.batch !== undefined) continue;
     entry.place = "kept";
     entry.record = location.record;
@@ -104,7 +109,13 @@ function replayKept(parts: ReplayParts, rebuilt: Rebuilt, transactions: readonly
 }
 
 /** The transaction as the pool holds it; undefined when it ended, finally or otherwise. */
-function replayTransaction(parts: ReplayParts, rebuilt: Rebuilt, encoded: Uint8Array, location: BatchLocation): PoolEntry | undefined {
+function replayTransaction(
+  parts: ReplayParts,
+  rebuilt: Rebuilt,
+  encoded: Uint8Array,
+  location: BatchLocation,
+  isForeign: boolean,
+): PoolEntry | undefined {
   const { state, tip, aad } = parts;
   const decoded = decodeTransaction(aad, encoded);
   if (!decoded.ok) {
@@ -118,7 +129,7 @@ function replayTransaction(parts: ReplayParts, rebuilt: Rebuilt, encoded: Uint8A
   const status = endOf(parts, transaction, nextNonce);
   if (status === undefined) {
     const sender = toHex(transaction.sender);
-    const admitted = admittedOf({ transaction, id, sender, source: "" }, tip.view);
+    const admitted = { ...admittedOf({ transaction, id, sender, source: "" }, tip.view), isForeign };
     return state.pool.add(admitted, { hex: sender, nextNonce });
   }
   if (status !== "final") rebuilt.foundEnded.set(id, { status, record: location.record });

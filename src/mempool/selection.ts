@@ -13,6 +13,9 @@ const MISFITS_MAX = 16;
  * and the front of its account is not known to be unpayable. A batch that cannot execute is not work: it is marked as
  * stuck and not looked at again until `wake` finds that one of its transactions can.
  *
+ * A batch is offered to a block once weight Q is known to hold it, or once it waited for that long enough: a leader that
+ * names what few hold makes the others fetch before they can vote (R2).
+ *
  * @param isExcluded names batches, by digest in hexadecimal, that an unfinalized ancestor holds
  */
 export function selectBatches(state: MempoolState, room: BlockRoom, isExcluded: (digestHex: string) => boolean): readonly PendingBatch[] {
@@ -21,18 +24,24 @@ export function selectBatches(state: MempoolState, room: BlockRoom, isExcluded: 
   let bytes = 0;
   let transactions = 0;
   let misfits = 0;
+  let isPartial = false;
   for (const batch of state.pending.values()) {
     if (batch.isStuck) continue;
     const excluded = isExcluded(batch.digestHex);
+    if (!excluded && !batch.isOffered) {
+      isPartial = true;
+      continue;
+    }
     const count = batch.entries.length;
     if (!excluded && (bytes + batch.sizeBytes > room.bytes || transactions + count > room.transactions)) {
       misfits++;
+      isPartial = true;
       if (misfits > MISFITS_MAX || transactions >= room.transactions || bytes >= room.bytes) break;
       continue;
     }
     if (!advance(state, batch, nonces)) {
       // What a passed-over batch would enable is not known, so only a complete view may call a batch stuck.
-      if (misfits === 0 && !excluded) batch.isStuck = true;
+      if (!isPartial && !excluded) batch.isStuck = true;
       continue;
     }
     if (excluded) continue;
@@ -43,13 +52,18 @@ export function selectBatches(state: MempoolState, room: BlockRoom, isExcluded: 
   return selected;
 }
 
-/** Whether any pending batch could execute something on the finalized state. */
+/** Whether any offered batch could execute something on the finalized state. */
 export function hasExecutableBatch(state: MempoolState): boolean {
   const nonces = new Map<Account, bigint>();
+  let isPartial = false;
   for (const batch of state.pending.values()) {
     if (batch.isStuck) continue;
+    if (!batch.isOffered) {
+      isPartial = true;
+      continue;
+    }
     if (advance(state, batch, nonces)) return true;
-    batch.isStuck = true;
+    if (!isPartial) batch.isStuck = true;
   }
   return false;
 }

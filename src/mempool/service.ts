@@ -1,10 +1,11 @@
 import type { SignatureClaim, Signer } from "../crypto/index.ts";
-import { assert, type CancelTimer, type Clock, type Log, parseHex, present, type Timers, toHex } from "../kernel/index.ts";
+import { assert, bytesEqual, type CancelTimer, type Clock, type Log, parseHex, present, type Timers, toHex } from "../kernel/index.ts";
 import type { AdmissionRules, LedgerView } from "../ledger/index.ts";
-import { transactionAad } from "../protocol/index.ts";
+import { encodeBatch, transactionAad } from "../protocol/index.ts";
 import type { RecordLog } from "../storage/index.ts";
 import { type AdmissionContext, type FinalizedTip, staleRefusal } from "./admission.ts";
 import { Admitter } from "./admitter.ts";
+import { BatchDoor, type Receipt } from "./batch-door.ts";
 import { BatchLog } from "./batch-log.ts";
 import { Batcher } from "./batcher.ts";
 import { DEFAULT_MEMPOOL_BOUNDS, type MempoolBounds } from "./bounds.ts";
@@ -20,13 +21,18 @@ import { replayLog } from "./replay.ts";
 import { type BlockRoom, hasExecutableBatch, selectBatches } from "./selection.ts";
 import {
   type BatchLocation,
+  type BatchRelease,
   type ChainIndex,
+  type DurableBatch,
+  type EpochMembers,
   type HeldBatch,
   MempoolFailed,
+  type ReceiveVerdict,
   type Refusal,
   type SubmitOutcome,
   type TransactionStatus,
 } from "./types.ts";
+import { VerifiedCache } from "./verified-cache.ts";
 
 /** What the mempool is built from. */
 export type MempoolParts = {
@@ -52,8 +58,17 @@ export type MempoolParts = {
   readonly isSyncing?: () => boolean;
   /** Bytes that can still be written where the log lies; default unknown. */
   readonly freeSpaceBytes?: () => number | undefined;
-  /** Told of each batch that became durable here; default nobody. */
-  readonly onBatchDurable?: (batch: { readonly digest: Uint8Array; readonly count: number; readonly sizeBytes: number }) => void;
+  /**
+   * The sets whose members' batches are taken in, the running epoch's first. With more than one member a batch waits for
+   * `offer` before blocks get it. Default: a validator alone.
+   */
+  readonly epochs?: () => readonly EpochMembers[];
+  /** Told of each batch that became durable here, own or other; default nobody. */
+  readonly onBatchDurable?: (batch: DurableBatch) => void;
+  /** Told of each batch that a block executed, or in which nothing can execute any more; default nobody. */
+  readonly onBatchReleased?: (release: BatchRelease) => void;
+  /** Told encoded evidence against the author of a faulty batch (R11); default nobody. */
+  readonly onEvidence?: (evidence: Uint8Array) => void;
   /** Told the ids that ended without executing, once their status says so; default nobody. */
   readonly onEnded?: (ids: readonly Uint8Array[]) => void;
   /** Called when a batch became includable: wakes consensus. */
@@ -80,11 +95,13 @@ export class Mempool {
   readonly #space: SpaceWatch;
   readonly #admitter: Admitter;
   readonly #batcher: Batcher;
+  readonly #door: BatchDoor;
   readonly #author: string;
   #isStopping = false;
   #failure: MempoolFailed | undefined;
   #includable: { readonly version: number; readonly value: boolean } = { version: -1, value: false };
   #cancelTick: CancelTimer | undefined;
+  #cancelOffer: CancelTimer | undefined;
 
   constructor(parts: MempoolParts) {
     this.#parts = parts;
@@ -93,7 +110,8 @@ export class Mempool {
     this.#author = toHex(parts.signer.publicKey);
     const { clock, timers, signer, chainId } = parts;
     const counters = newMempoolCounters();
-    const state = new MempoolState(this.#bounds, counters, parts.tip.height, parts.tip.timeMs);
+    const state = new MempoolState(this.#bounds, counters, parts.tip.height, parts.tip.timeMs, this.#author);
+    const verified = new VerifiedCache(this.#bounds.verifiedCountMax);
     const log = new BatchLog(parts.log);
     this.#state = state;
     this.#log = log;
@@ -108,12 +126,22 @@ export class Mempool {
       onFailed: (error) => this.#fail(error),
     });
     this.#admitter = new Admitter({
-      ...{ bounds: this.#bounds, timers, aad: this.#aad, counters, verifyMany: parts.verifyMany },
+      ...{ bounds: this.#bounds, timers, aad: this.#aad, counters, verified, verifyMany: parts.verifyMany },
       context: () => this.#context(),
       findStandstill: () => this.#findStandstill(),
       onAdmitted: (entry) => this.#onAdmitted(entry),
       onRoundEnd: () => this.#batcher.poke(),
       onFailed: (error) => this.#fail(error),
+    });
+    this.#door = new BatchDoor({
+      ...{ state, bounds: this.#bounds, chainId, aad: this.#aad, clock, verified, verifyMany: parts.verifyMany },
+      epochs: () => this.#epochs(),
+      tip: () => this.#tip(),
+      isHeld: (digest) => this.isHeld(digest),
+      isSpaceLow: () => this.#space.findClosure() !== undefined,
+      write: (batch) => this.#batcher.addArrived(batch),
+      onListed: (batch, answered) => this.#onForeignListed(batch, answered),
+      onEvidence: (evidence) => parts.onEvidence?.(evidence),
     });
   }
 
@@ -125,7 +153,11 @@ export class Mempool {
   start(mark: number): void {
     const { chain } = this.#parts;
     const tip = this.#tip();
-    const records = replayLog({ state: this.#state, log: this.#log, chain, tip, aad: this.#aad }, mark);
+    const { author, nowMs } = { author: this.#author, nowMs: this.#nowMs() };
+    const records = replayLog({ state: this.#state, log: this.#log, chain, tip, aad: this.#aad, author, nowMs }, mark);
+    this.#state.untoldReleases = []; // nobody was told that they are here
+    for (const batch of this.#state.pending.values()) batch.isOffered = this.#isAlone();
+    this.#armOffers();
     const accounts = new Set<Account>();
     for (const { account } of this.#state.pool.entries()) accounts.add(account);
     for (const account of accounts) wake(this.#state, account, tip, this.#retryClock(), this.#aad);
@@ -187,10 +219,64 @@ export class Mempool {
     };
   }
 
+  /**
+   * Takes in a batch from a peer: settles once it is durable here and listed, or refused.
+   *
+   * @returns never rejects; `closed` after a failure
+   */
+  receive(encoded: Uint8Array, receipt: Receipt): Promise<ReceiveVerdict> {
+    return this.#door.receive(encoded, receipt).catch((error: unknown) => {
+      this.#fail(error); // the environment, or a defect: what a verdict would be is open
+      return { status: "refused", code: "closed" };
+    });
+  }
+
+  /** Whether a batch is durable here: waiting for a block, or named by a committed one. */
+  isHeld(digest: Uint8Array): boolean {
+    const digestHex = toHex(digest);
+    return this.#state.pending.has(digestHex) || this.#state.fading.has(digestHex) || this.#parts.chain.findBatch(digest) !== undefined;
+  }
+
+  /** Whether a digest is known to be of a batch that its author should not have signed. */
+  isFaulty(digest: Uint8Array): boolean {
+    return this.#door.isFaulty(toHex(digest));
+  }
+
+  /** A batch as peers get it, pending or committed; undefined when not held. Damage throws. */
+  findEncoded(digest: Uint8Array): Uint8Array | undefined {
+    const digestHex = toHex(digest);
+    const listed = this.#state.pending.get(digestHex) ?? this.#state.fading.get(digestHex)?.batch;
+    if (listed !== undefined) return encodeBatch(listed.batch);
+    const committed = this.#parts.chain.findBatch(digest);
+    const record = committed && this.#log.read(committed.location);
+    return record?.kind === "batch" && bytesEqual(record.batch.digest, digest) ? encodeBatch(record.batch) : undefined;
+  }
+
+  /** The batches that wait for a block, oldest first. */
+  pendingBatches(): readonly DurableBatch[] {
+    return Array.from(this.#state.pending.values(), (batch) => this.#durable(batch));
+  }
+
+  /** The pending batch that holds a transaction, by digest; undefined when none does. */
+  findBatchOf(id: Uint8Array): Uint8Array | undefined {
+    return this.#state.pool.find(toHex(id))?.batch?.batch.digest;
+  }
+
+  /** Lets blocks have a batch that enough others are known to hold (R2); harmless for one that is not pending. */
+  offer(digest: Uint8Array): void {
+    const batch = this.#state.pending.get(toHex(digest));
+    if (batch === undefined || batch.isOffered) return;
+    batch.isOffered = true;
+    this.#state.version++;
+    if (this.hasIncludable()) this.#parts.onWork();
+  }
+
   /** Refuses new submissions, judges and answers what was submitted, saves ends; afterwards nothing writes to the log. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#cancelTick?.();
+    this.#cancelOffer?.();
+    this.#door.close();
     await this.#admitter.drain();
     await this.#batcher.close();
   }
@@ -234,6 +320,7 @@ export class Mempool {
     onBlockCommitted(this.#state, outcome, tip, { height: outcome.height, nowMs: this.#nowMs() }, this.#aad, this.#author);
     this.#held.forgetEnded();
     this.#tellEnds();
+    this.#tellReleases();
     this.#batcher.poke();
   }
 
@@ -246,6 +333,13 @@ export class Mempool {
     let lowest = Math.min(lowestOfBlocks, this.#state.replayMark());
     for (const { firstRecord } of this.#state.pending.values()) lowest = Math.min(lowest, firstRecord);
     this.#log.dropBefore(lowest);
+  }
+
+  #tellReleases(): void {
+    const releases = this.#state.untoldReleases;
+    if (releases.length === 0) return;
+    this.#state.untoldReleases = [];
+    for (const release of releases) this.#parts.onBatchReleased?.(release);
   }
 
   #tellEnds(): void {
@@ -263,13 +357,56 @@ export class Mempool {
   #onAccepted(entries: readonly PoolEntry[], batch: PendingBatch | undefined): void {
     if (batch !== undefined) {
       this.#held.adopt(batch);
-      const { digest, header } = batch.batch;
-      this.#parts.onBatchDurable?.({ digest, count: header.count, sizeBytes: batch.sizeBytes });
+      this.#onListed(batch);
     }
     for (const entry of entries) {
       entry.decoded = undefined;
       this.#settle(entry, { status: "accepted", id: bytesOfId(entry) });
     }
+  }
+
+  #onForeignListed(batch: PendingBatch, answered: readonly PoolEntry[]): void {
+    const accounts = new Set<Account>();
+    for (const entry of batch.entries) if (entry?.batch === batch) accounts.add(entry.account);
+    for (const account of accounts) wake(this.#state, account, this.#tip(), this.#retryClock(), this.#aad);
+    this.#held.adopt(batch);
+    this.#onListed(batch);
+    for (const entry of answered) this.#settle(entry, { status: "accepted", id: bytesOfId(entry) });
+  }
+
+  #onListed(batch: PendingBatch): void {
+    batch.isOffered = this.#isAlone();
+    if (!batch.isOffered) this.#armOffers();
+    this.#parts.onBatchDurable?.(this.#durable(batch));
+    this.#tellReleases();
+  }
+
+  #durable({ batch, authorHex, sizeBytes }: PendingBatch): DurableBatch {
+    return { digest: batch.digest, count: batch.header.count, sizeBytes, isOwn: authorHex === this.#author };
+  }
+
+  #epochs(): readonly EpochMembers[] {
+    return this.#parts.epochs?.() ?? [];
+  }
+
+  /** Whether there is nobody else whose holding a batch could be waited for. */
+  #isAlone(): boolean {
+    return (this.#epochs()[0]?.validatorSet.validators.length ?? 1) === 1;
+  }
+
+  /** After a while a batch is offered whoever holds it: what is known of others may be wrong, and they can fetch it. */
+  #armOffers(): void {
+    if (this.#cancelOffer !== undefined || this.#isStopping) return;
+    let firstMs = Number.POSITIVE_INFINITY;
+    for (const { isOffered, sinceMs } of this.#state.pending.values()) if (!isOffered) firstMs = Math.min(firstMs, sinceMs);
+    if (firstMs === Number.POSITIVE_INFINITY) return;
+    const leftMs = Math.max(0, firstMs + this.#bounds.offerAfterMs - this.#nowMs());
+    this.#cancelOffer = this.#parts.timers.after(leftMs, () => {
+      this.#cancelOffer = undefined;
+      for (const { sinceMs, isOffered, batch } of [...this.#state.pending.values()])
+        if (!isOffered && sinceMs + this.#bounds.offerAfterMs <= this.#nowMs()) this.offer(batch.digest);
+      this.#armOffers();
+    });
   }
 
   #onDiskFull(entries: readonly PoolEntry[]): void {
@@ -343,6 +480,8 @@ export class Mempool {
     if (this.#failure !== undefined) return;
     this.#failure = new MempoolFailed("the mempool failed; what it had not answered may or may not be durable", { cause: error });
     this.#cancelTick?.();
+    this.#cancelOffer?.();
+    this.#door.close();
     this.#admitter.fail(this.#failure);
     this.#parts.journal.error("mempool.failed", { error: error instanceof Error ? error.message : String(error) });
     this.#parts.onFatal(error);

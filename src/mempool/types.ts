@@ -1,4 +1,4 @@
-import type { BatchHeader, RejectionCode, Transaction } from "../protocol/index.ts";
+import type { BatchHeader, RejectionCode, Transaction, ValidatorSet } from "../protocol/index.ts";
 
 /** How an accepted transaction ends without executing. */
 export type EndedStatus = "expired" | "superseded";
@@ -40,6 +40,40 @@ export type HeldBatch = {
   readonly sizeBytes: number;
   readonly location: BatchLocation;
 };
+
+/** A batch that no longer waits for a block: a committed one names it, or nothing in it could execute for long enough. */
+export type BatchRelease = { readonly digest: Uint8Array; readonly isCommitted: boolean };
+
+/** A batch that became durable here and waits for a block. */
+export type DurableBatch = {
+  readonly digest: Uint8Array;
+  readonly count: number;
+  readonly sizeBytes: number;
+  /** Whether we are its author. */
+  readonly isOwn: boolean;
+};
+
+/** The validators of an epoch. */
+export type EpochMembers = { readonly epoch: number; readonly validatorSet: ValidatorSet };
+
+/**
+ * Why a peer's batch was not taken. Of its sender: `malformed`, `tooLarge`, `wrongDigest` (not the one asked for),
+ * `badSignature` (not its author's). Of its author: `faulty`. Of nobody: `unknownAuthor` (in no set known here), `full`,
+ * `diskFull`, `closed` (this node stops or failed).
+ */
+export type BatchFault =
+  | "malformed"
+  | "tooLarge"
+  | "wrongDigest"
+  | "badSignature"
+  | "faulty"
+  | "unknownAuthor"
+  | "full"
+  | "diskFull"
+  | "closed";
+
+/** What became of a peer's batch: durable here (now, or it was before), or not taken. */
+export type ReceiveVerdict = { readonly status: "held" } | { readonly status: "refused"; readonly code: BatchFault };
 
 /** A batch that a committed block names. */
 export type CommittedBatch = {

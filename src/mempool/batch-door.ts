@@ -1,0 +1,231 @@
+import { type SignatureClaim, sha256 } from "../crypto/index.ts";
+import { assert, bytesEqual, type Clock, present, toHex } from "../kernel/index.ts";
+import {
+  type Batch,
+  batchSignBytes,
+  decodeBatch,
+  decodeTransaction,
+  LIMITS,
+  type Transaction,
+  transactionSignBytes,
+} from "../protocol/index.ts";
+import type { FinalizedTip } from "./admission.ts";
+import { shareOf } from "./author-usage.ts";
+import type { ArrivedBatch } from "./batcher.ts";
+import type { MempoolBounds } from "./bounds.ts";
+import { newPendingBatch } from "./flush.ts";
+import { batchEvidence, followTransactions } from "./foreign-batch.ts";
+import { batchRecordOf } from "./log-record.ts";
+import type { MempoolState } from "./mempool-state.ts";
+import type { PendingBatch, PoolEntry } from "./pool-entry.ts";
+import { RecentSet } from "./recent-set.ts";
+import { ownCopy } from "./replay.ts";
+import type { BatchFault, BatchLocation, EpochMembers, ReceiveVerdict } from "./types.ts";
+import type { VerifiedCache } from "./verified-cache.ts";
+
+/** What the door needs. */
+export type BatchDoorParts = {
+  readonly state: MempoolState;
+  readonly bounds: MempoolBounds;
+  readonly chainId: Uint8Array;
+  /** external_aad of the chain's transactions. */
+  readonly aad: Uint8Array;
+  readonly clock: Clock;
+  readonly verified: VerifiedCache;
+  /** Verifies many signatures off this thread; verdicts in order. */
+  readonly verifyMany: (claims: readonly SignatureClaim[]) => Promise<readonly boolean[]>;
+  /** The sets whose members may author batches: the running epoch's first. */
+  readonly epochs: () => readonly EpochMembers[];
+  readonly tip: () => FinalizedTip;
+  /** Whether a digest's batch is held here, listed or in a committed block. */
+  readonly isHeld: (digest: Uint8Array) => boolean;
+  /** Whether there is too little disk space to take in what no block needs. */
+  readonly isSpaceLow: () => boolean;
+  /** Queues a record for the next sync. */
+  readonly write: (batch: ArrivedBatch) => void;
+  /** Called once a batch is listed, with what was submitted here and is durable in it now. */
+  readonly onListed: (batch: PendingBatch, answered: readonly PoolEntry[]) => void;
+  /** Called with encoded evidence against the author of a faulty batch (R11). */
+  readonly onEvidence: (evidence: Uint8Array) => void;
+};
+
+/** A batch from a peer, and why it was asked for. */
+export type Receipt = {
+  /** The digest that was asked for. */
+  readonly digest: Uint8Array;
+  /** Whether a block needs it: then neither its author's membership nor quotas count, for the block may be final. */
+  readonly isNeeded: boolean;
+};
+
+/** A decoded batch with its encoding, of which the decoded one is views. */
+type Opened = { readonly batch: Batch; readonly encoded: Uint8Array };
+
+const HELD: ReceiveVerdict = { status: "held" };
+
+/**
+ * Takes in other validators' batches: everything that can be wrong with one is found before a byte of it is kept. What
+ * passes is written to the log with the next group and is then held like a batch of our own.
+ *
+ * The order: bounds, decoding, digest; whether it is known; author and room; the author's signature; every transaction's
+ * encoding and signature. Only what bears the author's good signature can convict the author.
+ */
+export class BatchDoor {
+  readonly #parts: BatchDoorParts;
+  readonly #faulty: RecentSet;
+  readonly #arriving = new Map<string, Promise<ReceiveVerdict>>();
+  #arrivingSizeBytes = 0;
+  #isClosed = false;
+
+  constructor(parts: BatchDoorParts) {
+    this.#parts = parts;
+    this.#faulty = new RecentSet(parts.bounds.faultyCountMax);
+  }
+
+  /** Whether a digest is known to be of a faulty batch. */
+  isFaulty(digestHex: string): boolean {
+    return this.#faulty.has(digestHex);
+  }
+
+  /** Bytes being checked or waiting for their sync. */
+  get arrivingSizeBytes(): number {
+    return this.#arrivingSizeBytes;
+  }
+
+  /** Takes nothing in from now on. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Judges an encoded batch and keeps it when it is good; the bytes may be reused once the call returned. */
+  receive(encoded: Uint8Array, receipt: Receipt): Promise<ReceiveVerdict> {
+    const opened = this.#open(encoded, receipt);
+    if (typeof opened === "string") return Promise.resolve(this.#refuse(opened));
+    const digestHex = toHex(receipt.digest);
+    if (this.#faulty.has(digestHex)) return Promise.resolve(this.#refuse("faulty"));
+    if (this.#parts.isHeld(receipt.digest)) return Promise.resolve(HELD);
+    const running = this.#arriving.get(digestHex);
+    if (running !== undefined) return running;
+    const refusal = receipt.isNeeded ? undefined : this.#findRefusal(opened.batch, encoded.length);
+    if (refusal !== undefined) return Promise.resolve(this.#refuse(refusal));
+    this.#arrivingSizeBytes += encoded.length;
+    const verdict = this.#check(opened).finally(() => {
+      this.#arriving.delete(digestHex);
+      this.#arrivingSizeBytes -= encoded.length;
+    });
+    this.#arriving.set(digestHex, verdict);
+    return verdict;
+  }
+
+  #open(received: Uint8Array, { digest }: Receipt): Opened | BatchFault {
+    if (this.#isClosed) return "closed";
+    if (received.length > LIMITS.batchBytesMax) return "tooLarge";
+    const encoded = received.slice(); // the transport's buffer is not ours to keep
+    const decoded = decodeBatch(encoded);
+    if (!decoded.ok) return decoded.error;
+    return bytesEqual(decoded.value.digest, digest) ? { batch: decoded.value, encoded } : "wrongDigest";
+  }
+
+  #findRefusal({ header }: Batch, sizeBytes: number): BatchFault | undefined {
+    const { state, bounds, epochs, isSpaceLow } = this.#parts;
+    if (this.#epochOf(header.author) === undefined) return "unknownAuthor";
+    const share = shareOf(bounds, epochs()[0]?.validatorSet.validators.length ?? 1);
+    const used = state.authors.of(toHex(header.author));
+    if (used.count + header.count > share.count || used.sizeBytes + sizeBytes > share.sizeBytes) return "full";
+    if (this.#arrivingSizeBytes + sizeBytes > bounds.arrivingSizeBytesMax) return "full";
+    return isSpaceLow() ? "diskFull" : undefined;
+  }
+
+  /** The latest known epoch with this member. */
+  #epochOf(author: Uint8Array): number | undefined {
+    const isMember = ({ validatorSet }: EpochMembers) => validatorSet.validators.some(({ publicKey }) => bytesEqual(publicKey, author));
+    return this.#parts.epochs().find(isMember)?.epoch;
+  }
+
+  async #check(opened: Opened): Promise<ReceiveVerdict> {
+    const { chainId, verifyMany } = this.#parts;
+    const { batch } = opened;
+    const { header, digest, signature } = batch;
+    const [isSigned] = await verifyMany([{ key: header.author, message: batchSignBytes(chainId, digest), signature }]);
+    if (isSigned !== true) return this.#refuse("badSignature");
+    const judged = await this.#judgeTransactions(batch);
+    if (typeof judged === "number") return this.#onFaulty(batch, judged);
+    if (this.#isClosed) return this.#refuse("closed");
+    return this.#keep(opened, judged);
+  }
+
+  /** The transactions, or the position of the shortest that is no transaction or badly signed. */
+  async #judgeTransactions(batch: Batch): Promise<readonly Transaction[] | number> {
+    const { aad, verified, verifyMany, state } = this.#parts;
+    const transactions: Transaction[] = [];
+    const faults: number[] = [];
+    for (const [index, encoded] of batch.transactions.entries()) {
+      const decoded = decodeTransaction(aad, encoded);
+      if (decoded.ok) transactions.push(decoded.value);
+      else faults.push(index);
+    }
+    if (faults.length > 0) return shortestOf(batch, faults);
+    const digests = batch.transactions.map((encoded) => toHex(sha256(encoded)));
+    const unknown = [...digests.keys()].filter((index) => !verified.has(digests[index] ?? ""));
+    const verdicts = await verifyMany(unknown.map((index) => claimOf(aad, present(transactions[index], "every transaction decoded"))));
+    assert(verdicts.length === unknown.length, "every claim gets a verdict");
+    state.counters.verified += unknown.length;
+    state.counters.verifiedFromCache += digests.length - unknown.length;
+    for (const [i, index] of unknown.entries()) {
+      if (verdicts[i] === true) verified.add(digests[index] ?? "");
+      else faults.push(index);
+    }
+    return faults.length > 0 ? shortestOf(batch, faults) : transactions;
+  }
+
+  #onFaulty(batch: Batch, index: number): ReceiveVerdict {
+    this.#faulty.add(toHex(batch.digest));
+    const epoch = this.#epochOf(batch.header.author);
+    const evidence = epoch === undefined ? undefined : batchEvidence(batch, index, epoch);
+    if (evidence !== undefined) this.#parts.onEvidence(evidence);
+    return this.#refuse("faulty");
+  }
+
+  #keep({ batch, encoded }: Opened, transactions: readonly Transaction[]): Promise<ReceiveVerdict> {
+    const { promise, resolve } = Promise.withResolvers<ReceiveVerdict>();
+    this.#parts.write({
+      sizeBytes: encoded.length,
+      step: {
+        encode: () => batchRecordOf(encoded),
+        onDurable: (location, recordSizeBytes) => {
+          this.#list(batch, transactions, location, recordSizeBytes);
+          resolve(HELD);
+        },
+        onVoid: () => resolve(this.#refuse(this.#isClosed ? "closed" : "diskFull")),
+      },
+    });
+    return promise;
+  }
+
+  #list(batch: Batch, transactions: readonly Transaction[], location: BatchLocation, recordSizeBytes: number): void {
+    const { state, bounds, clock, tip, onListed } = this.#parts;
+    const { entries, answered } = followTransactions(state, transactions, tip(), bounds);
+    const sizeBytes = recordSizeBytes - 1;
+    const pending = newPendingBatch(ownCopy(batch, entries), sizeBytes, location, entries, clock.monotonicMs());
+    state.listBatch(pending, recordSizeBytes);
+    state.counters.foreignBatches++;
+    state.counters.foreignTransactions += entries.length;
+    state.counters.foreignSizeBytes += sizeBytes;
+    onListed(pending, answered);
+  }
+
+  #refuse(code: BatchFault): ReceiveVerdict {
+    const { refusedBatches } = this.#parts.state.counters;
+    refusedBatches[code] = (refusedBatches[code] ?? 0) + 1;
+    return { status: "refused", code };
+  }
+}
+
+function claimOf(aad: Uint8Array, { sender, payload, signature }: Transaction): SignatureClaim {
+  return { key: sender, message: transactionSignBytes(aad, payload), signature };
+}
+
+/** The fault that is shown with the fewest bytes: a piece of evidence is bounded. */
+function shortestOf(batch: Batch, indexes: readonly number[]): number {
+  const sizeOf = (index: number): number => batch.transactions[index]?.length ?? 0;
+  return indexes.reduce((best, index) => (sizeOf(index) < sizeOf(best) ? index : best));
+}

@@ -1,0 +1,120 @@
+import { toHex } from "../../kernel/index.ts";
+import type { Announced } from "./messages.ts";
+import type { DisseminationState, Peer, PeerId, Want } from "./state.ts";
+
+/** Peers that share the room for announced digests, at least: two boxes alone do not fill it for the others to come. */
+const SHARING_PEERS_MIN = 4;
+
+/** Times are rounded up to this, so that many of them are one awakening. */
+const TIME_GRID_MS = 20;
+
+/** Notes that a peer holds a batch that is not here. Beyond the peer's share it is not remembered: it will be announced again. */
+export function noteAnnounced(state: DisseminationState, peer: Peer, { digest, sizeBytes }: Announced): void {
+  const digestHex = toHex(digest);
+  let want = state.wants.get(digestHex);
+  if (want === undefined) {
+    if (state.ended.has(digestHex) || state.queries.isFaulty(digest) || state.queries.isHeld(digest)) return;
+    const share = Math.floor(state.tuning.wantsMax / Math.max(SHARING_PEERS_MIN, state.peers.size));
+    if (peer.announced.size >= share) {
+      state.counters.overflow++;
+      return;
+    }
+    want = addWant(state, digest.slice(), digestHex, sizeBytes);
+  } else if (want.announcers.has(peer.id)) return;
+  want.announcers.add(peer.id);
+  peer.announced.add(digestHex);
+  if (want.phase === "ready") peer.ready.add(digestHex);
+}
+
+/** Notes that a block needs a batch that is not here: it is asked for before all others, whoever is known to hold it. */
+export function noteNeeded(state: DisseminationState, digest: Uint8Array): void {
+  const digestHex = toHex(digest);
+  if (state.held.has(digestHex) || state.queries.isFaulty(digest)) return;
+  let want = state.wants.get(digestHex);
+  if (want?.neededUntilMs === undefined) {
+    if (state.neededCount >= state.tuning.neededMax) {
+      state.counters.overflow++;
+      return;
+    }
+    state.neededCount++;
+  }
+  want ??= addWant(state, digest.slice(), digestHex, 0);
+  want.neededUntilMs = state.nowMs + state.tuning.neededForMs;
+  if (want.phase === "asked" || want.phase === "arrived") return;
+  state.timed.delete(digestHex); // whatever it waited for, it is asked for now
+  makeReady(state, want);
+}
+
+function addWant(state: DisseminationState, digest: Uint8Array, digestHex: string, sizeBytes: number): Want {
+  const want: Want = {
+    ...{ digest, digestHex, sizeBytes },
+    ...{ announcers: new Set<PeerId>(), tried: new Set<PeerId>() },
+    ...{ neededUntilMs: undefined, attempts: 0, phase: "ready", peer: undefined, atMs: 0 },
+  };
+  state.wants.set(digestHex, want);
+  return want;
+}
+
+/** A want can be asked for from now on. */
+export function makeReady(state: DisseminationState, want: Want): void {
+  want.phase = "ready";
+  want.peer = undefined;
+  if (want.neededUntilMs !== undefined) state.urgent.add(want.digestHex);
+  for (const id of want.announcers) state.peers.get(id)?.ready.add(want.digestHex);
+}
+
+/** A want is not asked for until a time. */
+export function makeWait(state: DisseminationState, want: Want, untilMs: number): void {
+  leaveReady(state, want);
+  want.phase = "waiting";
+  want.peer = undefined;
+  setTime(state, want, untilMs);
+}
+
+/** Sets when a want's pull or wait is over. */
+export function setTime(state: DisseminationState, want: Want, atMs: number): void {
+  want.atMs = Math.ceil(atMs / TIME_GRID_MS) * TIME_GRID_MS;
+  state.timed.add(want.digestHex);
+  state.nextTimedMs = Math.min(state.nextTimedMs, want.atMs);
+}
+
+/** A want leaves the lists of what can be asked for. */
+export function leaveReady(state: DisseminationState, want: Want): void {
+  state.urgent.delete(want.digestHex);
+  for (const id of want.announcers) state.peers.get(id)?.ready.delete(want.digestHex);
+}
+
+/** A peer is not counted on for a batch any more. */
+export function forgetAnnouncer(state: DisseminationState, want: Want, id: PeerId): void {
+  want.announcers.delete(id);
+  const peer = state.peers.get(id);
+  peer?.announced.delete(want.digestHex);
+  peer?.ready.delete(want.digestHex);
+}
+
+/** A batch is not wanted any more: it is here, nobody has it, or nobody should. */
+export function forgetWant(state: DisseminationState, want: Want): void {
+  endPull(state, want);
+  leaveReady(state, want);
+  for (const id of want.announcers) state.peers.get(id)?.announced.delete(want.digestHex);
+  if (want.neededUntilMs !== undefined) state.neededCount--;
+  state.timed.delete(want.digestHex);
+  state.wants.delete(want.digestHex);
+}
+
+/** A pull that ran, or whose batch was being judged, does so no longer. */
+export function endPull(state: DisseminationState, want: Want): void {
+  if (want.phase !== "asked" && want.phase !== "arrived") return;
+  state.pulls--;
+  state.pullSizeBytes -= want.sizeBytes;
+  if (want.phase === "asked" && want.peer !== undefined) endPeerPull(state, want, want.peer);
+  want.phase = "ready";
+  state.timed.delete(want.digestHex);
+}
+
+function endPeerPull(state: DisseminationState, want: Want, id: PeerId): void {
+  const peer = state.peers.get(id);
+  if (peer === undefined) return;
+  peer.pulls--;
+  peer.pullSizeBytes -= want.sizeBytes;
+}
