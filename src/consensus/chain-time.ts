@@ -1,13 +1,16 @@
 import type { CoreState } from "./state.ts";
 
 /**
- * The time that agreement goes by: the wall clock, or the last final block's time plus what has elapsed since, whichever
- * is later. A box whose clock is unset must not nullify the world.
+ * The time that agreement goes by: the wall clock, unless it is behind the chain's own time by more than the drift, which
+ * shows that it is unset. Then the last final block's time plus what has elapsed since: a box without a real-time clock
+ * must not nullify the world. A sound wall clock decides alone: were the later of the two taken, each block stamped as
+ * late as allowed would move the limit of the next.
  *
  * @see consensus R16
  */
 function chainNowMs(core: CoreState): number {
-  return Math.max(core.wallMs, core.tip.timeMs + Math.floor(core.nowMs - core.tipAtMs));
+  const carriedMs = core.tip.timeMs + Math.floor(core.nowMs - core.tipAtMs);
+  return core.wallMs >= carriedMs - core.config.timers.clockDriftMs ? core.wallMs : carriedMs;
 }
 
 /** Milliseconds until a header's time is no longer in the future, 0 when it is not. */
