@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type BatchSource, type BlockQueries, BlockService, HashIndex, type HashIndexParts } from "../blocks/index.ts";
-import { ConsensusLoop, LAN_TIMERS, type Notice, WAN_TIMERS } from "../consensus/index.ts";
+import { ConsensusLoop, type CoreStatus, LAN_TIMERS, type Notice, WAN_TIMERS } from "../consensus/index.ts";
 import { type EventLog, event, type LaneRecord, sealBlockRecords, sealGenesisRecords } from "../events/index.ts";
 import type { Log } from "../kernel/index.ts";
 import { type CommittedBatch, Mempool } from "../mempool/index.ts";
@@ -93,7 +93,6 @@ export function openContexts(
   });
   const settlements = new Settlements();
   const parameters = new ParametersInForce(state, genesis.parameters);
-  const isJournalLost = files.journal.replay().kind === "lost";
   const tip = blocks.tip();
   const mempool = new Mempool({
     chainId: genesis.hash,
@@ -120,8 +119,7 @@ export function openContexts(
       freeSpaceBytesMin: configuration.storage.freeBytesMin,
       ...(configuration.consensus.profile === "wan" && FLASH_LINGER),
     },
-    // A validator that lost its journal cannot make anything final until its operator acts: it takes nothing in.
-    isSyncing: () => isJournalLost,
+    isSyncing: () => isBehind(loop.status()),
     freeSpaceBytes: () => platform.freeBytes(home),
     onBatchDurable: ({ digest, count, sizeBytes }) =>
       events?.appendOps(event("transaction.submitted", { batch: digest, transactions: count, sizeBytes })),
@@ -164,6 +162,14 @@ export function openContexts(
     },
   );
   return { state, index, blocks, mempool, loop, events: opened, settlements, parameters, rebuilt: damage };
+}
+
+/**
+ * Whether a node takes nothing in: it is far behind the chain (R13), or agreement has ended here, as with a single
+ * validator that lost its journal, until its operator acts.
+ */
+function isBehind({ isLagging, voting }: CoreStatus): boolean {
+  return isLagging || voting === "mute" || voting === "halted";
 }
 
 /** A batch that a committed block names, with the places in it of the transactions that the block skipped. */

@@ -1,7 +1,8 @@
 import { drainMicrotasks } from "bun:jsc";
 import { type FinalizedBlock, LAN_TIMERS, type Message, type Notice, type PeerId, type TimerProfile } from "../../src/consensus/index.ts";
-import { sha256 } from "../../src/crypto/index.ts";
+import { type Signer, sha256 } from "../../src/crypto/index.ts";
 import { Prng, present, toHex, utf8 } from "../../src/kernel/index.ts";
+import type { ValidatorSet } from "../../src/protocol/index.ts";
 import { simGenesis } from "./genesis.ts";
 import { SimHost } from "./host.ts";
 import { Ed25519Keys, type SimKeys, StandInKeys, setOf } from "./keys.ts";
@@ -24,8 +25,8 @@ export type ClusterOptions = {
   readonly epochBlocks?: number;
   /** Milliseconds a message takes, at least and at most. */
   readonly delayMs?: readonly [number, number];
-  /** Whether the last member leaves the set in every odd epoch; needs five members or more. */
-  readonly hasSetChanges?: boolean;
+  /** Whether the last member leaves the set in every odd epoch (five members or more), or each in its turn for one epoch. */
+  readonly hasSetChanges?: boolean | "rotating";
   /** Share of messages lost, 0..1. */
   readonly loss?: number;
   /** Validators whose key a second box runs too, by index; the boxes come after the validators and observers. */
@@ -63,7 +64,7 @@ export class Cluster {
   readonly failures: unknown[] = [];
   /** Messages delivered, by kind. */
   readonly delivered = new Map<Message["kind"], number>();
-  /** Hash of all deliveries so far, with their contents. */
+  /** Hash of all deliveries with their contents, of all commits, and of what the disks had written by then. */
   trace = 0x811c9dc5;
   /** Drops single messages on arrival, for tests; the network's own rule cuts links. */
   isLinkUp: MessageRule = () => true;
@@ -99,7 +100,7 @@ export class Cluster {
         send: (from: SimNode, to: PeerId, message: Message) => this.#send(from, to, message),
         fetchBatches: (at: SimNode, digests: readonly Uint8Array[]) => this.world.fetchBatches(at, digests),
         onNotice: (from: SimNode, notice: Notice) => this.#onNotice(from, notice),
-        onCommit: (at: SimNode, blocks: readonly FinalizedBlock[]) => this.oracle.onCommit(at, blocks),
+        onCommit: (at: SimNode, blocks: readonly FinalizedBlock[]) => this.#onCommit(at, blocks),
         onFatal: (at: SimNode, error: unknown) => this.#onFatal(at, error),
         validators: () => this.#validatorIds,
       };
@@ -198,6 +199,8 @@ export class Cluster {
       if (!node.loop) return;
       const message = openParcel(parcel);
       this.#trace(from, to, parcel.hash);
+      if (!message && parcel.kind !== "unknown" && !source.tamper)
+        throw new Error(`a ${parcel.kind} message does not survive its encoding`);
       if (!message || !this.isLinkUp(from, to, message)) return; // what does not decode goes no further than the network layer
       this.delivered.set(message.kind, (this.delivered.get(message.kind) ?? 0) + 1);
       this.onDelivery(message);
@@ -206,9 +209,21 @@ export class Cluster {
     });
   }
 
-  /** Every delivery, with its time, parties and content, stirred into one number: equal runs have equal traces. */
+  #onCommit(node: SimNode, blocks: readonly FinalizedBlock[]): void {
+    this.oracle.onCommit(node, blocks);
+    const { syncCount, writtenBytes } = node.disk;
+    for (const { hash } of blocks) this.#stir(this.nodes.indexOf(node), new DataView(hash.buffer, hash.byteOffset).getUint32(0));
+    this.#stir(syncCount, writtenBytes);
+  }
+
+  /** Every delivery, with its time, parties and content. */
   #trace(from: number, to: number, content: number): void {
-    for (const word of [Math.round(this.schedule.nowMs * 1_000), from * 64 + to, content]) {
+    this.#stir(from * 64 + to, content);
+  }
+
+  /** Mixes two numbers and the time into the trace: equal runs have equal traces. */
+  #stir(first: number, second: number): void {
+    for (const word of [Math.round(this.schedule.nowMs * 1_000), first, second]) {
       this.trace = Math.imul(this.trace ^ word, 0x01000193) >>> 0;
       this.trace = (this.trace ^ (this.trace >>> 15)) >>> 0;
     }
@@ -236,11 +251,22 @@ function makeWorld(options: ClusterOptions, keys: SimKeys, parts: WorldParts): W
   if (options.fidelity === "whole") {
     const accounts = Array.from({ length: ACCOUNTS }, (_, i) => keys.make(`account ${i}`));
     const span = { timeMs: GENESIS_TIME_MS, epochBlocks, epochMs: EPOCH_MS };
-    return new WholeWorld(simGenesis({ ...span, validators, weights, accounts, feePolicy: "burn" }), keys, parts);
+    return new WholeWorld(simGenesis({ ...span, validators, weights, accounts, feePolicy: "burn" }), keys, accounts, parts);
   }
-  const whole = setOf(validators, weights);
-  const smaller = options.hasSetChanges ? setOf(validators.slice(0, -1), weights.slice(0, -1)) : whole;
-  const setOfEpoch = (epoch: number) => (epoch % 2 === 0 ? whole : smaller);
+  const setOfEpoch = setsOf(validators, options);
   const chainId = sha256(utf8("simulated chain"));
   return new ModelWorld({ chainId, genesisTimeMs: GENESIS_TIME_MS, epochBlocks, setOf: setOfEpoch }, parts);
+}
+
+/** The set of each epoch of a modelled chain. */
+function setsOf(validators: readonly Signer[], { weights, hasSetChanges }: ClusterOptions): (epoch: number) => ValidatorSet {
+  const whole = setOf(validators, weights);
+  if (!hasSetChanges) return () => whole;
+  const without = (absent: number): ValidatorSet =>
+    setOf(
+      validators.filter((_, i) => i !== absent),
+      weights.filter((_, i) => i !== absent),
+    );
+  const sets = hasSetChanges === "rotating" ? validators.map((_, i) => without(i)) : [whole, without(validators.length - 1)];
+  return (epoch) => present(sets[epoch % sets.length], "a set for each epoch");
 }

@@ -1,6 +1,7 @@
 import type { ConsensusLoop, CoreStatus, FinalizedBlock, Message, Notice, PeerId, TimerProfile } from "../../src/consensus/index.ts";
 import type { Signer } from "../../src/crypto/index.ts";
 import { Prng, type Timers, toHex } from "../../src/kernel/index.ts";
+import { StartRefused } from "../../src/node/start-refused.ts";
 import { isStorageError, MemoryFileSystem } from "../../src/storage/index.ts";
 import type { SimHost } from "./host.ts";
 import { type BoxParts, type EffectKind, HOME, type Insides, JOURNAL, type LifeParts, SimulatedCrash } from "./insides.ts";
@@ -128,7 +129,7 @@ export class SimNode {
 
   /** Whether an error that ended the process was asked for. */
   isPlanned(error: unknown): boolean {
-    return error instanceof SimulatedCrash || (isStorageError(error) && this.hasDiskTrouble);
+    return error instanceof SimulatedCrash || (this.hasDiskTrouble && (isStorageError(error) || error instanceof StartRefused));
   }
 
   /** The process dies; with `isPowerCut` un-synced writes meet their fate. */

@@ -1,8 +1,10 @@
+import type { Signer } from "../../src/crypto/index.ts";
 import { present, toHex } from "../../src/kernel/index.ts";
 import type { Genesis, ValidatorSet } from "../../src/protocol/index.ts";
 import { genesisValidatorSet } from "../../src/protocol/index.ts";
 import type { BoxParts, Insides } from "./insides.ts";
 import type { SimKeys } from "./keys.ts";
+import { type Door, Load } from "./load.ts";
 import type { Reexecution } from "./oracle/chain-check.ts";
 import type { ChainRules } from "./sim-chain.ts";
 import type { SimNode } from "./sim-node.ts";
@@ -15,12 +17,15 @@ import type { World, WorldParts } from "./world.ts";
 export class WholeWorld implements World {
   readonly rules: ChainRules;
   readonly genesis: Genesis;
+  readonly load: Load;
   readonly #parts: WorldParts;
   readonly #keys: SimKeys;
   readonly #nodes: WholeNode[] = [];
+  readonly #doors: Door[] = [];
   readonly #sets: ValidatorSet[] = [];
 
-  constructor(genesis: Genesis, keys: SimKeys, parts: WorldParts) {
+  /** @param accounts whose transactions are the load */
+  constructor(genesis: Genesis, keys: SimKeys, accounts: readonly Signer[], parts: WorldParts) {
     this.genesis = genesis;
     this.#parts = parts;
     this.#keys = keys;
@@ -33,11 +38,20 @@ export class WholeWorld implements World {
       epochBlocks: genesis.parameters.epochBlocks,
       setOf: (epoch) => this.#setOf(epoch),
     };
+    const { schedule, prng } = parts;
+    this.load = new Load({ schedule, seed: prng.uint32(), chainId: genesis.hash, accounts, doors: this.#doors });
   }
 
   insidesOf(index: number, box: BoxParts): Insides {
-    const node = new WholeNode(box, new WholeChain(this.rules), this.genesis, this.#keys.make(`identity ${index}`));
+    const chain = new WholeChain(this.rules, {
+      onOutcome: ({ executed }) => this.load.onExecuted(new Set(executed.map(({ id }) => toHex(id)))),
+      onEpoch: (epoch, set) => {
+        this.#sets[epoch] ??= set;
+      },
+    });
+    const node = new WholeNode(box, chain, this.genesis, this.#keys.make(`identity ${index}`));
     this.#nodes[index] = node;
+    this.#doors[index] = (transactions) => this.#admit(index, transactions);
     return node;
   }
 
@@ -46,11 +60,12 @@ export class WholeWorld implements World {
     return present(this.#nodes[index], "a box of this world");
   }
 
-  submit(_to: readonly number[]): Uint8Array {
-    return new Uint8Array(32);
+  submit(to: readonly number[]): Uint8Array {
+    return this.load.submit(to);
   }
 
-  spread(_id: Uint8Array, _withinMs: number): void {}
+  /** Dissemination does that among the nodes, and the load asks again. */
+  spread(): void {}
 
   isFinal(node: SimNode, id: Uint8Array): boolean {
     const { contexts } = this.nodeOf(this.#parts.nodes().indexOf(node));
@@ -63,16 +78,16 @@ export class WholeWorld implements World {
 
   fetchBatches(): void {}
 
-  /** The set that the first box to commit the boundary found there; that all found the same is the oracle's to see. */
+  #admit(index: number, transactions: readonly Uint8Array[]): ReturnType<Door> {
+    const node = this.#parts.nodes()[index];
+    const { contexts } = this.nodeOf(index);
+    if (!node || !contexts) return undefined;
+    node.isTouched = true;
+    return contexts.mempool.submit(transactions, "device");
+  }
+
+  /** The set that the first box to open the epoch found there, which the oracle holds all others to; else the latest known. */
   #setOf(epoch: number): ValidatorSet {
-    const known = this.#sets[epoch];
-    if (known) return known;
-    for (const { contexts } of this.#nodes) {
-      const opening = contexts?.blocks.findEpoch(epoch);
-      if (!opening) continue;
-      this.#sets[epoch] = opening.validatorSet;
-      return opening.validatorSet;
-    }
-    throw new Error(`nobody has opened epoch ${epoch} (${toHex(this.rules.chainId.subarray(0, 4))})`);
+    return this.#sets[epoch] ?? present(this.#sets.at(-1), "genesis has a set");
   }
 }

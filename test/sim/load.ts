@@ -1,0 +1,127 @@
+import type { Signer } from "../../src/crypto/index.ts";
+import { assert, Prng, present, toHex } from "../../src/kernel/index.ts";
+import type { SubmitOutcome } from "../../src/mempool/index.ts";
+import type { RejectionCode, TransactionBody } from "../../src/protocol/index.ts";
+import { decodeTransaction, signTransaction, transactionAad } from "../../src/protocol/index.ts";
+import type { Schedule } from "./schedule.ts";
+
+/** A door to a running node's admission; undefined while it is down. */
+export type Door = (transactions: readonly Uint8Array[]) => Promise<readonly SubmitOutcome[]> | undefined;
+
+/** What a load is made from. */
+export type LoadParts = {
+  readonly schedule: Schedule;
+  readonly seed: number;
+  readonly chainId: Uint8Array;
+  readonly accounts: readonly Signer[];
+  /** The doors of the boxes, by index. */
+  readonly doors: readonly Door[];
+};
+
+/** A transaction that its sender has not seen final. */
+type Pending = { readonly id: string; readonly encoded: Uint8Array };
+
+type Account = { readonly signer: Signer; nextNonce: bigint; pending: Pending[] };
+
+/** How often a device asks again about what is not final, in milliseconds. */
+const PATIENCE_MS = 700;
+const VALID_UNTIL = 1_000_000n;
+
+/**
+ * People and devices outside the network: they sign real transactions, hand each to one box and, as long as it is not
+ * final, the same bytes to another, as a device that lost the answer does.
+ */
+export class Load {
+  /** Transactions handed in, and those of them seen final. */
+  submittedCount = 0;
+  finalCount = 0;
+  /** Refusals heard, by code. */
+  readonly refusals = new Map<RejectionCode, number>();
+  readonly #parts: LoadParts;
+  readonly #prng: Prng;
+  readonly #aad: Uint8Array;
+  readonly #accounts: readonly Account[];
+  #isAsking = false;
+
+  constructor(parts: LoadParts) {
+    this.#parts = parts;
+    this.#prng = new Prng(parts.seed);
+    this.#aad = transactionAad(parts.chainId);
+    this.#accounts = parts.accounts.map((signer) => ({ signer, nextNonce: 0n, pending: [] }));
+  }
+
+  /** Transactions that are not final. */
+  get pendingCount(): number {
+    return this.#accounts.reduce((sum, { pending }) => sum + pending.length, 0);
+  }
+
+  /** Signs a transaction of some account, hands it to these boxes and follows it from then on; gives its id. */
+  submit(to: readonly number[]): Uint8Array {
+    const account = present(this.#accounts[this.#prng.below(this.#accounts.length)], "an index of the accounts");
+    return this.submitBody(account.signer, this.#someBody(), to);
+  }
+
+  /** As `submit`, with a body of the caller's. */
+  submitBody(signer: Signer, body: TransactionBody, to: readonly number[]): Uint8Array {
+    const account = this.#accounts.find((each) => each.signer === signer);
+    assert(account !== undefined, "the load knows its accounts");
+    const payload = {
+      sender: signer.publicKey,
+      nonce: account.nextNonce++,
+      fee: BigInt(1 + this.#prng.below(9)),
+      validUntil: VALID_UNTIL,
+      body,
+    };
+    const encoded = signTransaction(signer, this.#aad, payload);
+    const decoded = decodeTransaction(this.#aad, encoded);
+    assert(decoded.ok, "what was just signed decodes");
+    account.pending.push({ id: toHex(decoded.value.id), encoded });
+    this.submittedCount++;
+    for (const index of to) this.#hand(index, [encoded]);
+    this.#askAgain();
+    return decoded.value.id;
+  }
+
+  /** A box made these final. */
+  onExecuted(ids: ReadonlySet<string>): void {
+    for (const account of this.#accounts) {
+      const left = account.pending.filter(({ id }) => !ids.has(id));
+      this.finalCount += account.pending.length - left.length;
+      account.pending = left;
+    }
+  }
+
+  #someBody(): TransactionBody {
+    if (this.#prng.chance(0.3)) return { type: 2, stream: `stream-${this.#prng.below(3)}`, content: { digest: this.#prng.bytes(32) } };
+    const to = present(this.#accounts[this.#prng.below(this.#accounts.length)], "an index of the accounts").signer.publicKey;
+    return { type: 1, to, amount: BigInt(this.#prng.below(1_000)) };
+  }
+
+  #askAgain(): void {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    this.#parts.schedule.after(PATIENCE_MS, () => {
+      this.#isAsking = false;
+      for (const { pending } of this.#accounts) {
+        if (pending.length > 0)
+          this.#hand(
+            this.#prng.below(this.#parts.doors.length),
+            pending.map(({ encoded }) => encoded),
+          );
+      }
+      if (this.pendingCount > 0) this.#askAgain();
+    });
+  }
+
+  #hand(index: number, transactions: readonly Uint8Array[]): void {
+    const answer = this.#parts.doors[index]?.(transactions);
+    answer?.then(
+      (outcomes) => {
+        for (const outcome of outcomes) {
+          if (outcome.status === "rejected") this.refusals.set(outcome.code, (this.refusals.get(outcome.code) ?? 0) + 1);
+        }
+      },
+      () => {}, // the node died before it answered: asked again later
+    );
+  }
+}
