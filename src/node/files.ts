@@ -57,7 +57,7 @@ export function openFiles(setup: NodeSetup, platform: Platform, log: Log): NodeF
       create: !hasChain,
     });
   // The chain is made last, so a first start that was cut short is known by an empty batch log without a chain.
-  const early = hasChain ? undefined : named(home, () => openBatchLog(platform, home, log));
+  const early = hasChain ? undefined : named(home, () => openBatchLog(platform, home, log, true));
   if (early && early.nextIndex > 0) requirePresent(fs, home, [HOME.chain]);
   const openLanes = (): Pick<NodeFiles, "node" | "ops"> => ({
     node: named(home, () => openLane(platform, path(HOME.node), NODE_APPLICATION_ID, CRIT_MIGRATION, "full")),
@@ -72,7 +72,7 @@ export function openFiles(setup: NodeSetup, platform: Platform, log: Log): NodeF
       journal,
       named(home, () => tipRoundOf(chain)),
     );
-    const batches = early ?? named(home, () => openBatchLog(platform, home, log));
+    const batches = early ?? named(home, () => openBatchLog(platform, home, log, false));
     return { journal, chain, batches, ...(earlyLanes ?? openLanes()), isFirstStart: !hasChain };
   } catch (error) {
     chain.close();
@@ -168,12 +168,15 @@ function requireChainReachesJournal(home: string, journal: ConsensusJournal, tip
   );
 }
 
-function openBatchLog({ fs, entropy }: Platform, home: string, log: Log): RecordLog {
+/** @param mayBegin whether this is a first start, or one after a first start that was cut short before the log had a segment */
+function openBatchLog({ fs, entropy }: Platform, home: string, log: Log, mayBegin: boolean): RecordLog {
   const directory = join(home, HOME.batches);
-  if (fs.stat(directory) === undefined) return createRecordLog(fs, directory, { ...BATCH_LOG, entropy });
+  const create = (): RecordLog => createRecordLog(fs, directory, { ...BATCH_LOG, entropy });
+  if (mayBegin && fs.stat(directory) === undefined) return create();
   const opened = openRecordLog(fs, directory, BATCH_LOG);
   if (!opened.ok) {
     const { kind, file, offset, detail } = opened.error;
+    if (mayBegin && kind === "empty") return create();
     throw new StartRefused(`${file}: damaged at byte ${offset}: ${detail} (${kind}). ${remedyOf("damaged", home)}`);
   }
   const { tornTail } = opened.value.report;

@@ -144,7 +144,9 @@ export class Cluster {
 
   /** Gives something new to execute to these nodes (default one at random), a batch or a transaction; gives its id. */
   submit(to: readonly number[] = [this.prng.below(this.nodes.length)]): Uint8Array {
-    return this.world.submit(to);
+    const id = this.world.submit(to);
+    this.#settle();
+    return id;
   }
 
   /** Sees to it that what was submitted reaches every node after a while: announcements reach everyone in the end. */

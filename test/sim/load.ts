@@ -35,6 +35,8 @@ export class Load {
   /** Transactions handed in, and those of them seen final. */
   submittedCount = 0;
   finalCount = 0;
+  /** Ids that some box has answered as accepted: from then on durable there. */
+  readonly accepted = new Set<string>();
   /** Refusals heard, by code. */
   readonly refusals = new Map<RejectionCode, number>();
   readonly #parts: LoadParts;
@@ -116,12 +118,18 @@ export class Load {
   #hand(index: number, transactions: readonly Uint8Array[]): void {
     const answer = this.#parts.doors[index]?.(transactions);
     answer?.then(
-      (outcomes) => {
-        for (const outcome of outcomes) {
-          if (outcome.status === "rejected") this.refusals.set(outcome.code, (this.refusals.get(outcome.code) ?? 0) + 1);
-        }
-      },
+      (outcomes) => this.#hear(outcomes),
       () => {}, // the node died before it answered: asked again later
     );
+  }
+
+  #hear(outcomes: readonly SubmitOutcome[]): void {
+    const final = new Set<string>();
+    for (const outcome of outcomes) {
+      if (outcome.status === "accepted") this.accepted.add(toHex(outcome.id));
+      else if (outcome.executedAt && outcome.id) final.add(toHex(outcome.id));
+      else this.refusals.set(outcome.code, (this.refusals.get(outcome.code) ?? 0) + 1);
+    }
+    if (final.size > 0) this.onExecuted(final);
   }
 }
