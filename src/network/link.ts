@@ -14,6 +14,8 @@ export type LinkTimes = {
   readonly helloMs: number;
   /** Silence after which the other end is asked for a sign of life; after three of them without one the link ends. */
   readonly pingMs: number;
+  /** From a connection to us to its hello; until then it may ask outside protocols. */
+  readonly guestMs: number;
 };
 
 /** What a link tells the network. */

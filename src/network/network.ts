@@ -22,11 +22,9 @@ import { Traffic } from "./traffic.ts";
 import { makeTransport } from "./transport.ts";
 import type { AbsentPeer, NetworkOptions, NetworkPorts, PeerStatus } from "./types.ts";
 
-const LINK_TIMES: LinkTimes = { helloMs: 10_000, pingMs: 5_000 };
+const LINK_TIMES: LinkTimes = { helloMs: 10_000, pingMs: 5_000, guestMs: 30_000 };
 /** Our tip is told at most so often. */
 const TIP_INTERVAL_MS = 5_000;
-/** A connection on which nobody says hello is closed after so long; until then it may ask outside protocols. */
-const GUEST_MS = 30_000;
 /** Connections beyond those of validators and observers: half-open ones, guests, duplicates. */
 const SPARE_CONNECTIONS = 64;
 const VALIDATOR_CONNECTIONS = 256;
@@ -240,7 +238,7 @@ export class Network {
 
   #onConnection(connection: Connection): void {
     if (this.#isStopped || connection.direction !== "inbound") return;
-    this.#ports.timers.after(GUEST_MS, () => {
+    this.#ports.timers.after(this.#times.guestMs, () => {
       if (connection.status === "open" && !this.#table.linkOf(connection.id)) connection.abort(new Error("no hello"));
     });
   }

@@ -123,10 +123,12 @@ export class Reception implements LinkEvents {
   readonly onMisconduct = (link: Link, misconduct: Misconduct, detail: string): void => {
     const peer = this.#parts.table.peerOf(link);
     this.#parts.ports.log.warn("peer.misconduct", { peer: link.shortName, misconduct, detail });
-    if (this.penalize(peer?.id ?? toHex(link.nodeKey), misconduct, peer?.isValidator ?? false)) {
-      this.penalize(toHex(link.nodeKey), misconduct, peer?.isValidator ?? false);
-      link.refuse("banned");
-    }
+    const isValidator = peer?.isValidator ?? false;
+    const nodeKey = toHex(link.nodeKey);
+    // The node key too, by which the door knows who knocks before any hello.
+    const isBanned = this.penalize(nodeKey, misconduct, isValidator);
+    if (peer && peer.id !== nodeKey) this.penalize(peer.id, misconduct, isValidator);
+    if (isBanned) link.refuse("banned");
   };
 
   /** @see LinkEvents.onClosed */

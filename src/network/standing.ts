@@ -5,12 +5,12 @@ export type Misconduct = "garbage" | "oversized" | "outOfTurn" | "badBinding" | 
 
 /** Points for each; at POINTS_MAX the peer is banned. What an honest peer on a bad day may do costs little. */
 const POINTS = {
-  garbage: 50,
+  garbage: 60,
   oversized: 100,
-  outOfTurn: 50,
+  outOfTurn: 60,
   badBinding: 100,
   falseTip: 100,
-  badBatch: 25,
+  badBatch: 30,
 } as const satisfies Record<Misconduct, number>;
 
 const POINTS_MAX = 100;

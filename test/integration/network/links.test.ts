@@ -1,6 +1,8 @@
 import { afterEach, expect, test } from "bun:test";
 import type { Message } from "../../../src/consensus/index.ts";
-import { type Member, startMember, until, validatorsOf } from "./world.ts";
+import { type Clock, toHex } from "../../../src/kernel/index.ts";
+import { systemClock, systemEntropy } from "../../../src/node/ports.ts";
+import { addressOf, type Member, signerOf, startMember, until, validatorsOf } from "./world.ts";
 
 const running: Member[] = [];
 
@@ -14,7 +16,17 @@ async function start(...[options]: Parameters<typeof startMember>): Promise<Memb
   return member;
 }
 
-const ASK: Message = { kind: "recoveryRequest", token: 9 };
+/** Ends one member only. */
+async function stop(member: Member): Promise<void> {
+  running.splice(running.indexOf(member), 1);
+  await member.network.stop();
+}
+
+function broadcast({ network }: Member, message: Message): void {
+  network.consensusPort(() => {}).broadcast(message);
+}
+
+const ask = (token: number): Message => ({ kind: "recoveryRequest", token });
 
 test("network: two validators, each is told of the other's proven key and hears its messages", async () => {
   const validators = validatorsOf(1, 2);
@@ -23,9 +35,167 @@ test("network: two validators, each is told of the other's proven key and hears 
   await until("both up", () => a.up.length === 1 && b.up.length === 1);
   expect(a.up).toEqual([b.id]);
   expect(b.up).toEqual([a.id]);
-  b.network.consensusPort(() => {}).broadcast(ASK);
-  a.network.consensusPort(() => {}).send(b.id, ASK);
+  broadcast(b, ask(9));
+  a.network.consensusPort(() => {}).send(b.id, ask(9));
   await until("both heard", () => a.messages.length === 1 && b.messages.length === 1);
-  expect(a.messages).toEqual([{ from: b.id, message: ASK }]);
-  expect(b.messages).toEqual([{ from: a.id, message: ASK }]);
+  expect(a.messages).toEqual([{ from: b.id, message: ask(9) }]);
+  expect(b.messages).toEqual([{ from: a.id, message: ask(9) }]);
+  const [status] = b.network.peers();
+  expect(status).toMatchObject({ peer: a.id, isValidator: true, direction: "outbound", version: 1, software: "bizra/test" });
+  expect(b.network.absentPeers()).toEqual([]);
+});
+
+test("network: a mesh whose members all dial each other at once, one connection a pair stays and carries each message once", async () => {
+  const seeds = [1, 2, 3, 4];
+  const validators = validatorsOf(...seeds);
+  const members: Member[] = [];
+  for (const seed of seeds) members.push(await start({ seed, validators }));
+  for (const member of members) {
+    const others = members.filter((other) => other !== member);
+    member.network.setAddresses(others.map((other) => addressOf(other.address())));
+  }
+  await until("a full mesh", () => members.every(({ up }) => up.length === 3));
+  await until("no address left to dial", () => members.every(({ network }) => network.absentPeers().length === 0));
+  const downs = members.map((member) => member.downs.length);
+  for (const [index, member] of members.entries()) broadcast(member, ask(index));
+  await until("all heard all", () => members.every(({ messages }) => messages.length >= 3));
+  for (const [index, { messages }] of members.entries()) {
+    expect(messages.map(({ message }) => (message.kind === "recoveryRequest" ? message.token : -1)).sort()).toEqual(
+      [0, 1, 2, 3].filter((token) => token !== index),
+    );
+  }
+  expect(members.map((member) => member.downs.length)).toEqual(downs);
+});
+
+test("network: another chain, both ends are told why and no peer is announced", async () => {
+  const validators = validatorsOf(1, 2);
+  const a = await start({ seed: 1, validators });
+  const b = await start({ seed: 2, validators, peers: [a.address()], options: { chainId: new Uint8Array(32).fill(8) } });
+  await until("a reason", () => b.network.absentPeers()[0]?.reason !== undefined);
+  expect(b.network.absentPeers()[0]).toMatchObject({ failures: 1, reason: "otherChain" });
+  expect([a.up, b.up]).toEqual([[], []]);
+});
+
+test("network: versions that overlap, the newest in common; none in common, refused", async () => {
+  const validators = validatorsOf(1, 2, 3);
+  const a = await start({ seed: 1, validators, options: { versions: { min: 1, max: 2 } } });
+  const b = await start({ seed: 2, validators, peers: [a.address()], options: { versions: { min: 2, max: 3 } } });
+  const c = await start({ seed: 3, validators, peers: [a.address()], options: { versions: { min: 3, max: 4 } } });
+  await until("b up, c refused", () => a.up.length === 1 && c.network.absentPeers()[0]?.reason !== undefined);
+  expect(a.network.peers()[0]).toMatchObject({ peer: b.id, version: 2 });
+  expect(c.network.absentPeers()[0]?.reason).toContain("noCommonVersion");
+});
+
+test("network: a validator key claimed without its signature, refused and banned", async () => {
+  const validators = validatorsOf(1, 2);
+  const a = await start({ seed: 1, validators });
+  const liar = { publicKey: signerOf(2).publicKey, sign: (message: Uint8Array) => signerOf(3).sign(message) };
+  const b = await start({ seed: 3, validators, peers: [a.address()], options: { identity: { kind: "validator", signer: liar } } });
+  await until("a reason", () => b.network.absentPeers()[0]?.reason !== undefined);
+  expect(b.network.absentPeers()[0]?.reason).toContain("badBinding");
+  await until("turned away at the door", () => (b.network.absentPeers()[0]?.failures ?? 0) > 2);
+  expect(b.network.absentPeers()[0]?.reason).not.toContain("badBinding");
+  expect(a.up).toEqual([]);
+});
+
+test("network: another key than the configuration names at an address, refused by who dialled", async () => {
+  const validators = validatorsOf(1, 2, 3);
+  const a = await start({ seed: 1, validators });
+  const wanted = toHex(signerOf(3).publicKey);
+  const b = await start({ seed: 2, validators, peers: [`${wanted}@${a.address()}`] });
+  await until("a reason", () => b.network.absentPeers()[0]?.reason !== undefined);
+  expect(b.network.absentPeers()[0]).toMatchObject({ peer: wanted, reason: "unexpectedKey" });
+});
+
+test("network: observers, let in up to their places, those on the allow-list beyond", async () => {
+  const validators = validatorsOf(1);
+  const a = await start({ seed: 1, validators, options: { observersMax: 1, allow: [toHex(signerOf(4).publicKey)] } });
+  const observer = (seed: number) =>
+    start({ seed, validators, peers: [a.address()], options: { identity: { kind: "observer", nodeSeed: new Uint8Array(32).fill(seed) } } });
+  const first = await observer(2);
+  await until("first up", () => first.up.length === 1);
+  const second = await observer(3);
+  await until("second refused", () => second.network.absentPeers()[0]?.reason !== undefined);
+  expect(second.network.absentPeers()[0]?.reason).toContain("notAllowed");
+  await observer(4);
+  await until("the listed one up", () => a.up.length === 2);
+  broadcast(first, ask(1));
+  first.network.consensusPort(() => {}).send(a.id, ask(2));
+  first.network.consensusPort(() => {}).send(a.id, { kind: "fetch", target: { kind: "finalBlocks", fromHeight: 1 } });
+  await until("the fetch heard", () => a.messages.length > 0);
+  expect(a.messages.map(({ message }) => message.kind)).toEqual(["fetch"]);
+  broadcast(a, ask(3));
+  expect(first.messages).toEqual([]);
+});
+
+test("network: a peer that restarts on its address, down and up again under the same key", async () => {
+  const validators = validatorsOf(1, 2);
+  const a = await start({ seed: 1, validators });
+  const b = await start({ seed: 2, validators, peers: [a.address()] });
+  await until("up", () => b.up.length === 1);
+  const port = Number(a.address().split(":")[1]);
+  await stop(a);
+  await until("down", () => b.downs.length === 1);
+  await until("a reason", () => (b.network.absentPeers()[0]?.failures ?? 0) > 1);
+  const again = await start({ seed: 1, validators, port });
+  await until("up again", () => b.up.length === 1 && again.up.length === 1);
+  expect(b.up).toEqual([a.id]);
+});
+
+test("network: a peer whose misconduct is reported, banned, and let in again when the ban is over", async () => {
+  const validators = validatorsOf(1, 2);
+  let ahead = 0;
+  const clock: Clock = { nowMs: () => systemClock.nowMs(), monotonicMs: () => systemClock.monotonicMs() + ahead };
+  const a = await start({ seed: 1, validators, ports: { clock } });
+  const b = await start({ seed: 2, validators, peers: [a.address()] });
+  await until("up", () => a.up.length === 1);
+  a.network.report(b.id, "garbage");
+  expect(a.up.length).toBe(1);
+  a.network.report(b.id, "garbage");
+  await until("down", () => a.up.length === 0 && b.up.length === 0);
+  await until("tried again in vain", () => (b.network.absentPeers()[0]?.failures ?? 0) > 2);
+  expect(a.up).toEqual([]);
+  ahead = 31_000;
+  await until("up again", () => a.up.length === 1 && b.up.length === 1);
+});
+
+test("network: the same key on two running boxes, each replaces the other and neither is heard as someone else", async () => {
+  const validators = validatorsOf(1, 2);
+  const a = await start({ seed: 1, validators });
+  const b = await start({ seed: 2, validators, peers: [a.address()] });
+  await until("up", () => a.up.length === 1);
+  const clone = await start({ seed: 2, validators, peers: [a.address()] });
+  await until("replaced", () => a.downs.length > 0);
+  expect(new Set([...a.up, ...a.downs])).toEqual(new Set([b.id]));
+  expect(clone.id).toBe(b.id);
+  expect(a.network.peers().length).toBeLessThanOrEqual(1);
+});
+
+test("network: our own address among the peers, refused as our own key", async () => {
+  const validators = validatorsOf(1);
+  const a = await start({ seed: 1, validators });
+  a.network.setAddresses([addressOf(a.address())]);
+  await until("a reason", () => a.network.absentPeers()[0]?.reason !== undefined);
+  expect(a.up).toEqual([]);
+});
+
+test("network: a port that is taken, the start fails by its own error and opens nothing", async () => {
+  const validators = validatorsOf(1, 2);
+  const a = await start({ seed: 1, validators });
+  const port = Number(a.address().split(":")[1]);
+  expect(startMember({ seed: 2, validators, port })).rejects.toThrow(`127.0.0.1:${port}`);
+});
+
+test("network: dissemination's messages, urgent ones and batches arrive whole and from the proven key", async () => {
+  const validators = validatorsOf(1, 2);
+  const a = await start({ seed: 1, validators });
+  const b = await start({ seed: 2, validators, peers: [a.address()] });
+  await until("up", () => b.up.length === 1 && a.up.length === 1);
+  const batch = systemEntropy.bytes(256 * 1024 - 64);
+  expect(b.network.sendBatchMessage(a.id, batch, "bulk")).toBe(true);
+  b.network.broadcastBatchMessage(Uint8Array.of(1, 2, 3));
+  await until("both heard", () => a.batches.length === 2);
+  expect(a.batches.find(({ payload }) => payload.length > 3)).toEqual({ from: b.id, payload: batch });
+  expect(b.network.sendBatchMessage("00".repeat(32), batch, "bulk")).toBe(false);
+  expect(b.network.traffic.sent.get("batches/batch")?.messages).toBe(1);
 });

@@ -1,0 +1,195 @@
+import { afterEach, expect, test } from "bun:test";
+import type { Socket } from "node:net";
+import type { Message } from "../../../src/consensus/index.ts";
+import { Prng, utf8 } from "../../../src/kernel/index.ts";
+import { encodeFrame } from "../../../src/network/frames.ts";
+import { encodeFinalRequest, encodeProofRequest, OUTSIDE_PROTOCOLS } from "../../../src/network/index.ts";
+import { FRAME } from "../../../src/network/lanes.ts";
+import { VOTE_KIND, type Vote } from "../../../src/protocol/index.ts";
+import { connectSilently, connectStranger, greet, openLane, type Stranger } from "./stranger.ts";
+import { addressOf, type Member, type MemberOptions, startMember, until, validatorsOf } from "./world.ts";
+
+const running: Member[] = [];
+const strangers: Stranger[] = [];
+const sockets: Socket[] = [];
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await Promise.all(strangers.splice(0).map(({ node }) => node.stop()));
+  await Promise.all(running.splice(0).map(({ network }) => network.stop()));
+});
+
+async function start(options: MemberOptions): Promise<Member> {
+  const member = await startMember(options);
+  running.push(member);
+  return member;
+}
+
+async function stranger(member: Member, seed?: Uint8Array): Promise<Stranger> {
+  const one = await connectStranger(member.address(), seed);
+  strangers.push(one);
+  return one;
+}
+
+/** What makes a message of a few kilobytes. */
+const VOTES: Vote[] = Array.from({ length: 32 }, (_, view) => ({
+  kind: VOTE_KIND.nullify,
+  epoch: 0,
+  view: view + 1,
+  signer: 0,
+  signature: new Uint8Array(64),
+}));
+
+const ask = (token: number): Message => ({ kind: "recoveryRequest", token });
+
+test("network: a stream of garbage instead of a hello, cut, and the key not let in again", async () => {
+  const a = await start({ seed: 1, validators: validatorsOf(1) });
+  const prng = new Prng(5);
+  const seed = prng.bytes(32);
+  const one = await stranger(a, seed);
+  const stream = await openLane(one, "consensus");
+  stream.send(Uint8Array.of(0xff, 0xff, 0xff, 0xff, ...prng.bytes(4_096)));
+  await until("cut", () => one.connection.status !== "open");
+  await one.node.stop();
+  const again = await connectStranger(a.address(), seed).catch((error: unknown) => error);
+  if (!(again instanceof Error)) {
+    const second = again as Stranger;
+    strangers.push(second);
+    await until("cut at the door", () => second.connection.status !== "open");
+  }
+  expect(a.up).toEqual([]);
+  expect([...a.network.traffic.received.keys()]).toEqual([]);
+});
+
+test("network: a frame that claims 200 MB, cut at once and no memory given for it", async () => {
+  const a = await start({ seed: 1, validators: validatorsOf(1, 2) });
+  const one = await stranger(a);
+  const { stream } = await greet(one, 2);
+  await until("up", () => a.up.length === 1);
+  const before = process.memoryUsage().rss;
+  stream.send(Uint8Array.of(0x80, 0x80, 0xb0, 0x5f));
+  await until("down", () => a.downs.length === 1);
+  expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
+});
+
+test("network: a consensus message that does not decode, the link ends and the peer loses standing", async () => {
+  const a = await start({ seed: 1, validators: validatorsOf(1, 2) });
+  const one = await stranger(a);
+  const { stream } = await greet(one, 2);
+  await until("up", () => a.up.length === 1);
+  stream.send(encodeFrame(FRAME.message, Uint8Array.of(1, 2, 3)));
+  await until("down", () => a.downs.length === 1);
+  expect(a.messages).toEqual([]);
+});
+
+test("network: frames out of turn, a second hello, a message before the hello, a lane before the hello, each ends the link", async () => {
+  const a = await start({ seed: 1, validators: validatorsOf(1, 2) });
+  const early = await stranger(a);
+  const stream = await openLane(early, "consensus");
+  stream.send(encodeFrame(FRAME.message, Uint8Array.of(0x82, 9, 1)));
+  await until("cut", () => early.connection.status !== "open");
+  const eager = await stranger(a);
+  const lane = await openLane(eager, "batches").then(
+    (opened) => opened,
+    () => undefined,
+  );
+  await until("aborted", () => lane === undefined || lane.status !== "open");
+  const twice = await stranger(a);
+  const greeted = await greet(twice, 2);
+  await until("up", () => a.up.length === 1);
+  greeted.stream.send(encodeFrame(FRAME.hello, new Uint8Array(0)));
+  await until("down", () => a.downs.length === 1);
+  expect(a.messages).toEqual([]);
+});
+
+test("network: connections that say nothing, at TCP, after Noise and in the hello, cost nobody else and are cut", async () => {
+  const validators = validatorsOf(1, 2);
+  const a = await start({ seed: 1, validators });
+  for (let i = 0; i < 20; i++) sockets.push(await connectSilently(a.address()));
+  const mute = await stranger(a);
+  const halfway = await stranger(a);
+  const stream = await openLane(halfway, "consensus");
+  const b = await start({ seed: 2, validators, peers: [a.address()] });
+  await until("b up", () => b.up.length === 1);
+  await until("the mute is cut", () => mute.connection.status !== "open");
+  await until("the half greeted is cut", () => halfway.connection.status !== "open");
+  expect(stream.status).not.toBe("open");
+  expect(a.up).toEqual([b.id]);
+});
+
+test("network: a validator that reads nothing, what waits for it is bounded by its lane's policy and another gets everything", async () => {
+  const validators = validatorsOf(1, 2, 3);
+  const a = await start({ seed: 1, validators, options: { times: { pingMs: 60_000 } } });
+  const b = await start({ seed: 2, validators, peers: [a.address()], options: { times: { pingMs: 60_000 } } });
+  const one = await stranger(a);
+  const { stream } = await greet(one, 3);
+  await until("both up", () => a.up.length === 2);
+  stream.pause();
+  const slow = a.up.find((id) => id !== b.id) ?? "";
+  const port = a.network.consensusPort(() => {});
+  const count = 3_000;
+  for (let token = 0; token < count; token++) {
+    port.broadcast({ kind: "helloAnswer", token, votesOfYours: VOTES });
+    if (token % 100 === 99) await until("b follows", () => b.messages.length === token + 1);
+  }
+  expect(b.messages.length).toBe(count);
+  const dropped = a.network.traffic.dropped.get("consensus/helloAnswer");
+  expect(dropped?.messages).toBeGreaterThan(0);
+  const status = a.network.peers().find(({ peer }) => peer === slow);
+  expect(status?.queuedBytes).toBeLessThanOrEqual(4 * 1024 * 1024);
+  expect(a.network.peers().find(({ peer }) => peer === b.id)?.queuedBytes).toBe(0);
+});
+
+test("network: batches to who does not take them, refused when its outbox is full, and room is told when it reads again", async () => {
+  const validators = validatorsOf(1, 2);
+  const room: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  let taken = 0;
+  const a = await start({ seed: 1, validators, ports: { onBatchRoom: (peer) => void room.push(peer) } });
+  const b = await start({
+    seed: 2,
+    validators,
+    peers: [a.address()],
+    ports: {
+      onBatchMessage: () => {
+        taken++;
+        return gate.promise;
+      },
+    },
+  });
+  await until("up", () => a.up.length === 1);
+  const batch = new Uint8Array(256 * 1024);
+  let sent = 0;
+  while (a.network.sendBatchMessage(b.id, batch, "bulk")) sent++;
+  expect(sent).toBeGreaterThan(8);
+  expect(sent).toBeLessThan(64);
+  expect(a.network.sendBatchMessage(b.id, Uint8Array.of(1), "urgent")).toBe(true);
+  a.network.consensusPort(() => {}).send(b.id, ask(1));
+  await until("a vote passes by", () => b.messages.length === 1);
+  expect(taken).toBe(1);
+  gate.resolve();
+  await until("all taken", () => taken === sent + 1);
+  await until("room", () => room.length > 0);
+  expect(room).toEqual([b.id]);
+});
+
+test("network: an outside libp2p peer, gets a proof and a final block without a hello, and a code where there is none", async () => {
+  const id = new Uint8Array(32).fill(9);
+  const answers = {
+    findProof: (asked: Uint8Array) => (asked[0] === 9 ? utf8("the proof") : undefined),
+    findFinalBlock: (height: number) => (height === 3 ? utf8("block 3") : undefined),
+  };
+  const a = await start({ seed: 1, validators: validatorsOf(1), ports: { answers } });
+  const b = await start({ seed: 2, validators: validatorsOf(1) });
+  const at = addressOf(a.address());
+  expect(await b.network.request(at, OUTSIDE_PROTOCOLS.proof, encodeProofRequest(id))).toEqual({ ok: true, value: utf8("the proof") });
+  expect(await b.network.request(at, OUTSIDE_PROTOCOLS.final, encodeFinalRequest(3))).toEqual({ ok: true, value: utf8("block 3") });
+  expect(await b.network.request(at, OUTSIDE_PROTOCOLS.final, encodeFinalRequest(4))).toEqual({ ok: false, error: "notFound" });
+  expect(await b.network.request(at, OUTSIDE_PROTOCOLS.proof, utf8("what?"))).toEqual({ ok: false, error: "malformed" });
+  const verdicts = new Set<string>();
+  for (let i = 0; i < 60; i++) {
+    const answer = await b.network.request(at, OUTSIDE_PROTOCOLS.final, encodeFinalRequest(3));
+    verdicts.add(answer.ok ? "ok" : answer.error);
+  }
+  expect(verdicts).toContain("busy");
+});

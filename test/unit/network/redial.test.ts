@@ -1,0 +1,71 @@
+import { expect, test } from "bun:test";
+import { Prng } from "../../../src/kernel/index.ts";
+import { Redial } from "../../../src/network/redial.ts";
+
+const TIMES = { firstMs: 100, maxMs: 1_000, refusedMs: 5_000 };
+
+function redialOf(...addresses: string[]): Redial {
+  const redial = new Redial(TIMES, new Prng(1));
+  redial.setAddresses(addresses, 0);
+  return redial;
+}
+
+test("redial: an address named, due at once and taken once", () => {
+  const redial = redialOf("a", "b");
+  expect(redial.takeDue(0).map(({ address }) => address)).toEqual(["a", "b"]);
+  expect(redial.takeDue(0)).toEqual([]);
+  expect(redial.untilNextMs(0)).toBeUndefined();
+});
+
+test("redial: failure upon failure, waits grow to the cap, jittered, for ever", () => {
+  const redial = redialOf("a");
+  let nowMs = 0;
+  const waits: number[] = [];
+  for (let i = 0; i < 40; i++) {
+    expect(redial.takeDue(nowMs)).toHaveLength(1);
+    redial.onFailed("a", "no", false, nowMs);
+    const waitMs = redial.untilNextMs(nowMs) ?? -1;
+    waits.push(waitMs);
+    nowMs += waitMs;
+  }
+  for (const [index, waitMs] of waits.entries()) {
+    const base = Math.min(1_000, 100 * 2 ** (index + 1));
+    expect(waitMs).toBeGreaterThanOrEqual(0.8 * base);
+    expect(waitMs).toBeLessThanOrEqual(1.2 * base);
+  }
+  expect(new Set(waits).size).toBeGreaterThan(30);
+});
+
+test("redial: a refusal, tried again after long; a connection that was lost, after short", () => {
+  const redial = redialOf("a");
+  redial.takeDue(0);
+  redial.onFailed("a", "otherChain", true, 0);
+  expect(redial.untilNextMs(0)).toBeGreaterThanOrEqual(4_000);
+  redial.onConnected("a", "peer");
+  expect(redial.untilNextMs(0)).toBeUndefined();
+  redial.onPeerDown("peer", "lost", 50);
+  expect(redial.untilNextMs(50)).toBeLessThanOrEqual(120);
+  expect(redial.targets[0]).toMatchObject({ reason: "lost", failures: 0, status: "waiting" });
+});
+
+test("redial: a peer that connected to us, its address rests until the peer is down", () => {
+  const redial = redialOf("a");
+  redial.expect("a", "peer");
+  redial.onPeerUp("peer");
+  expect(redial.takeDue(1_000_000)).toEqual([]);
+  redial.onPeerDown("peer", "lost", 0);
+  expect(redial.takeDue(1_000)).toHaveLength(1);
+});
+
+test("redial: the addresses named anew, known ones keep their place and others are forgotten", () => {
+  const redial = redialOf("a", "b");
+  redial.takeDue(0);
+  redial.onConnected("a", "peer");
+  redial.setAddresses(["a", "c"], 0);
+  expect(redial.targets.map(({ address, status }) => [address, status])).toEqual([
+    ["a", "connected"],
+    ["c", "waiting"],
+  ]);
+  redial.onFailed("b", "late", false, 0);
+  expect(redial.targets).toHaveLength(2);
+});
