@@ -108,6 +108,9 @@ function checkParameters(genesis: Genesis): GenesisCheck {
   if (p.maxValidity < 1n) problems.push("maxValidity must be at least 1 block");
   if (genesis.accounts.length > 0 && genesis.accounts.every((a) => a.balance < p.minimumFee))
     problems.push("no account can pay minimumFee");
+  const poor = genesis.validators.filter(({ stake }) => stake > 0n && stake < p.minimumStake).map(({ name }) => name);
+  if (poor.length > 0) problems.push(`minimumStake ${p.minimumStake} is more than the stake of ${poor.join(", ")}`);
+  if (genesis.validators.length > p.validatorsMax) problems.push(`validatorsMax ${p.validatorsMax} is below the validators there are`);
   if (!Number.isSafeInteger(genesis.timeMs) || genesis.timeMs < 0) problems.push("time lies before 1970");
   if (problems.length > 0) return fail("parameter relations", problems.join("; "));
   return pass("parameter relations", `minimum fee ${p.minimumFee}, fees: ${p.feePolicy}, validity up to ${p.maxValidity} blocks`);

@@ -6,8 +6,8 @@ export const STATE_BUCKETS = 65_536;
 /** Levels between a bucket and the state root. */
 export const STATE_TREE_DEPTH = 16;
 
-/** Bounds of a state proof's parts: what a decoder is willing to read. Paths inside a bucket have at most 32 hashes. */
-const BOUNDS = { keyBytesMax: 64, valueBytesMax: 512, pathMax: 32, witnessesMax: 2, countMax: 0xffffffff } as const;
+/** Bounds of a state proof's parts: what a decoder is willing to read. The largest value is that of the parameters. */
+const BOUNDS = { keyBytesMax: 64, valueBytesMax: 32_768, pathMax: 32, witnessesMax: 2, countMax: 0xffffffff } as const;
 const LEAF_PREFIX = Uint8Array.of(0);
 
 /** An entry of a bucket, shown with its place among the bucket's entries in key order and the path to the bucket's root. */

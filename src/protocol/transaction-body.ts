@@ -1,7 +1,7 @@
 import type { CborReader, CborWriter } from "../kernel/index.ts";
 import { LIMITS } from "./limits.ts";
 
-/** Type numbers of transactions. 5 to 14 have their grammar reserved and are refused with `notAuthorized` for now. */
+/** Type numbers of transactions. */
 export const TRANSACTION_TYPE = {
   transfer: 1,
   anchor: 2,
@@ -59,7 +59,7 @@ export type ValidatorUpdateBody = {
 };
 /** Asks a validator to leave the set at an epoch end. */
 export type ValidatorExitBody = { readonly type: 7; readonly validator: Uint8Array };
-/** Bonds (8), starts to unbond (9) or takes back (10) an amount. */
+/** Bonds (8), starts to unbond (9) or takes back (10) an amount; for the latter two 2^64 - 1 means all there is. */
 export type StakeBody = { readonly type: 8 | 9 | 10; readonly validator: Uint8Array; readonly amount: bigint };
 /** Replaces a validator's signing key from an epoch on; `term` is the key's number, one above the old one's. */
 export type KeyRotateBody = {

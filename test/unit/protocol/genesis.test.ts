@@ -6,6 +6,7 @@ import {
   formatGenesis,
   type GenesisDocument,
   genesisHashOf,
+  genesisOf,
   genesisSignBytes,
   parseGenesis,
   proofOfPossessionBytes,
@@ -95,8 +96,31 @@ describe("genesis", () => {
     expect(failed(withValidator({ stake: "100000" }))).toEqual(["quorum arithmetic"]);
     expect(failed(withValidator({ proofOfPossession: "0".repeat(128) }))).toEqual(["proofs of possession"]);
     expect(failed(signed({ ...good, parameters: { ...good.parameters, maxValidity: "0" } }))).toEqual(["parameter relations"]);
+    expect(failed(signed({ ...good, parameters: { ...good.parameters, minimumStake: "101" } }))).toEqual(["parameter relations"]);
+    expect(failed(signed({ ...good, parameters: { ...good.parameters, validatorsMax: 6 } }))).toEqual(["parameter relations"]);
     const smallOrder = `01${"00".repeat(31)}`;
     expect(failed(withValidator({ publicKey: smallOrder }))).toContain("key validity");
+  });
+
+  test("genesis: staking parameters, their defaults when absent, without a trace in the hash, and refused out of bounds", () => {
+    const absent = genesisOf(unsigned(4));
+    const staking = { minimumStake: 1n, slashPerMyriad: 500, jailEpochs: 4, validatorsMax: 128, unbondingMs: 604_800_000 };
+    expect(absent.parameters).toMatchObject({ ...staking, reputationEntryMin: 1_000 });
+    const given = { ...unsigned(4), parameters: { ...unsigned(4).parameters, minimumStake: "100", slashPerMyriad: 0, jailEpochs: 9 } };
+    expect(genesisOf(given).parameters).toMatchObject({ minimumStake: 100n, slashPerMyriad: 0, jailEpochs: 9 });
+    expect(toHex(genesisOf(given).hash)).not.toBe(toHex(absent.hash));
+    const bad = {
+      minimumStake: "0",
+      slashPerMyriad: 10_000,
+      jailEpochs: 0,
+      validatorsMax: 129,
+      unbondingMs: -1,
+      reputationEntryMin: 10_001,
+    };
+    for (const [name, value] of Object.entries(bad)) {
+      const parsed = parseGenesis(JSON.stringify({ ...unsigned(4), parameters: { ...unsigned(4).parameters, [name]: value } }));
+      expect(parsed.ok ? "" : parsed.error).toContain(`parameters.${name}`);
+    }
   });
 
   test("genesis: text that repeats a key or is no genesis, refused with where", () => {
