@@ -4,7 +4,7 @@ import { answerFetch, answerOldVote, notePeerAt, notePeerHolds } from "./anti-en
 import { isAttachedToParent, isBodySound } from "./block-body.ts";
 import { keepBlock, keepProposal } from "./block-pool.ts";
 import { BOUNDS } from "./bounds.ts";
-import { noteAhead, onFinalBlocks } from "./catch-up.ts";
+import { noteAhead, onFinalBlocks, takeAnswer } from "./catch-up.ts";
 import { acceptCertificate, formCertificate } from "./certificates.ts";
 import { onHello, onHelloAnswer } from "./greeting.ts";
 import type { Message, PeerId, ProposalMessage } from "./messages.ts";
@@ -35,21 +35,29 @@ function takeMessage(core: CoreState, state: PeerState, from: PeerId, message: M
       answerFetch(core, from, message.target);
       return undefined;
     case "block":
-      return onBlock(core, message.block);
+      return onBlock(core, state, message.block);
     case "finalBlocks":
-      return onFinalBlocks(core, message.blocks, message.finalization);
+      return onFinalBlocks(core, state, message.blocks, message.finalization);
     case "hello":
       onHello(core, from, message);
-      return message.votes.map((vote) => onVote(core, from, vote)).find((refusal) => refusal !== undefined);
+      return onHelloVotes(core, from, message.votes);
     case "helloAnswer":
-      onHelloAnswer(core, state, message);
-      return undefined;
+      return onHelloAnswer(core, state, message);
     case "recoveryRequest":
       onRecoveryRequest(core, from, message.token);
       return undefined;
     case "recoveryAnswer":
       return onRecoveryAnswer(core, from, message);
   }
+}
+
+/** The first refusal ends it, so that a hello of bad votes costs one verification. */
+function onHelloVotes(core: CoreState, from: PeerId, votes: readonly Vote[]): RefusalCode | undefined {
+  for (const vote of votes) {
+    const refusal = onVote(core, from, vote);
+    if (refusal) return refusal;
+  }
+  return undefined;
 }
 
 /** R0: a vote from its signer's own connection, in the window, one per (signer, view, kind). */
@@ -72,6 +80,7 @@ function onVote(core: CoreState, from: PeerId, vote: Vote): RefusalCode | undefi
     if (isOld) answerOldVote(core, from, vote);
     return undefined;
   }
+  if (held && epoch.views.get(vote.view)?.votes.get(vote.signer)?.isContradicted) return "secondVote";
   if (!isSigned(core, epoch, vote)) return "badSignature";
   recordVote(core, epoch, vote);
   formCertificate(core, vote);
@@ -93,6 +102,8 @@ function onProposal(core: CoreState, from: PeerId, message: ProposalMessage): Re
   if (isAhead || proposal.epoch < epoch.epoch || proposal.view <= epoch.floor) return undefined;
   const view = viewOf(epoch, proposal.view);
   const id = toHex(proposalIdOf(proposal));
+  // Once its leader is known to have signed two, only the first and the notarized one are of use.
+  if (view.isEquivocated && view.leaderChoice !== id && !isNotarized(view, id)) return undefined;
   if (leaderVote && !onLeaderVote(core, view, id, leaderVote)) return "badProposal";
   const refusal = onCertificates(
     core,
@@ -102,12 +113,14 @@ function onProposal(core: CoreState, from: PeerId, message: ProposalMessage): Re
   if (refusal) return refusal;
   if (view.proposals.has(id) || proposal.view <= epoch.floor) return undefined;
   const isSignedHere = view.leaderChoice === id || isNotarized(view, id);
-  const isEarly = view.leaderChoice === undefined && view.proposals.size === 0 && epoch.peerOf[leaderOf(core, epoch, view.view)] === from;
-  if (!isSignedHere && !isEarly) return "unsolicited";
+  const isFromLeader = epoch.peerOf[leaderOf(core, epoch, view.view)] === from;
+  const isEarly = view.leaderChoice === undefined && view.proposals.size === 0 && isFromLeader;
+  // A leader may have built anew after a crash, and who passes on what another leader signed twice is honest.
+  if (!isSignedHere && !isEarly) return isFromLeader || leaderVote ? undefined : "unsolicited";
   if (!bytesEqual(blockHashOf(block.header), proposal.blockHash)) return "badProposal";
   if (!isBodySound(core, block) || !isAttachedToParent(core, proposal, block)) {
     // Only the leader can spoil its own proposal; from anyone else the sound one may still come.
-    if (isSignedHere && epoch.peerOf[leaderOf(core, epoch, view.view)] === from) view.hasFailed = true;
+    if (isSignedHere && isFromLeader) view.hasFailed = true;
     return "badBlock";
   }
   if (isSignedHere) view.proposals.clear(); // an early payload that the leader did not sign in the end
@@ -139,15 +152,15 @@ function onCertificates(core: CoreState, from: PeerId, certificates: readonly Ce
   return undefined;
 }
 
-/** A block comes only when it was asked for, by hash. */
-function onBlock(core: CoreState, block: Block): RefusalCode | undefined {
+/** A block comes only when it was asked for, by hash; an answer that comes late is let go. */
+function onBlock(core: CoreState, state: PeerState, block: Block): RefusalCode | undefined {
+  const isAnswer = takeAnswer(state);
   const hash = blockHashOf(block.header);
   const key = toHex(hash);
-  if (core.fetches.has(`block:${key}`)) {
-    if (!isBodySound(core, block)) return "badBlock";
-    keepBlock(core, hash, block);
-  }
-  return core.blocks.has(key) || block.header.height <= core.tip.height ? undefined : "unsolicited";
+  if (!core.fetches.has(`block:${key}`)) return isAnswer ? undefined : "unsolicited";
+  if (!isBodySound(core, block)) return "badBlock";
+  keepBlock(core, hash, block);
+  return undefined;
 }
 
 function isNotarized(view: ViewState, id: string): boolean {

@@ -185,5 +185,10 @@ function ask(core: CoreState, fetch: Fetch): void {
     return;
   }
   const peer = hint ?? drawOne(core, [...core.peers.keys()]);
-  if (peer !== undefined) emit(core, { kind: "send", to: peer, message: { kind: "fetch", target: fetch.target } });
+  if (peer === undefined) return;
+  emit(core, { kind: "send", to: peer, message: { kind: "fetch", target: fetch.target } });
+  const state = core.peers.get(peer);
+  if (state && (fetch.target.kind === "block" || fetch.target.kind === "finalBlocks")) {
+    state.owedBlocks = Math.min(state.owedBlocks + 1, BOUNDS.owedBlocksMax);
+  }
 }

@@ -36,6 +36,8 @@ export const BOUNDS = {
   forwardsMax: 64,
   /** Fetches under way (R9d). */
   fetchesMax: 64,
+  /** Blocks asked of one peer whose answers may still come. */
+  owedBlocksMax: 64,
   /** Back-off of fetches, hellos and recovery requests: at most this factor on the fetch timeout. */
   backOffMax: 8,
 } as const;

@@ -5,7 +5,7 @@ import { keepBlock } from "./block-pool.ts";
 import { acceptCertificate, addTarget, isSound } from "./certificates.ts";
 import type { PeerId } from "./messages.ts";
 import type { Round } from "./rounds.ts";
-import type { CoreState, Want } from "./state.ts";
+import type { CoreState, PeerState, Want } from "./state.ts";
 import type { RefusalCode } from "./steps.ts";
 import { want, wantKey } from "./wants.ts";
 
@@ -49,10 +49,16 @@ function proofOf(core: CoreState, claim: Round): Want | undefined {
  *
  * @see consensus R13
  */
-export function onFinalBlocks(core: CoreState, blocks: readonly Block[], finalization: Certificate): RefusalCode | undefined {
+export function onFinalBlocks(
+  core: CoreState,
+  state: PeerState,
+  blocks: readonly Block[],
+  finalization: Certificate,
+): RefusalCode | undefined {
+  const isAnswer = takeAnswer(state);
   const key = `finalBlocks:${core.tip.height + 1}`;
   const isLate = blocks[0]?.header.height !== core.tip.height + 1 || !core.fetches.has(key); // the tip moved meanwhile
-  if (isLate) return undefined;
+  if (isLate) return isAnswer ? undefined : "unsolicited";
   const hashes = linkedHashes(core, blocks);
   const last = hashes?.at(-1);
   const isFinal =
@@ -61,6 +67,13 @@ export function onFinalBlocks(core: CoreState, blocks: readonly Block[], finaliz
   if (!blocks.every((block) => isBodySound(core, block))) return "badBlock";
   for (const [position, block] of blocks.entries()) keepBlock(core, hashes[position] as Uint8Array, block);
   return undefined;
+}
+
+/** Whether a peer that sends blocks was asked for some and did not answer yet: then they are late at worst, not unasked. */
+export function takeAnswer(state: PeerState): boolean {
+  if (state.owedBlocks === 0) return false;
+  state.owedBlocks--;
+  return true;
 }
 
 /** Hashes of blocks that extend the tip one by one, or undefined when they do not. */

@@ -104,6 +104,7 @@ function onPeerUp(core: CoreState, peer: PeerId): void {
     budgetAtMs: core.nowMs,
     answeredAtMs: core.nowMs - 60_000,
     hasAnsweredHello: false,
+    owedBlocks: 0,
     claim: undefined,
   });
   if (peer !== toHex(core.config.publicKey)) sendHello(core, peer);

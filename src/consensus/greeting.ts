@@ -1,12 +1,16 @@
 import { type Vote, type VoteStatement, voteSignBytes } from "../protocol/index.ts";
-import { answerOldVote, notePeerAt } from "./anti-entropy.ts";
+import { answerOldVote, notePeerAt, spend } from "./anti-entropy.ts";
 import { BOUNDS } from "./bounds.ts";
 import { noteAhead } from "./catch-up.ts";
 import type { HelloAnswerMessage, HelloMessage, PeerId } from "./messages.ts";
 import { onUnknownOwnVote } from "./recovery-gate.ts";
 import { compareRounds, type Round } from "./rounds.ts";
 import { type CoreState, type EpochState, emit, type PeerState } from "./state.ts";
+import type { RefusalCode } from "./steps.ts";
 import { idOf, isOwn } from "./votes.ts";
+
+/** Bytes of an encoded vote, at most. */
+const VOTE_BYTES = 160;
 
 /** Whether the others of weight Q minus our own have answered this start's hello: the first vote waits for it (R15). */
 export function isGreetedByQuorum(core: CoreState): boolean {
@@ -43,23 +47,27 @@ export function onHello(core: CoreState, from: PeerId, hello: HelloMessage): voi
   const { epoch, previous } = core;
   const floor: Round = { epoch: hello.epoch, view: hello.floorView };
   const votesOfYours = lastVotes([...votesAbove(epoch, from, floor), ...(previous ? votesAbove(previous, from, floor) : [])]);
-  emit(core, { kind: "send", to: from, message: { kind: "helloAnswer", token: hello.token, votesOfYours } });
+  if (spend(core, from, 64 + VOTE_BYTES * votesOfYours.length))
+    emit(core, { kind: "send", to: from, message: { kind: "helloAnswer", token: hello.token, votesOfYours } });
   notePeerAt(core, from, { epoch: hello.epoch, view: hello.floorView + 1 });
   if (hello.epoch < epoch.epoch || (hello.epoch === epoch.epoch && hello.floorView < epoch.current - 1)) answerOldVote(core, from, floor);
   else if (hello.epoch > epoch.epoch) noteAhead(core, from, floor);
 }
 
-/** Takes an answer to this start's hello: it counts for R15, and votes of ours that the journal lacks come to light (J7). */
-export function onHelloAnswer(core: CoreState, state: PeerState, answer: HelloAnswerMessage): void {
-  if (answer.token !== core.helloToken) return;
-  for (const vote of answer.votesOfYours) if (isOursAndLost(core, vote)) onUnknownOwnVote(core, vote);
-  state.hasAnsweredHello = true;
-}
-
-function isOursAndLost(core: CoreState, vote: Vote): boolean {
+/**
+ * Takes a peer's first answer to this start's hello: it counts for R15, and votes of ours that the journal lacks come to
+ * light (J7). A vote that is not ours makes it no answer.
+ */
+export function onHelloAnswer(core: CoreState, state: PeerState, answer: HelloAnswerMessage): RefusalCode | undefined {
+  if (answer.token !== core.helloToken || state.hasAnsweredHello) return undefined;
   const { epoch, config } = core;
-  if (vote.epoch < epoch.epoch || isJournaled(core, vote)) return false;
-  return config.suite.verify(config.publicKey, voteSignBytes(config.chainId, vote), vote.signature);
+  for (const vote of answer.votesOfYours) {
+    if (vote.epoch < epoch.epoch || isJournaled(core, vote)) continue;
+    if (!config.suite.verify(config.publicKey, voteSignBytes(config.chainId, vote), vote.signature)) return "badSignature";
+    onUnknownOwnVote(core, vote);
+  }
+  state.hasAnsweredHello = true;
+  return undefined;
 }
 
 function isJournaled(core: CoreState, vote: Vote): boolean {

@@ -27,6 +27,7 @@ export * from "./inspection.ts";
 export * from "./loop.ts";
 export { decodeMessage, encodeMessage, MESSAGE_BYTES_MAX } from "./message-codec.ts";
 export * from "./messages.ts";
+export { REFUSAL_POINTS } from "./peer-score.ts";
 export * from "./ports.ts";
 export { recoveryAllows } from "./recovery-gate.ts";
 export * from "./rounds.ts";

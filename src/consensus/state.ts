@@ -119,6 +119,8 @@ export type PeerState = {
   /** When an old vote of it was last answered (R9b). */
   answeredAtMs: number;
   hasAnsweredHello: boolean;
+  /** Blocks asked of it whose answers have not come, so that a late one is told from one that nobody asked for. */
+  owedBlocks: number;
   /** A round beyond ours that it spoke of without proof (R13). */
   claim: Round | undefined;
 };

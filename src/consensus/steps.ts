@@ -46,13 +46,13 @@ export type Notice =
 
 /**
  * Why a peer's message was refused; each costs the peer score. `notItsSigner`: a vote from another's connection.
- * `outOfWindow`: a view outside R0's span. `badBlock`: what came with a header is not what
+ * `secondVote`: one more of a signer that contradicted itself in that view already. `badBlock`: what came with a header is not what
  * the header commits to. `unsolicited`: an answer nobody asked for.
  */
 export type RefusalCode =
   | "notItsSigner"
   | "unknownSigner"
-  | "outOfWindow"
+  | "secondVote"
   | "badSignature"
   | "badCertificate"
   | "badProposal"

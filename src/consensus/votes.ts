@@ -12,7 +12,7 @@ export function findVote(view: ViewState | undefined, vote: Pick<Vote, "signer" 
 
 /**
  * Enters a vote whose signature is valid into the table of its epoch: the first of each kind counts, a conflicting one
- * becomes evidence, the leader's NOTARIZE signs its proposal.
+ * becomes evidence, once a view, the leader's NOTARIZE signs its proposal.
  *
  * @see consensus R0, R3, R10, R11
  */
@@ -22,7 +22,8 @@ export function recordVote(core: CoreState, epoch: EpochState, vote: Vote): void
   const view = viewOf(epoch, vote.view);
   const held = heldOf(view, vote.signer);
   for (const other of [held.notarize, held.nullify, held.finalize]) {
-    if (!other || !isConflict(other, vote)) continue;
+    if (!other || held.isContradicted || !isConflict(other, vote)) continue;
+    held.isContradicted = true;
     keepEvidence(core, encodeEvidence(makeVoteEvidence(other, vote)));
     if (vote.signer === leaderOf(core, epoch, vote.view)) view.isEquivocated = true;
   }
@@ -62,7 +63,7 @@ function heldOf(view: ViewState, signer: number): SignerVotes {
   return made;
 }
 
-function slotOf(kind: Vote["kind"]): keyof SignerVotes {
+function slotOf(kind: Vote["kind"]): "notarize" | "nullify" | "finalize" {
   return kind === VOTE_KIND.notarize ? "notarize" : kind === VOTE_KIND.nullify ? "nullify" : "finalize";
 }
 

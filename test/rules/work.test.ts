@@ -1,0 +1,105 @@
+import { expect, test } from "bun:test";
+import { LAN_TIMERS } from "../../src/consensus/index.ts";
+import { sha256 } from "../../src/crypto/index.ts";
+import { u64be } from "../../src/kernel/index.ts";
+import { VOTE_KIND, type Vote } from "../../src/protocol/index.ts";
+import { Rig } from "./rig.ts";
+
+const { notarize, nullify, finalize } = VOTE_KIND;
+
+/** Counts signature verifications from now on. */
+function countVerifications(rig: Rig): () => number {
+  const { verify } = rig.suite;
+  let count = 0;
+  const counting: typeof verify = (key, message, signature) => {
+    count++;
+    return verify(key, message, signature);
+  };
+  Object.assign(rig.suite, { verify: counting });
+  return () => count;
+}
+
+function badVote(rig: Rig, signer: number, view: number): Vote {
+  return { ...rig.makeVote(signer, nullify, view), signature: new Uint8Array(64) };
+}
+
+test("R0: a signer that contradicts itself again and again in a view, costs two verifications and one piece of evidence", () => {
+  const rig = new Rig();
+  const verifications = countVerifications(rig);
+  for (let i = 0; i < 100; i++) rig.vote([2], notarize, 1, sha256(u64be(i)));
+  expect([verifications(), rig.core.evidence.size]).toEqual([2, 1]);
+  expect(rig.refusals).toHaveLength(98);
+  expect(new Set(rig.refusals)).toEqual(new Set(["secondVote"]));
+});
+
+test("R0: a vote sent again, costs no verification and is no offence", () => {
+  const rig = new Rig();
+  const vote = rig.makeVote(2, nullify, 1);
+  rig.from(2, { kind: "vote", vote });
+  const verifications = countVerifications(rig);
+  for (let i = 0; i < 100; i++) rig.from(2, { kind: "vote", vote });
+  expect([verifications(), rig.refusals]).toEqual([0, []]);
+});
+
+test("R0: a hello full of bad votes, costs one verification", () => {
+  const rig = new Rig();
+  const verifications = countVerifications(rig);
+  const votes = Array.from({ length: 32 }, (_, i) => badVote(rig, 2, 1 + (i % 16)));
+  rig.from(2, { kind: "hello", token: 1, height: 0, epoch: 0, floorView: 0, votes });
+  expect([verifications(), rig.refusals]).toEqual([1, ["badSignature"]]);
+});
+
+test("R15: an answer to the hello that shows votes which are not ours, counts for nothing and is refused", () => {
+  const rig = new Rig({ isGreeted: false });
+  rig.greet([]);
+  const verifications = countVerifications(rig);
+  const token = rig.core.helloToken;
+  for (const from of [1, 2, 3]) {
+    const votesOfYours = Array.from({ length: 32 }, (_, i) => badVote(rig, 0, 1 + i));
+    rig.from(from, { kind: "helloAnswer", token, votesOfYours });
+  }
+  expect([rig.core.isGreeted, verifications(), rig.refusals]).toEqual([false, 3, ["badSignature", "badSignature", "badSignature"]]);
+  for (const from of [1, 2, 3]) rig.from(from, { kind: "helloAnswer", token, votesOfYours: [] });
+  expect(rig.core.isGreeted).toBe(true);
+  const votesOfYours = Array.from({ length: 32 }, (_, i) => badVote(rig, 0, 1 + i));
+  for (let i = 0; i < 100; i++) rig.from(2, { kind: "helloAnswer", token, votesOfYours });
+  expect(verifications()).toBe(3);
+});
+
+test("R9: hellos without end, are answered within the asker's byte budget", () => {
+  const rig = new Rig({ timers: { ...LAN_TIMERS, answerBytesPerSecond: 1_000 } });
+  for (let view = 1; view <= 16; view++) rig.vote([2], nullify, view);
+  for (let i = 0; i < 1_000; i++) rig.from(2, { kind: "hello", token: i, height: 0, epoch: 0, floorView: 0, votes: [] });
+  const answered = rig.sentOf("helloAnswer").length;
+  expect(answered).toBeGreaterThan(0);
+  expect(answered).toBeLessThan(5);
+});
+
+test("R3: who passes on what an equivocating leader signed, is not accused for it, and costs one verification", () => {
+  const rig = new Rig();
+  const [a, b] = [rig.propose(1), rig.propose(1, undefined, { timeMs: Math.floor(rig.wallMs) + 9 })];
+  rig.from(1, a.message);
+  const verifications = countVerifications(rig);
+  for (let i = 0; i < 50; i++) rig.from(2, b.message);
+  expect([rig.refusals, verifications(), rig.core.evidence.size]).toEqual([[], 1, 1]);
+  rig.vote([3], notarize, 1, b.id);
+  rig.vote([2], notarize, 1, b.id);
+  rig.show(rig.certificate([1, 2, 3], notarize, 1, b.proposal));
+  rig.from(2, b.message);
+  expect(rig.core.epoch.views.get(1)?.proposals.size).toBe(1);
+});
+
+test("R9: an answer that comes after another peer's, is no offence; a block that nobody asked for is", () => {
+  const rig = new Rig();
+  const made = rig.propose(1);
+  rig.show(rig.certificate([1, 2, 3], finalize, 1, made.proposal));
+  rig.pass(1_500);
+  const asked = rig.sent.filter(({ message }) => message.kind === "fetch").map(({ to }) => to);
+  expect(asked.length).toBe(2);
+  const answer = { kind: "block", block: made.block } as const;
+  for (const peer of asked) rig.input({ kind: "message", from: peer, message: answer });
+  expect([rig.status.height, rig.refusals]).toEqual([1, []]);
+  for (const peer of asked) rig.input({ kind: "message", from: peer, message: answer });
+  rig.from(3, { kind: "finalBlocks", blocks: [made.block], finalization: rig.certificate([1, 2, 3], finalize, 1, made.proposal) });
+  expect(rig.refusals).toEqual(["unsolicited", "unsolicited", "unsolicited"]);
+});
