@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { type BatchSource, type BlockQueries, BlockService, HashIndex, type HashIndexParts } from "../blocks/index.ts";
 import { ConsensusLoop, type CoreStatus, LAN_TIMERS, type Notice, WAN_TIMERS } from "../consensus/index.ts";
 import { type EventLog, event, type LaneRecord, sealBlockRecords, sealGenesisRecords } from "../events/index.ts";
-import type { Log } from "../kernel/index.ts";
-import { type CommittedBatch, Mempool } from "../mempool/index.ts";
+import { type Entropy, type Log, Prng } from "../kernel/index.ts";
+import { type CommittedBatch, Dissemination, type EpochMembers, LAN_DISSEMINATION, Mempool, WAN_DISSEMINATION } from "../mempool/index.ts";
 import type { Overlay, State } from "../state/index.ts";
 import { VoteGuard } from "../validator/index.ts";
 import { blockObserver, onNotice, openEvents } from "./event-tellers.ts";
@@ -11,6 +11,7 @@ import type { NodeFiles } from "./files.ts";
 import { HOME } from "./home.ts";
 import { type CacheDamage, openState } from "./open-state.ts";
 import { ParametersInForce } from "./parameters-in-force.ts";
+import { type PeerEvents, peerEvents } from "./peers.ts";
 import type { Platform } from "./platform.ts";
 import { Settlements } from "./settlements.ts";
 import type { NodeSetup } from "./setup.ts";
@@ -21,9 +22,12 @@ export type Contexts = {
   readonly index: HashIndex;
   readonly blocks: BlockService<Overlay, LaneRecord>;
   readonly mempool: Mempool;
+  readonly dissemination: Dissemination;
   readonly loop: ConsensusLoop;
   readonly events: EventLog;
   readonly settlements: Settlements;
+  /** Where the network hands in what peers do and say. */
+  readonly peers: PeerEvents;
   readonly parameters: ParametersInForce;
   /** Caches that were not what was written and were built again. */
   readonly rebuilt: readonly CacheDamage[];
@@ -49,7 +53,8 @@ export function openContexts(
   witness: (notice: Notice) => void = () => {},
 ): Contexts {
   const { genesis, validatorSet, configuration, home } = setup;
-  const { clock, timers, suite } = platform;
+  const { clock, timers, entropy, suite, network } = platform;
+  const isWan = configuration.consensus.profile === "wan";
   let events: EventLog | undefined;
   const { state, damage } = openState(setup, files, platform, log, fail);
   const indexParts: HashIndexParts = {
@@ -117,17 +122,36 @@ export function openContexts(
       sourceCountMax: configuration.mempool.sourceTransactionsMax,
       sourceSizeBytesMax: configuration.mempool.sourceBytesMax,
       freeSpaceBytesMin: configuration.storage.freeBytesMin,
-      ...(configuration.consensus.profile === "wan" && FLASH_LINGER),
+      ...(isWan && FLASH_LINGER),
     },
     isSyncing: () => isBehind(loop.status()),
     freeSpaceBytes: () => platform.freeBytes(home),
-    onBatchDurable: ({ digest, count, sizeBytes }) =>
-      events?.appendOps(event("transaction.submitted", { batch: digest, transactions: count, sizeBytes })),
+    epochs: () => recentEpochs(blocks),
+    onBatchDurable: (batch) => {
+      const { digest, count, sizeBytes, isOwn } = batch;
+      if (isOwn) events?.appendOps(event("transaction.submitted", { batch: digest, transactions: count, sizeBytes }));
+      dissemination.onBatchDurable(batch);
+    },
+    onBatchReleased: (release) => dissemination.onBatchReleased(release),
+    onEvidence: (evidence) => loop.onEvidence(evidence),
     onEnded: (ids) => settlements.tell(ids),
     onWork: () => loop.onWork(),
     onFatal: fail,
   });
   blocks.recover(tip.height);
+  const dissemination = new Dissemination(
+    {
+      batches: mempool,
+      send: (peer, message) => network.sendBatchMessage(peer, message),
+      clock,
+      timers,
+      prng: new Prng(seedFrom(entropy)),
+      validatorSet: () => blocks.reader.currentEpoch().validatorSet,
+      onHeld: () => loop.onBatchesHeld(),
+      onFault: (peer, fault) => network.onBatchFault(peer, fault),
+    },
+    { self: setup.validator.publicKey, tuning: isWan ? WAN_DISSEMINATION : LAN_DISSEMINATION },
+  );
   const opened = openEvents(setup, files, blocks, platform, log);
   events = opened;
   for (const database of [files.chain, files.node, files.ops]) damage.push(...database.notices);
@@ -145,7 +169,11 @@ export function openContexts(
       blocks,
       journal: files.journal,
       signer: new VoteGuard(files.journal, setup.validator, genesis.hash),
-      network: platform.network,
+      network: {
+        broadcast: (message) => network.broadcast(message),
+        send: (peer, message) => network.send(peer, message),
+        fetchBatches: (digests) => dissemination.fetch(digests),
+      },
       clock,
       timers,
       onNotice: (notice) => {
@@ -157,11 +185,23 @@ export function openContexts(
     {
       chainId: genesis.hash,
       suite,
-      profile: configuration.consensus.profile === "wan" ? WAN_TIMERS : LAN_TIMERS,
-      seed: new DataView(platform.entropy.bytes(4).buffer).getUint32(0),
+      profile: isWan ? WAN_TIMERS : LAN_TIMERS,
+      seed: seedFrom(entropy),
     },
   );
-  return { state, index, blocks, mempool, loop, events: opened, settlements, parameters, rebuilt: damage };
+  const peers = peerEvents(loop, dissemination, network);
+  return { state, index, blocks, mempool, dissemination, loop, events: opened, settlements, parameters, peers, rebuilt: damage };
+}
+
+/** The set of the running epoch, and that of the one before, whose members' last batches are still on their way. */
+function recentEpochs(blocks: BlockService<Overlay, LaneRecord>): readonly EpochMembers[] {
+  const running = blocks.reader.currentEpoch();
+  const before = running.epoch > 0 ? blocks.reader.findEpoch(running.epoch - 1) : undefined;
+  return before ? [running, before] : [running];
+}
+
+function seedFrom(entropy: Entropy): number {
+  return new DataView(entropy.bytes(4).buffer).getUint32(0);
 }
 
 /**

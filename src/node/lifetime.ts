@@ -5,11 +5,13 @@ import { closeFiles, type NodeFiles } from "./files.ts";
 import { VERSION } from "./version.ts";
 
 /** Sets opened contexts going: from here on the node votes, and its event log says that it runs. */
-export function runContexts({ blocks, state, loop, settlements, events }: Contexts): void {
+export function runContexts({ blocks, state, dissemination, loop, settlements, events }: Contexts): void {
   blocks.subscribe((outcome) => {
     settlements.onBlock(outcome);
+    dissemination.onEpoch();
     state.checkpointIfDue();
   });
+  dissemination.start();
   loop.start();
   carrySigningMark(events, loop.status().floor);
   events.appendOps(event("service.started", { service: "node", version: VERSION.version, height: blocks.queries.tipHeight }));
@@ -22,8 +24,10 @@ export function tellStop({ loop, events }: Contexts): void {
 }
 
 /** Everything admitted is written, the state too, and each file is closed in good order. */
-export async function closeContexts({ mempool, loop, state, index, events }: Contexts, files: NodeFiles): Promise<void> {
+export async function closeContexts(contexts: Contexts, files: NodeFiles): Promise<void> {
+  const { mempool, dissemination, loop, state, index, events } = contexts;
   await mempool.stop();
+  dissemination.stop();
   loop.stop();
   await state.checkpoint();
   await index.settle();

@@ -1,10 +1,10 @@
 import { statfsSync } from "node:fs";
 import type { HashIndexTuning } from "../blocks/index.ts";
-import type { NetworkPort } from "../consensus/index.ts";
 import { type CryptoSuite, nativeSuite, type SignatureClaim, verifyEd25519Many } from "../crypto/index.ts";
 import type { Clock, Entropy, Timers } from "../kernel/index.ts";
 import { type CheckpointWriter, WorkerCheckpointWriter } from "../state/index.ts";
 import { type Database, type DatabaseOptions, type FileSystem, nodeFileSystem, openDatabase } from "../storage/index.ts";
+import { type NodeNetwork, noNetwork } from "./peers.ts";
 import { systemClock, systemEntropy, systemTimers } from "./ports.ts";
 
 /**
@@ -26,13 +26,10 @@ export interface Platform {
   readonly suite: CryptoSuite;
   /** Verifies the signatures of transactions off the calling thread, by the same rule. */
   readonly verifyMany: (claims: readonly SignatureClaim[]) => Promise<readonly boolean[]>;
-  readonly network: NetworkPort;
+  readonly network: NodeNetwork;
   /** How the hash index is written; default as a node's. */
   readonly indexTuning?: HashIndexTuning;
 }
-
-/** A single validator has no peers: what it says to others, it says to nobody. */
-const noNetwork: NetworkPort = { broadcast() {}, send() {}, fetchBatches() {} };
 
 /** This machine. */
 export const systemPlatform: Platform = {

@@ -2,12 +2,13 @@ import { drainMicrotasks } from "bun:jsc";
 import { type FinalizedBlock, LAN_TIMERS, type Message, type Notice, type PeerId, type TimerProfile } from "../../src/consensus/index.ts";
 import { type Signer, sha256 } from "../../src/crypto/index.ts";
 import { Prng, present, toHex, utf8 } from "../../src/kernel/index.ts";
+import { type DisseminationMessage, encodeDisseminationMessage, type PeerFault } from "../../src/mempool/index.ts";
 import type { ValidatorSet } from "../../src/protocol/index.ts";
 import { simGenesis } from "./genesis.ts";
 import { SimHost } from "./host.ts";
 import { Ed25519Keys, type SimKeys, StandInKeys, setOf } from "./keys.ts";
 import { ModelWorld } from "./model-world.ts";
-import { openParcel, type Parcel, SimNetwork } from "./network.ts";
+import { batchParcel, openParcel, type Parcel, SimNetwork } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { Schedule } from "./schedule.ts";
 import type { ChainRules } from "./sim-chain.ts";
@@ -62,6 +63,8 @@ export class Cluster {
   readonly notices: { readonly node: number; readonly notice: Notice }[] = [];
   /** Errors that stopped a node and were not planned. */
   readonly failures: unknown[] = [];
+  /** What boxes said of each other's messages of dissemination. */
+  readonly batchFaults: { readonly node: number; readonly peer: PeerId; readonly fault: PeerFault }[] = [];
   /** Messages delivered, by kind. */
   readonly delivered = new Map<Message["kind"], number>();
   /** Hash of all deliveries with their contents, of all commits, and of what the disks had written by then. */
@@ -98,6 +101,8 @@ export class Cluster {
         keys: this.keys,
         profile: options.profile ?? LAN_TIMERS,
         send: (from: SimNode, to: PeerId, message: Message) => this.#send(from, to, message),
+        sendBatchMessage: (from: SimNode, to: PeerId, message: DisseminationMessage) => this.#sendBatchMessage(from, to, message),
+        onBatchFault: (at: SimNode, peer: PeerId, fault: PeerFault) => this.batchFaults.push({ node: this.nodes.indexOf(at), peer, fault }),
         fetchBatches: (at: SimNode, digests: readonly Uint8Array[]) => this.world.fetchBatches(at, digests),
         onNotice: (from: SimNode, notice: Notice) => this.#onNotice(from, notice),
         onCommit: (at: SimNode, blocks: readonly FinalizedBlock[]) => this.#onCommit(at, blocks),
@@ -128,9 +133,9 @@ export class Cluster {
     node.start();
     for (const other of this.nodes) {
       if (other.id === node.id || !other.isUp || !node.isUp) continue;
-      other.loop?.onPeerDown(node.id);
-      other.loop?.onPeerUp(node.id);
-      node.loop?.onPeerUp(other.id);
+      other.peers?.onPeerDown(node.id);
+      other.peers?.onPeerUp(node.id);
+      node.peers?.onPeerUp(other.id);
     }
     this.#settle();
   }
@@ -138,7 +143,7 @@ export class Cluster {
   /** Stops a node as a power cut (or a kill) does and starts it again later. */
   crashNode(node: SimNode, isPowerCut: boolean, downMs: number): void {
     node.crash(isPowerCut);
-    for (const other of this.nodes) if (other !== node) other.loop?.onPeerDown(node.id);
+    for (const other of this.nodes) if (other !== node) other.peers?.onPeerDown(node.id);
     if (Number.isFinite(downMs)) this.schedule.after(downMs, () => this.startNode(node));
   }
 
@@ -187,6 +192,14 @@ export class Cluster {
     this.network.send(this.nodes.indexOf(from), target, parcel);
   }
 
+  /** Uplinks are narrow or not; none refuses, as a queue of a few megabytes does not in a run. */
+  #sendBatchMessage(from: SimNode, to: PeerId, message: DisseminationMessage): boolean {
+    const target = this.#boxFor(from, to);
+    if (target === undefined) return false;
+    this.network.send(this.nodes.indexOf(from), target, batchParcel(encodeDisseminationMessage(message)));
+    return true;
+  }
+
   /** The box that a sender's connection to a key leads to; of a key's clones each serves its share of the others. */
   #boxFor(from: SimNode, to: PeerId): number | undefined {
     const boxes = this.#boxesOf.get(to);
@@ -199,15 +212,20 @@ export class Cluster {
     const source = present(this.nodes[from], "a parcel comes from a box");
     node.host.take(() => {
       if (!node.loop) return;
-      const message = openParcel(parcel);
       this.#trace(from, to, parcel.hash);
+      if (parcel.kind === "batches") {
+        node.isTouched = true;
+        node.peers?.onBatchMessage(source.id, parcel.bytes);
+        return;
+      }
+      const message = openParcel(parcel);
       if (!message && parcel.kind !== "unknown" && !source.tamper)
         throw new Error(`a ${parcel.kind} message does not survive its encoding`);
       if (!message || !this.isLinkUp(from, to, message)) return; // what does not decode goes no further than the network layer
       this.delivered.set(message.kind, (this.delivered.get(message.kind) ?? 0) + 1);
       this.onDelivery(message);
       node.isTouched = true;
-      node.loop.onMessage(source.id, message);
+      node.peers?.onMessage(source.id, message);
     });
   }
 

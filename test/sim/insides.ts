@@ -1,6 +1,7 @@
 import type { ConsensusLoop, FinalizedBlock, NetworkPort, Notice, TimerProfile } from "../../src/consensus/index.ts";
 import type { Signer } from "../../src/crypto/index.ts";
 import type { Prng, Timers } from "../../src/kernel/index.ts";
+import type { NodeNetwork, PeerEvents } from "../../src/node/peers.ts";
 import type { MemoryFileSystem } from "../../src/storage/index.ts";
 import type { SimHost } from "./host.ts";
 import type { SimKeys } from "./keys.ts";
@@ -29,7 +30,7 @@ export type BoxParts = {
 /** What one process gets; all of it dies with it. */
 export type LifeParts = {
   readonly timers: Timers;
-  readonly network: NetworkPort;
+  readonly network: NetworkPort & NodeNetwork;
   readonly onNotice: (notice: Notice) => void;
   /** Called before final blocks are committed. */
   readonly onCommit: (blocks: readonly FinalizedBlock[]) => void;
@@ -37,11 +38,18 @@ export type LifeParts = {
   readonly onFatal: (error: unknown) => void;
 };
 
+/** What is there of a process once it is opened. */
+export type Process = {
+  readonly loop: ConsensusLoop;
+  /** Where the network hands in what peers do and say. */
+  readonly peers: Pick<PeerEvents, "onPeerUp" | "onPeerDown" | "onMessage" | "onBatchMessage">;
+};
+
 /** What runs in a box: a whole node, or real consensus over a cheap chain. */
 export interface Insides {
   readonly chain: SimChain;
   /** Opens what the disk holds; nothing votes yet. Throws what stands in the way. */
-  open(life: LifeParts): ConsensusLoop;
+  open(life: LifeParts): Process;
   /** Sets going what was opened. */
   run(): void;
   /** The process is gone, and with `isPowerCut` what no sync had reached. The disk has been told. */

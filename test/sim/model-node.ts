@@ -1,7 +1,7 @@
 import { type BlockPort, ConsensusLoop, type FinalizedBlock, type JournalPort, type VoteSigner } from "../../src/consensus/index.ts";
 import { createJournal, openJournal, VoteGuard } from "../../src/validator/index.ts";
 import type { ChainModel } from "./chain-model.ts";
-import { type BoxParts, type Insides, JOURNAL, type LifeParts } from "./insides.ts";
+import { type BoxParts, type Insides, JOURNAL, type LifeParts, type Process } from "./insides.ts";
 
 /** Real consensus, journal and guard over a chain in memory: twenty times cheaper than a whole node. */
 export class ModelNode implements Insides {
@@ -15,12 +15,12 @@ export class ModelNode implements Insides {
     createJournal(this.#files(), box.key.publicKey);
   }
 
-  open(life: LifeParts): ConsensusLoop {
+  open(life: LifeParts): Process {
     this.chain.restart();
     const { key, keys, host, prng, profile } = this.#box;
     const { chainId } = this.chain.rules;
     const journal = openJournal(this.#files(), { publicKey: key.publicKey, isBlocking: true });
-    this.#loop = new ConsensusLoop(
+    const loop = new ConsensusLoop(
       {
         blocks: this.#watched(life),
         journal: journal satisfies JournalPort,
@@ -33,7 +33,16 @@ export class ModelNode implements Insides {
       },
       { chainId, suite: keys.suite, profile, seed: prng.uint32() },
     );
-    return this.#loop;
+    this.#loop = loop;
+    return {
+      loop,
+      peers: {
+        onPeerUp: (peer) => loop.onPeerUp(peer),
+        onPeerDown: (peer) => loop.onPeerDown(peer),
+        onMessage: (from, message) => loop.onMessage(from, message),
+        onBatchMessage() {},
+      },
+    };
   }
 
   run(): void {

@@ -1,10 +1,11 @@
 import type { ConsensusLoop, CoreStatus, FinalizedBlock, Message, Notice, PeerId, TimerProfile } from "../../src/consensus/index.ts";
 import type { Signer } from "../../src/crypto/index.ts";
 import { Prng, type Timers, toHex } from "../../src/kernel/index.ts";
+import type { DisseminationMessage, PeerFault } from "../../src/mempool/index.ts";
 import { StartRefused } from "../../src/node/start-refused.ts";
 import { isStorageError, MemoryFileSystem } from "../../src/storage/index.ts";
 import type { SimHost } from "./host.ts";
-import { type BoxParts, type EffectKind, HOME, type Insides, JOURNAL, type LifeParts, SimulatedCrash } from "./insides.ts";
+import { type BoxParts, type EffectKind, HOME, type Insides, JOURNAL, type LifeParts, type Process, SimulatedCrash } from "./insides.ts";
 import type { SimKeys } from "./keys.ts";
 import type { SimChain } from "./sim-chain.ts";
 
@@ -17,6 +18,9 @@ export type NodeSurroundings = {
   readonly keys: SimKeys;
   readonly profile: TimerProfile;
   readonly send: (from: SimNode, to: PeerId, message: Message) => void;
+  /** Sends a message of dissemination; false when there is no room for it. */
+  readonly sendBatchMessage: (from: SimNode, to: PeerId, message: DisseminationMessage) => boolean;
+  readonly onBatchFault: (node: SimNode, peer: PeerId, fault: PeerFault) => void;
   readonly fetchBatches: (node: SimNode, digests: readonly Uint8Array[]) => void;
   readonly onNotice: (node: SimNode, notice: Notice) => void;
   /** Called before final blocks are committed. */
@@ -36,7 +40,7 @@ export class SimNode {
   readonly disk: MemoryFileSystem;
   readonly host: SimHost;
   readonly #around: NodeSurroundings;
-  #loop: ConsensusLoop | undefined;
+  #process: Process | undefined;
   #life = 0;
   /** Why the process is ending, until it has; no effect of it happens any more. */
   #dyingOf: { readonly error: unknown } | undefined;
@@ -87,7 +91,7 @@ export class SimNode {
 
   /** Whether the process runs. */
   get isUp(): boolean {
-    return this.#loop !== undefined;
+    return this.#process !== undefined;
   }
 
   /** Whether it may contradict itself: a traitor, a clone, or a box whose journal went back in time. */
@@ -97,12 +101,17 @@ export class SimNode {
 
   /** Where its agreement stands; undefined while down. */
   status(): CoreStatus | undefined {
-    return this.#loop?.status();
+    return this.#process?.loop.status();
   }
 
   /** The loop of the current life; undefined while down. */
   get loop(): ConsensusLoop | undefined {
-    return this.#loop;
+    return this.#process?.loop;
+  }
+
+  /** Where the network hands in what peers do and say; undefined while down. */
+  get peers(): Process["peers"] | undefined {
+    return this.#process?.peers;
   }
 
   /** The process starts on what its disk holds. */
@@ -115,7 +124,7 @@ export class SimNode {
       if (isAlive()) this.#dyingOf = { error };
     };
     try {
-      this.#loop = this.insides.open(this.#lifeParts(isAlive, fail));
+      this.#process = this.insides.open(this.#lifeParts(isAlive, fail));
       this.insides.run();
     } catch (error) {
       fail(error);
@@ -134,8 +143,8 @@ export class SimNode {
 
   /** The process dies; with `isPowerCut` un-synced writes meet their fate. */
   crash(isPowerCut: boolean): void {
-    this.#loop?.stop();
-    this.#loop = undefined;
+    this.#process?.loop.stop();
+    this.#process = undefined;
     this.#life++;
     this.#dyingOf = undefined;
     this.crashAfterEffects = -1;
@@ -168,6 +177,11 @@ export class SimNode {
         },
         send: (peer, message) => this.#send(peer, message),
         fetchBatches: (digests) => around.fetchBatches(this, digests),
+        sendBatchMessage: (peer, message) => {
+          this.#effect("send");
+          return around.sendBatchMessage(this, peer, message);
+        },
+        onBatchFault: (peer, fault) => around.onBatchFault(this, peer, fault),
       },
       onNotice: (notice) => around.onNotice(this, notice),
       onCommit: (blocks) => around.onCommit(this, blocks),

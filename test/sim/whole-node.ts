@@ -1,5 +1,5 @@
 import { type Configuration, resolveConfiguration } from "../../src/config/index.ts";
-import { type ConsensusLoop, LAN_TIMERS } from "../../src/consensus/index.ts";
+import { LAN_TIMERS } from "../../src/consensus/index.ts";
 import type { Signer } from "../../src/crypto/index.ts";
 import { assert, present, silentLog } from "../../src/kernel/index.ts";
 import { type Contexts, openContexts } from "../../src/node/contexts.ts";
@@ -11,7 +11,7 @@ import type { NodeSetup } from "../../src/node/setup.ts";
 import { type Genesis, genesisValidatorSet } from "../../src/protocol/index.ts";
 import { InlineCheckpointWriter } from "../../src/state/index.ts";
 import { createJournal } from "../../src/validator/index.ts";
-import { type BoxParts, HOME, type Insides, JOURNAL, type LifeParts } from "./insides.ts";
+import { type BoxParts, HOME, type Insides, JOURNAL, type LifeParts, type Process } from "./insides.ts";
 import { SimDatabases } from "./sim-databases.ts";
 import type { WholeChain } from "./whole-chain.ts";
 
@@ -46,14 +46,14 @@ export class WholeNode implements Insides {
     return this.#contexts;
   }
 
-  open(life: LifeParts): ConsensusLoop {
+  open(life: LifeParts): Process {
     assert(this.#contexts === undefined, "one process runs at a time");
     const platform = this.#platformOf(life);
     const files = openFiles(this.#setup, platform, silentLog);
     const contexts = openContexts(this.#setup, files, platform, silentLog, life.onFatal, life.onNotice);
     this.#contexts = contexts;
     this.chain.attach(contexts, life.onCommit);
-    return contexts.loop;
+    return contexts;
   }
 
   run(): void {
