@@ -8,12 +8,12 @@ import type { RefusalCode } from "./steps.ts";
  * and rounds that we have not reached are no refusals. So two lies suffice, and less is only for what costs us little.
  */
 export const REFUSAL_POINTS = {
-  notItsSigner: 50,
-  unknownSigner: 50,
-  badSignature: 50,
-  badCertificate: 50,
-  badProposal: 50,
-  badBlock: 50,
+  notItsSigner: 60,
+  unknownSigner: 60,
+  badSignature: 60,
+  badCertificate: 60,
+  badProposal: 60,
+  badBlock: 60,
   secondVote: 10,
   unsolicited: 10,
 } as const satisfies Record<RefusalCode, number>;

@@ -1,7 +1,8 @@
+import { REFUSAL_POINTS, type RefusalCode } from "../consensus/index.ts";
 import { assert } from "../kernel/index.ts";
 
-/** What a peer did that an honest program of ours never does. */
-export type Misconduct = "garbage" | "oversized" | "outOfTurn" | "badBinding" | "falseTip" | "badBatch";
+/** What a peer did that an honest program of ours never does: to the connection, or to consensus, which refused it. */
+export type Misconduct = "garbage" | "oversized" | "outOfTurn" | "badBinding" | "falseTip" | "badBatch" | RefusalCode;
 
 /** Points for each; at POINTS_MAX the peer is banned. What an honest peer on a bad day may do costs little. */
 const POINTS = {
@@ -11,6 +12,7 @@ const POINTS = {
   badBinding: 100,
   falseTip: 100,
   badBatch: 30,
+  ...REFUSAL_POINTS,
 } as const satisfies Record<Misconduct, number>;
 
 const POINTS_MAX = 100;

@@ -13,6 +13,19 @@ test("standing: two messages of garbage, a ban of half a minute; one of them for
   expect(slow.pointsOf("p", 3_600_000)).toBeLessThan(62);
 });
 
+test("standing: what consensus refused, counts in the same score; two lies ban, blocks nobody asked for take ten", () => {
+  const liar = new Standing();
+  expect(liar.penalize("p", "badSignature", true, 0)).toBe(false);
+  expect(liar.penalize("p", "badBlock", true, 1_000)).toBe(true);
+  const pushing = new Standing();
+  let count = 1;
+  while (!pushing.penalize("p", "unsolicited", false, count * 1_000)) count++;
+  expect(count).toBe(11);
+  const mixed = new Standing();
+  mixed.penalize("p", "garbage", false, 0);
+  expect(mixed.penalize("p", "notItsSigner", false, 0)).toBe(true);
+});
+
 test("standing: ban upon ban, each twice as long up to a cap that is low for a validator", () => {
   const standing = new Standing();
   const lengths = { validator: [] as number[], other: [] as number[] };
