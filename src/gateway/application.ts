@@ -11,6 +11,7 @@ import { nodeEndpoints } from "./routes/node.ts";
 import { operationEndpoints } from "./routes/operations.ts";
 import { submissionEndpoint } from "./routes/submission.ts";
 import { transactionEndpoints } from "./routes/transactions.ts";
+import { validatorEndpoints } from "./routes/validators.ts";
 
 /** What Hono hands to the routes beside the request. */
 type Environment = { Bindings: { call: Call } };
@@ -25,6 +26,7 @@ export function makeApplication(context: RouteContext): Application {
     ...transactionEndpoints(context),
     ...accountEndpoints(context),
     ...blockEndpoints(context),
+    ...validatorEndpoints(context),
     ...nodeEndpoints(context),
     ...eventEndpoints(context),
   ];

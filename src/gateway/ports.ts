@@ -1,4 +1,14 @@
-import type { BlockHeader, Certificate, DeviceEntry, ProofBundle, Receipt, Rejection } from "../protocol/index.ts";
+import type {
+  BlockHeader,
+  Certificate,
+  DeviceEntry,
+  PendingParameter,
+  ProofBundle,
+  ProposalEntry,
+  Receipt,
+  Rejection,
+  ValidatorEntry,
+} from "../protocol/index.ts";
 
 /** A value now or soon: the context behind a port may live in this thread or in another. */
 export type Eventually<T> = T | Promise<T>;
@@ -49,6 +59,19 @@ export interface TransactionQueries {
   subscribeSettled(listener: (ids: readonly Uint8Array[]) => void): Unsubscribe;
 }
 
+/** What an account has bonded to a validator, by its present worth in base units. */
+export type BondView = {
+  /** Id of the validator. */
+  readonly validator: Uint8Array;
+  readonly stake: bigint;
+  readonly unbonding: readonly {
+    readonly amount: bigint;
+    readonly releaseEpoch: number;
+    readonly releaseTimeMs: number;
+    readonly isReleased: boolean;
+  }[];
+};
+
 /** An account at a final height; all zero when it does not exist. */
 export type AccountView = {
   readonly height: number;
@@ -58,8 +81,8 @@ export type AccountView = {
   /** Next nonce that no pending transaction uses. */
   readonly pendingNonce: bigint;
   readonly balance: bigint;
-  /** Base units bonded by this account. */
-  readonly stake: bigint;
+  /** What it has bonded to validators that are or may come into a set, and to those of genesis. */
+  readonly bonds: readonly BondView[];
   /** Sponsorship, when the key is a registered device's. */
   readonly device?: DeviceEntry;
 };
@@ -100,18 +123,20 @@ export interface BlockQueries {
   list(from: number, limit: number): Eventually<readonly BlockView[]>;
 }
 
-/** A member of the epoch's validator set. */
+/** A validator: its entry in the state, how it stands, and its seat in the epoch's set when it has one. */
 export type ValidatorView = {
-  readonly index: number;
-  readonly publicKey: Uint8Array;
-  readonly owner: Uint8Array;
-  readonly weight: bigint;
-  readonly stake: bigint;
+  /** Its first signing key, 32 bytes. */
+  readonly id: Uint8Array;
+  readonly entry: ValidatorEntry;
+  /** Name in genesis. */
   readonly name?: string;
-  /** 0..10000; absent until the chain keeps one. */
-  readonly reputation?: number;
-  /** Whether it leads the current view. */
-  readonly isLeader: boolean;
+  readonly status: "active" | "waiting" | "exiting" | "jailed";
+  readonly seat?: {
+    readonly index: number;
+    readonly weight: bigint;
+    /** Whether it leads the current view. */
+    readonly isLeader: boolean;
+  };
 };
 
 /** The validator set in force. */
@@ -127,6 +152,26 @@ export type ValidatorSetView = {
 /** What is known of validators. */
 export interface ValidatorQueries {
   current(): Eventually<ValidatorSetView>;
+  /** The validator that has this id, or has or had this signing key. */
+  find(key: Uint8Array): Eventually<{ readonly height: number; readonly epoch: number; readonly validator: ValidatorView } | undefined>;
+  /** Proof of the entry of a validator's id, or of its absence, after a final block; undefined before the first block. */
+  findProof(id: Uint8Array): Eventually<ProofBundle | undefined>;
+}
+
+/** What votes decide, at a final height. Amounts and counts alike are given as unsigned 64-bit integers. */
+export type ParametersView = {
+  readonly height: number;
+  readonly epoch: number;
+  readonly feePolicy: "burn" | "validators";
+  readonly parameters: readonly { readonly name: string; readonly value: bigint; readonly genesis: bigint }[];
+  readonly features: readonly string[];
+  readonly approved: readonly PendingParameter[];
+  readonly proposals: readonly { readonly id: Uint8Array; readonly entry: ProposalEntry }[];
+};
+
+/** What is known of parameters. */
+export interface ParameterQueries {
+  current(): Eventually<ParametersView>;
 }
 
 /** How the node stands to the chain: level with it, behind, or without its votes (RECOVERING). */
@@ -214,6 +259,7 @@ export type GatewayPorts = {
   readonly accounts: AccountQueries;
   readonly blocks: BlockQueries;
   readonly validators: ValidatorQueries;
+  readonly parameters: ParameterQueries;
   readonly node: StatusQuery;
   readonly events: EventQueries;
   readonly genesis: GenesisQuery;

@@ -6,8 +6,9 @@ import { HealthModel } from "../monitoring/index.ts";
 import type { Contexts } from "./contexts.ts";
 import { HOME } from "./home.ts";
 import { systemClock } from "./ports.ts";
-import { accountQueries, blockQueries, type QueryParts, submissionPort, transactionQueries, validatorQueries } from "./queries.ts";
+import { accountQueries, blockQueries, type QueryParts, submissionPort, transactionQueries } from "./queries.ts";
 import type { NodeSetup } from "./setup.ts";
+import { parameterQueries, validatorQueries } from "./staking-queries.ts";
 
 /** Everything the gateway knows, from the contexts. */
 export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: number): GatewayPorts {
@@ -28,6 +29,7 @@ export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: 
     accounts: accountQueries(parts),
     blocks: blockQueries(parts),
     validators: validatorQueries(parts),
+    parameters: parameterQueries(parts),
     node: { status: () => statusOf(setup, contexts, startedAtMs) },
     events: {
       read(lane, after, limit) {

@@ -1,10 +1,4 @@
-import {
-  buildProofBundle,
-  buildReceiptProof,
-  type BlockQueries as ChainQueries,
-  type ChainReader,
-  type CommittedBlock,
-} from "../blocks/index.ts";
+import { buildProofBundle, buildReceiptProof, type CommittedBlock } from "../blocks/index.ts";
 import type {
   AccountQueries,
   Acknowledgement,
@@ -13,25 +7,14 @@ import type {
   SubmissionPort,
   TransactionQueries,
   TransactionStatus,
-  ValidatorQueries,
 } from "../gateway/index.ts";
-import { bytesEqual, toHex } from "../kernel/index.ts";
-import type { LedgerView } from "../ledger/index.ts";
 import type { Mempool } from "../mempool/index.ts";
-import { accountKey, type Genesis, type StateProof } from "../protocol/index.ts";
+import { accountKey } from "../protocol/index.ts";
+import { bondsOf, type StakingParts } from "./staking-queries.ts";
 
 /** What the gateway's ports are made from. */
-export type QueryParts = {
-  readonly genesis: Genesis;
+export type QueryParts = StakingParts & {
   readonly mempool: Mempool;
-  readonly queries: ChainQueries;
-  readonly reader: ChainReader;
-  /** The state after the last committed block. */
-  readonly view: () => LedgerView;
-  /** Proof of an entry of that state. */
-  readonly prove: (key: Uint8Array) => StateProof;
-  /** Leader of the current view, an index in the set. */
-  readonly leader: () => number;
   /** Tells the ids that reached an end. */
   readonly subscribeSettled: TransactionQueries["subscribeSettled"];
 };
@@ -70,19 +53,19 @@ export function transactionQueries({ mempool, queries, reader, subscribeSettled 
 }
 
 /** Accounts at the tip. */
-export function accountQueries({ genesis, mempool, queries, reader, view, prove }: QueryParts): AccountQueries {
+export function accountQueries(parts: QueryParts): AccountQueries {
+  const { mempool, queries, reader, view, prove } = parts;
   return {
     find(publicKey) {
       const account = view().findAccount(publicKey);
       const device = view().findDevice(publicKey);
-      const staked = genesis.validators.filter((v) => bytesEqual(v.owner, publicKey)).reduce((sum, v) => sum + v.stake, 0n);
       return {
         height: queries.tipHeight,
         doesExist: account !== undefined,
         nonce: account?.nonce ?? 0n,
         pendingNonce: mempool.pendingNonce(publicKey),
         balance: account?.balance ?? 0n,
-        stake: staked,
+        bonds: bondsOf(parts, publicKey),
         ...(device && { device }),
       };
     },
@@ -106,27 +89,5 @@ export function blockQueries({ queries }: QueryParts): BlockQueries {
       return block && viewOf(block);
     },
     list: (from, limit) => queries.list(from, limit).map(viewOf),
-  };
-}
-
-/** The validator set of the epoch. */
-export function validatorQueries({ genesis, queries, reader, leader }: QueryParts): ValidatorQueries {
-  const nameOf = new Map(genesis.validators.map((v) => [toHex(v.publicKey), v.name]));
-  return {
-    current() {
-      const { epoch, validatorSet } = reader.currentEpoch();
-      const leading = leader();
-      return {
-        height: queries.tipHeight,
-        epoch,
-        hash: validatorSet.hash,
-        totalWeight: validatorSet.totalWeight,
-        quorumWeight: validatorSet.quorumWeight,
-        validators: validatorSet.validators.map(({ publicKey, owner, weight }, index) => {
-          const name = nameOf.get(toHex(publicKey));
-          return { index, publicKey, owner, weight, stake: weight, isLeader: index === leading, ...(name !== undefined && { name }) };
-        }),
-      };
-    },
   };
 }

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { REJECTION_CODES } from "../../protocol/index.ts";
 import { receiptSchema } from "./chain.ts";
+import { bondSchema } from "./staking.ts";
 import { addressSchema, countSchema, cursorSchema, hash32Schema, hexSchema, timeSchema, u64Schema } from "./values.ts";
 
 /** Where a transaction stands. */
@@ -45,7 +46,8 @@ export const accountSchema = z
     nonce: u64Schema.openapi({ description: "Next nonce that executes" }),
     pendingNonce: u64Schema.openapi({ description: "Next nonce that no pending transaction uses" }),
     balance: u64Schema,
-    stake: u64Schema,
+    stake: u64Schema.openapi({ description: "What is bonded, by its present worth" }),
+    bonds: z.array(bondSchema).optional().openapi({ description: "With validators that are or may come into a set, and those of genesis" }),
     device: z
       .object({
         owner: addressSchema,
@@ -59,36 +61,6 @@ export const accountSchema = z
       .optional(),
   })
   .openapi("Account");
-
-/** A member of the validator set. */
-export const validatorSchema = z
-  .object({
-    id: hash32Schema.openapi({ description: "The public key" }),
-    index: countSchema,
-    publicKey: hash32Schema,
-    owner: addressSchema,
-    name: z.string().optional(),
-    weight: u64Schema,
-    stake: u64Schema,
-    reputation: z.int().min(0).max(10_000).optional(),
-    duties: z.array(z.enum(["vote", "propose"])).openapi({ description: "What it owes in the current view" }),
-  })
-  .openapi("Validator");
-
-/** The validator set in force. */
-export const validatorSetSchema = z
-  .object({
-    height: countSchema,
-    epoch: countSchema,
-    hash: hash32Schema,
-    totalWeight: u64Schema,
-    quorumWeight: u64Schema,
-    validators: z.array(validatorSchema),
-  })
-  .openapi("ValidatorSet");
-
-/** One validator with the height and epoch it is told for. */
-export const validatorDetailSchema = validatorSchema.extend({ height: countSchema, epoch: countSchema }).openapi("ValidatorDetail");
 
 /** What is true of the node now. */
 export const statusSchema = z

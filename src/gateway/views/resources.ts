@@ -2,16 +2,10 @@ import type { z } from "@hono/zod-openapi";
 import { toHex } from "../../kernel/index.ts";
 import { formatAddress, LIMITS, networkIdOf } from "../../protocol/index.ts";
 import type { GatewayLimits } from "../limits.ts";
-import type { AccountView, EventCursor, EventRecord, StatusView, TransactionStatus, ValidatorSetView, ValidatorView } from "../ports.ts";
-import type {
-  accountSchema,
-  eventSchema,
-  statusSchema,
-  transactionSchema,
-  validatorSchema,
-  validatorSetSchema,
-} from "../schemas/resources.ts";
+import type { AccountView, EventCursor, EventRecord, StatusView, TransactionStatus } from "../ports.ts";
+import type { accountSchema, eventSchema, statusSchema, transactionSchema } from "../schemas/resources.ts";
 import { renderReceipt, renderTime } from "./render.ts";
+import { renderBond } from "./staking.ts";
 
 /** Where a transaction stands, in JSON. */
 export function renderTransaction(id: Uint8Array, found: TransactionStatus): z.input<typeof transactionSchema> {
@@ -22,7 +16,7 @@ export function renderTransaction(id: Uint8Array, found: TransactionStatus): z.i
 
 /** An account in JSON. */
 export function renderAccount(publicKey: Uint8Array, account: AccountView): z.input<typeof accountSchema> {
-  const { height, doesExist, nonce, pendingNonce, balance, stake, device } = account;
+  const { height, doesExist, nonce, pendingNonce, balance, bonds, device } = account;
   const sponsored = device && {
     owner: formatAddress(device.owner),
     label: device.label,
@@ -40,37 +34,9 @@ export function renderAccount(publicKey: Uint8Array, account: AccountView): z.in
     nonce: String(nonce),
     pendingNonce: String(pendingNonce),
     balance: String(balance),
-    stake: String(stake),
+    stake: String(bonds.reduce((sum, bond) => sum + bond.stake, 0n)),
+    ...(bonds.length > 0 ? { bonds: bonds.map(renderBond) } : {}),
     ...(sponsored ? { device: sponsored } : {}),
-  };
-}
-
-/** A member of the validator set in JSON. */
-export function renderValidator(validator: ValidatorView): z.input<typeof validatorSchema> {
-  const { index, publicKey, owner, name, weight, stake, reputation, isLeader } = validator;
-  return {
-    id: toHex(publicKey),
-    index,
-    publicKey: toHex(publicKey),
-    owner: formatAddress(owner),
-    ...(name === undefined ? {} : { name }),
-    weight: String(weight),
-    stake: String(stake),
-    ...(reputation === undefined ? {} : { reputation }),
-    duties: isLeader ? ["vote", "propose"] : ["vote"],
-  };
-}
-
-/** The validator set in JSON. */
-export function renderValidatorSet(set: ValidatorSetView): z.input<typeof validatorSetSchema> {
-  const { height, epoch, hash, totalWeight, quorumWeight, validators } = set;
-  return {
-    height,
-    epoch,
-    hash: toHex(hash),
-    totalWeight: String(totalWeight),
-    quorumWeight: String(quorumWeight),
-    validators: validators.map(renderValidator),
   };
 }
 

@@ -80,13 +80,21 @@ export class MemoryNode {
         findProof: (id) => this.#findReceiptProof(id),
         subscribeSettled: (listener) => subscribe(this.#settled, listener),
       },
-      accounts: { find: (key) => this.#findAccount(key), findProof: (key) => this.#findAccountProof(key) },
+      accounts: { find: (key) => this.#findAccount(key), findProof: (key) => this.#findProof(protocol.accountKey(key)) },
       blocks: {
         latestHeight: () => this.#blocks.length,
         find: (height) => this.#blocks[height - 1],
         list: (from, limit) => this.#blocks.slice(from - 1, from - 1 + limit),
       },
-      validators: { current: () => this.#validatorSet() },
+      validators: {
+        current: () => this.#validatorSet(),
+        find: (key) => {
+          if (toHex(key) !== toHex(validator.publicKey)) return undefined;
+          return { height: this.#blocks.length, epoch: 0, validator: this.#validator() };
+        },
+        findProof: (id) => this.#findProof(protocol.validatorKey(id)),
+      },
+      parameters: { current: () => this.#parameters() },
       node: { status: () => this.#status() },
       events: {
         read: async (lane, after, limit) => this.#readEvents(lane, after, limit),
@@ -272,29 +280,47 @@ export class MemoryNode {
     const account = this.#accounts.get(toHex(key));
     const pending = this.#pending.filter(({ sender }) => toHex(sender) === toHex(key)).length;
     const { nonce, balance } = account ?? { nonce: 0n, balance: 0n };
-    const stake = toHex(key) === toHex(signerOf("owner").publicKey) ? 5_000_000_000_000n : 0n;
-    return { height: this.#blocks.length, doesExist: account !== undefined, nonce, pendingNonce: nonce + BigInt(pending), balance, stake };
+    const part = { releaseEpoch: 3, releaseTimeMs: Date.parse(document.time) + 1, isReleased: true };
+    const unbonding = [
+      { amount: 7n, ...part },
+      { amount: 5n, ...part, isReleased: false },
+    ];
+    const bond = { validator: validator.publicKey, stake: 5_000_000_000_000n, unbonding };
+    const bonds = toHex(key) === toHex(signerOf("owner").publicKey) ? [bond] : [];
+    return { height: this.#blocks.length, doesExist: account !== undefined, nonce, pendingNonce: nonce + BigInt(pending), balance, bonds };
   }
 
-  #findAccountProof(key: Uint8Array): protocol.ProofBundle | undefined {
+  #findProof(stateKey: Uint8Array): protocol.ProofBundle | undefined {
     const block = this.#blocks.at(-1);
     if (!block) return undefined;
-    const content = { kind: "state", proof: block.state.prove(protocol.accountKey(key)) } as const;
+    const content = { kind: "state", proof: block.state.prove(stateKey) } as const;
     return { hops: [], headers: [block.header], finalization: block.finalization, content };
   }
 
   #validatorSet(): ports.ValidatorSetView {
-    const { totalWeight, quorumWeight, hash, validators } = this.set;
-    const members = validators.map(({ publicKey, owner, weight }, index) => ({
-      index,
-      publicKey,
-      owner,
-      weight,
-      stake: weight,
-      name: "one",
-      isLeader: true,
-    }));
-    return { height: this.#blocks.length, epoch: 0, hash, totalWeight, quorumWeight, validators: members };
+    const { totalWeight, quorumWeight, hash } = this.set;
+    return { height: this.#blocks.length, epoch: 0, hash, totalWeight, quorumWeight, validators: [this.#validator()] };
+  }
+
+  #validator(): ports.ValidatorView {
+    const id = validator.publicKey;
+    const key = { owner: signerOf("owner").publicKey, signingKey: id, term: 0 };
+    const next = { signingKey: signerOf("next box").publicKey, term: 1, effectiveEpoch: 4 };
+    const described = { commission: 500, endpoint: "one.example:4600", metadata: "one" };
+    const standing = { isExiting: false, jailedUntilEpoch: 0, reputation: 10_000 };
+    const stake = 5_000_000_000_000n;
+    const pools = { stake, shares: stake, unbondingStake: 12n, unbondingShares: 12n };
+    const entry = { kind: "validator", ...key, next, ...described, ...standing, ...pools } as const;
+    return { id, entry, name: "one", status: "active", seat: { index: 0, weight: stake, isLeader: true } };
+  }
+
+  #parameters(): ports.ParametersView {
+    const parameters = [{ name: "minimumFee", value: 10n, genesis: 10n }];
+    const approved = [{ name: "epochBlocks", value: 1_000n, activationEpoch: 4 }];
+    const ids = { proposer: validator.publicKey, approvals: [validator.publicKey], rejections: [] };
+    const entry = { kind: "proposal", name: "feature.fast-sync", value: 1n, activationEpoch: 9, ...ids } as const;
+    const proposals = [{ id: this.chainId, entry }];
+    return { height: this.#blocks.length, epoch: 0, feePolicy: "burn", parameters, features: ["flag"], approved, proposals };
   }
 
   #status(): ports.StatusView {

@@ -60,6 +60,8 @@ test("routes: the document lists every route of the contract, each with a name o
       "blocks",
       "validators",
       "validators/{id}",
+      "validators/{id}/proof",
+      "parameters",
       "status",
       "events",
       "events/stream",
@@ -147,9 +149,60 @@ test("accounts: an account with a pending transaction, both nonces and a balance
   });
 });
 
-test("proofs: a receipt and an account, verified offline from the genesis set in both forms", async () => {
+test("accounts: one that bonded, what its bonds are worth and what of them may be withdrawn", async () => {
+  const owner = formatAddress(signerOf("owner").publicKey);
+  const validator = toHex(signerOf("validator").publicKey);
+  const part = { releaseEpoch: 3, releaseTime: "2026-11-22T00:00:00.001Z" };
+  const unbonding = [
+    { amount: "7", ...part, isReleased: true },
+    { amount: "5", ...part, isReleased: false },
+  ];
+  const bonds = [{ validator, stake: "5000000000000", unbonding, withdrawable: "7" }];
+  expect(await (await gateway.get(`/api/v2/accounts/${owner}`)).json()).toMatchObject({ stake: "5000000000000", bonds });
+});
+
+test("validators: the set, one of it by its key, and none by another", async () => {
+  const id = toHex(signerOf("validator").publicKey);
+  const { validators, ...set } = await (await gateway.get("/api/v2/validators")).json();
+  expect(set).toMatchObject({ height: 2, epoch: 0, totalWeight: "5000000000000" });
+  const expected = {
+    id,
+    index: 0,
+    publicKey: id,
+    term: 0,
+    next: { publicKey: toHex(signerOf("next box").publicKey), term: 1, effectiveEpoch: 4 },
+    owner: formatAddress(signerOf("owner").publicKey),
+    name: "one",
+    status: "active",
+    weight: "5000000000000",
+    stake: "5000000000000",
+    unbonding: "12",
+    commission: 500,
+    endpoint: "one.example:4600",
+    metadata: "one",
+    reputation: 10_000,
+    duties: ["vote", "propose"],
+  };
+  expect(validators).toEqual([expected]);
+  expect(await (await gateway.get(`/api/v2/validators/${id}`)).json()).toEqual({ ...expected, height: 2, epoch: 0 });
+  expect((await gateway.get(`/api/v2/validators/${"0".repeat(64)}`)).status).toBe(404);
+});
+
+test("parameters: those in force with their values at genesis, flags, approved changes and open proposals", async () => {
+  expect(await (await gateway.get("/api/v2/parameters")).json()).toMatchObject({
+    feePolicy: "burn",
+    parameters: [{ name: "minimumFee", value: "10", genesis: "10" }],
+    features: ["flag"],
+    approved: [{ name: "epochBlocks", value: "1000", activationEpoch: 4 }],
+    proposals: [{ id: toHex(gateway.node.chainId), name: "feature.fast-sync", value: "1", activationEpoch: 9, rejections: [] }],
+  });
+});
+
+test("proofs: a receipt, accounts and a validator, verified offline from the genesis set in both forms", async () => {
   const trusted = { chainId: gateway.node.chainId, epoch: 0, set: gateway.node.set };
-  for (const path of [`transactions/${finalId}/proof`, `accounts/${bob}/proof`, `accounts/${nobody}/proof`]) {
+  const validatorId = toHex(signerOf("validator").publicKey);
+  const accounts = [`accounts/${bob}/proof`, `accounts/${nobody}/proof`];
+  for (const path of [`transactions/${finalId}/proof`, ...accounts, `validators/${validatorId}/proof`]) {
     const binary = await gateway.get(`/api/v2/${path}`, { accept: "application/cbor" });
     expect(binary.headers.get("content-type")).toBe("application/cbor");
     const bytes = await binary.bytes();
