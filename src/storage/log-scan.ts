@@ -33,6 +33,8 @@ export interface WalkEnd {
   readonly offset: number;
   /** Kind of the last right frame; undefined when there is none. */
   readonly lastKind: FrameHead["kind"] | undefined;
+  /** Offset up to which some frame says that all was durable when it was made. */
+  readonly durable: number;
 }
 
 /** The frame at an offset; undefined unless head, chain and hash are right. `previous` replaces the 32 bytes before it. */
@@ -54,10 +56,12 @@ function frameAt(source: SegmentBytes, offset: number, previous?: Uint8Array): S
 export function walkFrames(source: SegmentBytes, visit: (frame: ScannedFrame) => void): WalkEnd {
   let offset = SEGMENT_HEADER_BYTES;
   let lastKind: FrameHead["kind"] | undefined;
+  let durable = SEGMENT_HEADER_BYTES;
   for (;;) {
     const frame = frameAt(source, offset);
-    if (frame === undefined) return { offset, lastKind };
+    if (frame === undefined) return { offset, lastKind, durable };
     visit(frame);
+    durable = Math.max(durable, frame.durable);
     lastKind = frame.kind;
     offset += frameBytes(frame.length);
   }

@@ -15,7 +15,7 @@ import {
 import type { Segment } from "./log-location.ts";
 import { judgeTail, type SegmentBytes } from "./log-scan.ts";
 import { checkSegment, readSegment, walkRecords } from "./log-segment.ts";
-import { RecordLog, type RecordLogTuning } from "./record-log.ts";
+import { RecordLog, type RecordLogStart, type RecordLogTuning } from "./record-log.ts";
 import { isStorageError, StorageError } from "./storage-error.ts";
 
 /** How a log is opened. */
@@ -79,10 +79,30 @@ export function createRecordLog(
  * @throws StorageError when the disk refuses to write (dropping the tail, syncing what a crash left)
  */
 export function openRecordLog(fs: FileSystem, directory: string, options: OpenLogOptions): Result<RecordLog, LogDamage> {
+  const found = examineReadable(fs, directory, options);
+  if (!found.ok) return found;
+  const { start, source, oldest, unproven } = found.value;
+  // From here on only writing can fail, which is no damage: whoever opens it again finds it as whole as now.
+  if (!start.report.wasClosed) settle(fs, directory, source, { ...unproven, fileBytes: start.fileBytes });
+  removeLeftovers(fs, directory, oldest); // only now is it durable that they are not needed
+  return ok(new RecordLog(start));
+}
+
+/** What reading found: a log that is whole, and what opening has still to make durable. */
+interface ExaminedLog {
+  readonly start: RecordLogStart;
+  readonly source: SegmentBytes;
+  /** Number of the oldest segment still needed. */
+  readonly oldest: number;
+  /** Offsets in the last segment between which no sync is known to have carried the bytes. */
+  readonly unproven: { readonly from: number; readonly to: number };
+}
+
+function examineReadable(fs: FileSystem, directory: string, options: OpenLogOptions): Result<ExaminedLog, LogDamage> {
   try {
-    return open(fs, directory, options);
+    return examine(fs, directory, options);
   } catch (error) {
-    if (!isStorageError(error, "ioFailed")) throw error; // the disk refused to read (or to sync): not known to be whole
+    if (!isStorageError(error, "ioFailed")) throw error; // the disk refused to read: not known to be whole
     return err({ kind: "unreadable", file: error.path, offset: 0, detail: error.message });
   }
 }
@@ -92,7 +112,7 @@ interface FoundSegment {
   readonly sizeBytes: number;
 }
 
-function open(fs: FileSystem, directory: string, options: OpenLogOptions): Result<RecordLog, LogDamage> {
+function examine(fs: FileSystem, directory: string, options: OpenLogOptions): Result<ExaminedLog, LogDamage> {
   const headers = readHeaders(fs, directory, options.name);
   if (!headers.ok) return headers;
   const found = headers.value;
@@ -133,22 +153,20 @@ function open(fs: FileSystem, directory: string, options: OpenLogOptions): Resul
     });
   }
   const wasClosed = end.lastKind === "seal" && source.value.bytes.length === end.offset;
-  if (!wasClosed) settle(fs, directory, last.header.number, tail.value.fileBytes);
-  removeLeftovers(fs, directory, oldest); // only now is it durable that they are not needed
-  return ok(
-    new RecordLog({
-      fs,
-      directory,
-      name: options.name,
-      logId: last.header.logId,
-      segments,
-      fileBytes: tail.value.fileBytes,
-      tailHash: source.value.bytes.slice(end.offset - HASH_BYTES, end.offset),
-      nextIndex: end.nextIndex,
-      report: { tornTail: tail.value.tornTail, wasClosed },
-      tuning: options,
-    }),
-  );
+  const tailHash = source.value.bytes.slice(end.offset - HASH_BYTES, end.offset);
+  const start: RecordLogStart = {
+    fs,
+    directory,
+    name: options.name,
+    logId: last.header.logId,
+    segments,
+    fileBytes: tail.value.fileBytes,
+    tailHash,
+    nextIndex: end.nextIndex,
+    report: { tornTail: tail.value.tornTail, wasClosed },
+    tuning: options,
+  };
+  return ok({ start, source: source.value, oldest, unproven: { from: end.durable, to: end.offset } });
 }
 
 function readHeaders(fs: FileSystem, directory: string, name: string): Result<readonly FoundSegment[], LogDamage> {
@@ -269,11 +287,16 @@ function checkClosedSegments(
   return ok(undefined);
 }
 
-/** Drops the torn tail, and makes durable what a killed process left un-synced, names of files included, before anyone relies on it. */
-function settle(fs: FileSystem, directory: string, number: number, sizeBytes: number): void {
-  const file = fs.open(`${directory}/${segmentName(number)}`, "readWrite");
+/**
+ * Drops the torn tail, and makes durable what a killed process left un-synced, names of files included, before anyone relies
+ * on it. What no sync is known to have carried is written once more: after a failed sync the system may hold it in memory
+ * as if it were on disk, and a sync of unchanged bytes writes nothing.
+ */
+function settle(fs: FileSystem, directory: string, source: SegmentBytes, span: { from: number; to: number; fileBytes: number }): void {
+  const file = fs.open(`${directory}/${segmentName(source.segment)}`, "readWrite");
   try {
-    if (file.size() > sizeBytes) file.truncate(sizeBytes);
+    if (file.size() > span.fileBytes) file.truncate(span.fileBytes);
+    if (span.from < span.to) file.write(span.from, source.bytes.subarray(span.from, span.to));
     file.sync();
   } finally {
     file.close();

@@ -1,6 +1,6 @@
 import type { JournalLoss, Round } from "../consensus/index.ts";
 import { assert, type Entropy, err, ok, present, type Result } from "../kernel/index.ts";
-import { createRecordLog, type FileSystem, type LogDamage, openRecordLog, parentOf } from "../storage/index.ts";
+import { createRecordLog, type FileSystem, type LogDamage, openRecordLog, parentOf, StorageError } from "../storage/index.ts";
 import { ConsensusJournal, type JournalOptions, type JournalSource } from "./journal.ts";
 import { type FoundRecord, type LogPlace, readContents } from "./journal-contents.ts";
 import { encodeRecord, type StoredRecord } from "./journal-records.ts";
@@ -105,13 +105,18 @@ function begin(files: JournalFiles, records: readonly Uint8Array[]): Extract<Jou
   fs.rename(beside, directory);
   fs.syncDirectory(parentOf(directory));
   const opened = openRecordLog(fs, directory, { name: LOG_NAME, segmentBytesMax: SEGMENT_BYTES_MAX, preallocateBytes: PREALLOCATE_BYTES });
-  assert(opened.ok, "a journal just written opens");
+  if (!opened.ok) throw unreadable(opened.error); // written a moment ago: the disk does not give back what it took
   const places: LogPlace[] = [];
   const read = opened.value.forEach(0, (_, place) => places.push(place));
+  if (!read.ok) throw unreadable(read.error);
   const last = present(places.at(-1), "a journal begins with its key");
-  assert(read.ok && places.length === records.length, "a journal just written reads back");
+  assert(places.length === records.length, "a journal just written reads back");
   const contents = { floor: { epoch: 0, view: 0 }, recovery: { kind: "recovering" }, live: [] } as const;
   return { kind: "open", log: opened.value, contents, oldestSegment: last.segment, lastPlace: last };
+}
+
+function unreadable({ file, detail }: LogDamage): StorageError {
+  return new StorageError("ioFailed", file, `a journal just written cannot be read: ${detail}`);
 }
 
 /** Moves what is there out of the way, for whoever wants to know what happened. */

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { Prng } from "../../../src/kernel/index.ts";
 import { createRecordLog, isStorageError, MemoryFileSystem, openRecordLog, type StorageErrorCode } from "../../../src/storage/index.ts";
 import { bodiesOf, bodyOf, LOG_FOLDER, lastSegment, newLog, refusalOf, reopen, SMALL, seededEntropy } from "./sample-log.ts";
 
@@ -103,6 +104,22 @@ test("record log: a failed sync, every later call refuses and reading goes on", 
   expect(log.durableIndex).toBe(5);
   expect(bodiesOf(log).slice(0, 5)).toEqual(bodies(5));
   log.close();
+});
+
+test("record log: opened again after an opening whose sync failed, all that it shows and takes survives a power cut", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const fs = new MemoryFileSystem({ prng: new Prng(seed) });
+    newLog(fs, 5);
+    fs.kill(); // the process ends, the machine goes on with the last mark un-synced
+    fs.failingSyncCount = 1;
+    expect(refusalBy(() => reopen(fs))).toBe("ioFailed"); // no damage: the disk refused to write
+    fs.kill(); // now its cache holds, as if it were clean, what its disk may have forgotten
+    const again = reopen(fs);
+    again.append(bodyOf(again.nextIndex));
+    again.sync();
+    fs.crash();
+    expect(bodiesOf(reopen(fs))).toEqual(bodies(again.nextIndex));
+  }
 });
 
 test("record log: a failed asynchronous sync, all that waited are told", async () => {
