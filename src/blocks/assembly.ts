@@ -8,7 +8,6 @@ import {
   blockHashOf,
   encodeBlock,
   evidenceRootOf,
-  type GenesisParameters,
   LIMITS,
 } from "../protocol/index.ts";
 import type { BatchSource, HeldBatch } from "./batch-source.ts";
@@ -18,14 +17,13 @@ import type { StateOverlay } from "./ports.ts";
 
 /** Bytes that a digest adds to an encoded block. */
 const DIGEST_ITEM_BYTES = 34;
-/** Bytes that the head of a longer list of digests may add. */
-const LIST_HEAD_GROWTH = 2;
+/** Bytes that the head of a longer list of digests may add, and the hash of the next set in an epoch's last block. */
+const DRAFT_GROWTH = 2 + 35;
 const ZEROS = new Uint8Array(32);
 
 /** What building takes. */
 export type AssemblyParts<O extends StateOverlay> = {
   readonly chainId: Uint8Array;
-  readonly parameters: GenesisParameters;
   readonly table: BlockTable<O>;
   readonly executor: BlockExecutor<O>;
   readonly batches: BatchSource;
@@ -42,14 +40,14 @@ export function assembleBlock<O extends StateOverlay>(parts: AssemblyParts<O>, r
   assert(parent !== undefined, "a block is built on the tip or on a block that was executed here");
   assert(parent.epoch.epoch === request.epoch, "a block belongs to the epoch that its parent leaves open");
   assert(bytesEqual(parent.epoch.validatorSet.hash, request.validatorSet.hash), "an epoch has one validator set");
-  const isLast = table.isEpochEnd(parent, request.timeMs);
-  const draft = draftOf(parts, request, parent.height + 1, isLast);
-  const batches = request.isEmpty ? [] : chooseBatches(parts, request.parentHash, encodeBlock(draft).length);
-  const { height, timeMs, leader } = draft.header;
-  const { epoch, validatorSet } = request;
-  const executed = parts.executor.execute(parent.overlay, { height, epoch, timeMs, leader, validatorSet }, batches);
+  const asked = draftOf(parts, request, parent.height + 1, request.evidence);
+  const evidence = parts.executor.selectEvidence(parent.overlay, asked, parent);
+  const draft = evidence.length === asked.evidence.length ? asked : draftOf(parts, request, parent.height + 1, evidence);
+  const batches = request.isEmpty ? [] : chooseBatches(parts, request.parentHash, parent.overlay, encodeBlock(draft).length);
+  const executed = parts.executor.execute(parent.overlay, draft, parent, batches);
+  const { refusedEvidence, nextValidatorSet } = executed.execution;
+  assert(refusedEvidence.length === 0, "a block is built with evidence that convicts");
   const batchDigests = batches.map((batch) => batch.digest);
-  const nextValidatorSet = isLast ? table.nextSetAfter(parent, executed.overlay) : undefined;
   const header: BlockHeader = {
     ...draft.header,
     batchRoot: batchRootOf(batchDigests),
@@ -60,13 +58,18 @@ export function assembleBlock<O extends StateOverlay>(parts: AssemblyParts<O>, r
   const block: Block = { ...draft, header, batchDigests };
   const hash = blockHashOf(header);
   table.live.makeRoomOn(request.parentHash); // a leader's own block is held in any case: there is one a view
-  table.live.add({ ...executed, block, hash, epoch: parent.epoch, nextValidatorSet });
+  table.live.add({ ...executed, block, hash, epoch: parent.epoch });
   return { block, hash };
 }
 
-/** The block without batches and roots, as long as the final one but for its list of digests. */
-function draftOf<O extends StateOverlay>(parts: AssemblyParts<O>, request: BuildRequest, height: number, isLast: boolean): Block {
-  const { parentCertificate, evidence } = request;
+/** The block without batches and roots, as long as the final one but for its list of digests and the hash of a next set. */
+function draftOf<O extends StateOverlay>(
+  parts: AssemblyParts<O>,
+  request: BuildRequest,
+  height: number,
+  evidence: readonly Uint8Array[],
+): Block {
+  const { parentCertificate } = request;
   const evidenceRoot = evidenceRootOf(evidence);
   const header: BlockHeader = {
     version: BLOCK_VERSION,
@@ -81,18 +84,22 @@ function draftOf<O extends StateOverlay>(parts: AssemblyParts<O>, request: Build
     stateRoot: ZEROS,
     receiptRoot: ZEROS,
     validatorSetHash: request.validatorSet.hash,
-    ...(isLast && { nextValidatorSetHash: ZEROS }),
     parentBitmap: parentCertificate?.bitmap ?? new Uint8Array(0),
     ...(evidenceRoot && { evidenceRoot }),
   };
   return { header, batchDigests: [], evidence, ...(parentCertificate && { parentCertificate }) };
 }
 
-/** Oldest batches first, as long as the block with its parts stays within the genesis parameters. */
-function chooseBatches<O extends StateOverlay>(parts: AssemblyParts<O>, parentHash: Uint8Array, draftBytes: number): readonly HeldBatch[] {
-  const { blockBytesMax, blockTransactionsMax } = parts.parameters;
+/** Oldest batches first, as long as the block with its parts stays within the parameters in force. */
+function chooseBatches<O extends StateOverlay>(
+  parts: AssemblyParts<O>,
+  parentHash: Uint8Array,
+  below: O | undefined,
+  draftBytes: number,
+): readonly HeldBatch[] {
+  const { blockBytesMax, blockTransactionsMax } = parts.executor.parametersOn(below);
   const taken = parts.table.digestsAbove(parentHash);
-  let bytesLeft = blockBytesMax - draftBytes - LIST_HEAD_GROWTH;
+  let bytesLeft = blockBytesMax - draftBytes - DRAFT_GROWTH;
   let transactionsLeft = blockTransactionsMax;
   if (bytesLeft <= 0) return [];
   const offered = parts.batches.select({ bytes: bytesLeft, transactions: transactionsLeft }, (digestHex) => taken.has(digestHex));

@@ -6,6 +6,7 @@ import {
   encodeBlock,
   evidenceRootOf,
   type GenesisParameters,
+  parseBitmap,
   type ValidatorSet,
 } from "../protocol/index.ts";
 import type { HeldBatch } from "./batch-source.ts";
@@ -16,6 +17,7 @@ export type BlockFault =
   | "wrongChain"
   | "wrongHeight"
   | "wrongEpoch"
+  | "wrongView"
   | "wrongValidatorSet"
   | "wrongNextValidatorSet"
   | "wrongParentBitmap"
@@ -26,8 +28,8 @@ export type BlockFault =
   | "tooLarge"
   | "wrongReceiptRoot"
   | "wrongStateRoot"
-  | "notOnTip"
-  | "tooManyUnfinalized";
+  | "uselessEvidence"
+  | "notOnTip";
 
 /** What a block has to fit: its chain, its parent, and the epoch it belongs to. */
 export type BlockPlace = {
@@ -35,8 +37,8 @@ export type BlockPlace = {
   readonly parent: { readonly hash: Uint8Array; readonly height: number };
   readonly epoch: number;
   readonly validatorSet: ValidatorSet;
-  /** Whether the block is its epoch's last, so that it commits to the next set. */
-  readonly isEpochEnd: boolean;
+  /** View of the parent in this epoch, 0 when the epoch stands on it. */
+  readonly parentView: number;
 };
 
 /** Judges what can be told of a block without its batches. Undefined means sound so far. */
@@ -47,9 +49,11 @@ export function findHeaderFault(block: Block, place: BlockPlace): BlockFault | u
   if (header.height !== place.parent.height + 1) return "wrongHeight";
   if (header.epoch !== place.epoch) return "wrongEpoch";
   if (!bytesEqual(header.validatorSetHash, place.validatorSet.hash)) return "wrongValidatorSet";
-  if ((header.nextValidatorSetHash !== undefined) !== place.isEpochEnd) return "wrongNextValidatorSet";
+  if (header.leader >= place.validatorSet.validators.length) return "wrongValidatorSet";
+  if (header.view <= place.parentView) return "wrongView";
   if (!bytesEqual(header.parentBitmap, parentCertificate?.bitmap ?? NO_BITMAP)) return "wrongParentBitmap";
   if ((parentCertificate === undefined) !== (place.parent.height === 0)) return "wrongParentBitmap";
+  if (place.parentView > 0 && !parseBitmap(header.parentBitmap, place.validatorSet.validators.length)) return "wrongParentBitmap";
   if (!bytesEqual(header.batchRoot, batchRootOf(batchDigests))) return "wrongBatchRoot";
   if (!isSame(header.evidenceRoot, evidenceRootOf(evidence))) return "wrongEvidenceRoot";
   if (hasRepeats(batchDigests)) return "repeatedBatch";

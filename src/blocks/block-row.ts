@@ -7,7 +7,8 @@ import type { CommittedBatch, CommittedBlock, CommittedGenesis, CommittedUnder, 
 const NOTHING = new Uint8Array(0);
 const CERTIFICATE_BYTES_MAX = 16_384;
 const SET_BYTES_MAX = 16_384;
-const LANE_RECORDS_MAX = 1_024;
+/** One, two for each conviction, of which a block may hold as many as transactions, and one for each key that changes. */
+const LANE_RECORDS_MAX = 16_384;
 const LANE_BODY_BYTES_MAX = 16_384;
 
 /** Hash of a row: SHA-256(tag | height u64 | hash of the row before, or the chain id at height 0 | body). */

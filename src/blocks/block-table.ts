@@ -1,9 +1,8 @@
 import { assert, bytesEqual, toHex } from "../kernel/index.ts";
-import type { GenesisParameters, ValidatorSet } from "../protocol/index.ts";
+import type { BlockHeader } from "../protocol/index.ts";
 import type { ChainReader, EpochStart } from "./chain-reader.ts";
-import { isEpochEnd } from "./epoch-end.ts";
 import { type LiveBlock, LiveBlocks } from "./live-blocks.ts";
-import type { NextValidatorSet, StateOverlay, StatePort } from "./ports.ts";
+import type { StateOverlay, StatePort } from "./ports.ts";
 
 /** A block that another can stand on: the tip, or an executed one above it. */
 export type ParentBlock<O extends StateOverlay> = {
@@ -11,12 +10,14 @@ export type ParentBlock<O extends StateOverlay> = {
   readonly height: number;
   /** The epoch that a block on it belongs to. */
   readonly epoch: EpochStart;
+  /** The round that it was proposed in. */
+  readonly parentRound: Pick<BlockHeader, "epoch" | "view">;
   /** The state after it; absent for the tip, whose state is the finalized one. */
   readonly overlay: O | undefined;
 };
 
 /** The committed tip as blocks keep it. */
-export type TipBlock = { readonly height: number; readonly hash: Uint8Array; readonly timeMs: number };
+export type TipBlock = Pick<BlockHeader, "height" | "timeMs" | "epoch" | "view"> & { readonly hash: Uint8Array };
 
 /**
  * The tip and the executed blocks above it, with the epoch that each place belongs to.
@@ -25,22 +26,13 @@ export type TipBlock = { readonly height: number; readonly hash: Uint8Array; rea
  */
 export class BlockTable<O extends StateOverlay> {
   readonly live: LiveBlocks<O>;
-  readonly #parameters: GenesisParameters;
-  readonly #nextSet: NextValidatorSet;
   readonly #state: StatePort<O>;
   #tip: TipBlock;
   #epoch: EpochStart;
 
-  constructor(
-    reader: ChainReader,
-    tip: TipBlock,
-    parts: { readonly parameters: GenesisParameters; readonly nextSet: NextValidatorSet; readonly state: StatePort<O> },
-    liveMax: number,
-  ) {
+  constructor(reader: ChainReader, tip: TipBlock, state: StatePort<O>, liveMax: number) {
     this.live = new LiveBlocks(liveMax);
-    this.#parameters = parts.parameters;
-    this.#nextSet = parts.nextSet;
-    this.#state = parts.state;
+    this.#state = state;
     this.#tip = tip;
     this.#epoch = reader.currentEpoch();
   }
@@ -52,19 +44,12 @@ export class BlockTable<O extends StateOverlay> {
 
   /** The tip or a live block by hash, as a parent. */
   findParent(hash: Uint8Array): ParentBlock<O> | undefined {
-    if (bytesEqual(hash, this.#tip.hash)) return { hash, height: this.#tip.height, epoch: this.#epoch, overlay: undefined };
+    if (bytesEqual(hash, this.#tip.hash)) {
+      return { hash, height: this.#tip.height, epoch: this.#epoch, parentRound: this.#tip, overlay: undefined };
+    }
     const live = this.live.find(hash);
-    return live && { hash, height: live.block.header.height, epoch: epochAbove(live), overlay: live.overlay };
-  }
-
-  /** Whether a block at this place ends its epoch. */
-  isEpochEnd(parent: ParentBlock<O>, timeMs: number): boolean {
-    return isEpochEnd(this.#parameters, parent.epoch, { height: parent.height + 1, timeMs });
-  }
-
-  /** The set of the next epoch, on the state that an epoch's last block leaves. */
-  nextSetAfter(parent: ParentBlock<O>, overlay: O): ValidatorSet {
-    return this.#nextSet.after(parent.epoch.epoch, parent.epoch.validatorSet, this.#state.viewOn(overlay));
+    const header = live?.block.header;
+    return live && header && { hash, height: header.height, epoch: epochAbove(live), parentRound: header, overlay: live.overlay };
   }
 
   /** Digests, in hexadecimal, of the batches in live blocks from this one down. */
@@ -80,13 +65,14 @@ export class BlockTable<O extends StateOverlay> {
     assert(bytesEqual(header.parentHash, this.#tip.hash) && header.height === this.#tip.height + 1, "the tip moves to a child of the tip");
     this.#state.fold(committed.overlay, header.height);
     assert(bytesEqual(this.#state.root, header.stateRoot), "the finalized state is the one that the block commits to");
-    this.#tip = { height: header.height, hash: committed.hash, timeMs: header.timeMs };
+    const { height, timeMs, epoch, view } = header;
+    this.#tip = { height, hash: committed.hash, timeMs, epoch, view };
     this.#epoch = epochAbove(committed);
     this.live.settle(committed);
   }
 }
 
-function epochAbove<O extends StateOverlay>({ block: { header }, epoch, nextValidatorSet }: LiveBlock<O>): EpochStart {
+function epochAbove<O extends StateOverlay>({ block: { header }, epoch, execution: { nextValidatorSet } }: LiveBlock<O>): EpochStart {
   if (!nextValidatorSet) return epoch;
   return { epoch: epoch.epoch + 1, height: header.height, timeMs: header.timeMs, validatorSet: nextValidatorSet };
 }

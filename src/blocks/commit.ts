@@ -45,14 +45,14 @@ export function prepareCommit<O extends StateOverlay, R extends SealedRecord>(
       execution: recordExecution(live.transactions, live.execution),
       lane: { epoch: first.epoch, firstSequence: first.sequence, records: records.map(({ body, hash }) => ({ body, hash })) },
       replayMark,
-      ...(live.nextValidatorSet && { nextValidatorSet: encodeValidatorSet(live.nextValidatorSet) }),
+      ...(live.execution.nextValidatorSet && { nextValidatorSet: encodeValidatorSet(live.execution.nextValidatorSet) }),
     };
     prepared.push({ live, row, records });
   }
   return prepared;
 }
 
-function factsOf<O extends StateOverlay>({ block: { header }, hash, execution }: LiveBlock<O>) {
+function factsOf<O extends StateOverlay>({ block: { header }, hash, epoch, execution }: LiveBlock<O>) {
   return {
     height: header.height,
     hash,
@@ -63,6 +63,9 @@ function factsOf<O extends StateOverlay>({ block: { header }, hash, execution }:
     failed: execution.receipts.filter(({ code }) => code !== "applied").length,
     skipped: execution.skipped.length,
     fees: execution.feesPaid,
+    convictions: execution.convictions,
+    validatorSet: epoch.validatorSet,
+    nextValidatorSet: execution.nextValidatorSet,
   };
 }
 

@@ -1,6 +1,6 @@
 import { assert, bytesEqual, toHex } from "../kernel/index.ts";
 import type { BlockExecution } from "../ledger/index.ts";
-import type { Block, Transaction, ValidatorSet } from "../protocol/index.ts";
+import type { Block, Transaction } from "../protocol/index.ts";
 import type { HeldBatch } from "./batch-source.ts";
 import type { EpochStart } from "./chain-reader.ts";
 import type { StateOverlay } from "./ports.ts";
@@ -16,8 +16,6 @@ export type LiveBlock<O extends StateOverlay = StateOverlay> = {
   readonly overlay: O;
   /** The epoch it belongs to. */
   readonly epoch: EpochStart;
-  /** Set of the next epoch when it is its epoch's last. */
-  readonly nextValidatorSet: ValidatorSet | undefined;
 };
 
 /**

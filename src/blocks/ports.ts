@@ -1,4 +1,4 @@
-import type { EntryChange, LedgerView } from "../ledger/index.ts";
+import type { ConvictedEffect, EntryChange, LedgerView } from "../ledger/index.ts";
 import type { Block, ValidatorSet } from "../protocol/index.ts";
 import type { LanePlace } from "./types.ts";
 
@@ -39,6 +39,10 @@ type CommittedFacts = {
   readonly failed: number;
   readonly skipped: number;
   readonly fees: bigint;
+  readonly convictions: readonly ConvictedEffect[];
+  /** The set of the block's epoch, and the one that follows it when the block is the last. */
+  readonly validatorSet: ValidatorSet;
+  readonly nextValidatorSet: ValidatorSet | undefined;
 };
 
 /**
@@ -61,12 +65,3 @@ export interface BlockObserver {
   /** A block was judged: `valid`, or the code of its fault. Not told while batches or the parent are missing. */
   onJudged(block: Block, verdict: string): void;
 }
-
-/** Decides the validator set of the next epoch at the end of one. */
-export interface NextValidatorSet {
-  /** The set of the epoch after `epoch`, whose set is `current`, on the state that the epoch's last block leaves. */
-  after(epoch: number, current: ValidatorSet, view: LedgerView): ValidatorSet;
-}
-
-/** The rule while nothing on the chain changes the set: the next epoch has the same one. */
-export const unchangingValidatorSet: NextValidatorSet = { after: (_epoch, current) => current };

@@ -31,15 +31,16 @@ function replayBlock<O extends StateOverlay>(parts: ReplayParts<O>, block: Commi
   const { header } = block.block;
   const epoch = parts.reader.findEpoch(header.epoch);
   if (!epoch) throw parts.store.damaged(header.height, `how epoch ${header.epoch} began is not in the chain`);
-  const { height, timeMs, leader } = header;
-  const batches = heldBatches(parts, block);
-  const executed = parts.executor.execute(
-    undefined,
-    { height, epoch: epoch.epoch, timeMs, leader, validatorSet: epoch.validatorSet },
-    batches,
-  );
+  const { height } = header;
+  const parent = parts.reader.find(height - 1)?.block.header;
+  const placement = { epoch, parentRound: parent ?? { epoch: 0, view: 0 } };
+  const executed = parts.executor.execute(undefined, block.block, placement, heldBatches(parts, block));
   requireRoot(parts, height, "receipt", executed.receiptRoot, header.receiptRoot);
   requireRoot(parts, height, "state", executed.stateRoot, header.stateRoot);
+  const next = executed.execution.nextValidatorSet?.hash;
+  if ((next ? toHex(next) : "") !== (header.nextValidatorSetHash ? toHex(header.nextValidatorSetHash) : "")) {
+    throw parts.store.damaged(height, "executing it again ends its epoch otherwise than its header says");
+  }
   const { skipped } = recordExecution(executed.transactions, executed.execution);
   if (skipped.join() !== block.execution.skipped.join()) throw parts.store.damaged(height, "executing it again skips other transactions");
   parts.state.fold(executed.overlay, height);

@@ -23,23 +23,18 @@ import { type ScrubProgress, scrubChain } from "./chain-scrub.ts";
 import { type PreparedCommit, prepareCommit } from "./commit.ts";
 import type { HashIndex } from "./hash-index/index.ts";
 import type { LiveBlock } from "./live-blocks.ts";
-import {
-  type BlockObserver,
-  type ChainLane,
-  type NextValidatorSet,
-  type SealedRecord,
-  type StateOverlay,
-  type StatePort,
-  unchangingValidatorSet,
-} from "./ports.ts";
+import type { BlockObserver, ChainLane, SealedRecord, StateOverlay, StatePort } from "./ports.ts";
 import { buildProofBundle, buildReceiptProof } from "./receipt-proof.ts";
 import { type RecoveryReport, recoverChain, replayChain } from "./recovery.ts";
 import { BlockStore } from "./store.ts";
 import { ChainDamaged, type LanePlace } from "./types.ts";
 import { verifyBlock } from "./verification.ts";
 
-/** Executed blocks held above the tip. Beyond 8 leaders propose empty ones, which weigh next to nothing. */
-const LIVE_BLOCKS_MAX = 512;
+/**
+ * Executed blocks held above the tip: more than consensus holds, so that a final block never waits for room. Beyond 8
+ * unfinalized ones leaders propose empty ones, which weigh next to nothing.
+ */
+const LIVE_BLOCKS_MAX = 1_280;
 
 /** What blocks are made of. */
 export type BlockServiceParts<O extends StateOverlay, R extends SealedRecord> = {
@@ -54,7 +49,6 @@ export type BlockServiceParts<O extends StateOverlay, R extends SealedRecord> = 
   readonly index: HashIndex;
   readonly verifySignature: VerifySignature;
   readonly log: Log;
-  readonly nextSet?: NextValidatorSet;
   readonly observer?: BlockObserver;
 };
 
@@ -100,8 +94,8 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
     this.#parts = parts;
     this.#store = new BlockStore(parts.database);
     this.#contents = new BlockContents(parts.batches);
-    this.#executor = new BlockExecutor(parts.state, parts.genesis.hash, parts.genesis.parameters, parts.verifySignature);
     this.reader = new ChainReader(this.#store);
+    this.#executor = this.#executorOn(parts.state);
     this.queries = new BlockQueries(this.reader, parts.index, this.#contents);
     this.laneReader = new ChainLaneReader(this.#store);
     if (this.#store.tipHeight === undefined) this.#putGenesis();
@@ -116,15 +110,14 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
    */
   recover(batchesHeight: number): RecoveryReport {
     assert(this.#table === undefined, "recovery runs once");
-    const { genesis, state, index, batches, nextSet } = this.#parts;
+    const { genesis, state, index, batches } = this.#parts;
     const parts = { store: this.#store, reader: this.reader, state, executor: this.#executor, contents: this.#contents };
     const report = recoverChain({ ...parts, index, batches, batchesHeight });
     const tip = this.reader.find(report.tipHeight);
-    const tipBlock = tip
-      ? { height: report.tipHeight, hash: tip.hash, timeMs: tip.block.header.timeMs }
-      : { height: 0, hash: genesis.hash, timeMs: genesis.timeMs };
-    const tableParts = { parameters: genesis.parameters, nextSet: nextSet ?? unchangingValidatorSet, state };
-    this.#table = new BlockTable(this.reader, tipBlock, tableParts, LIVE_BLOCKS_MAX);
+    const round = tip?.block.header ?? { height: 0, timeMs: genesis.timeMs, epoch: 0, view: 0 };
+    const { height, timeMs, epoch, view } = round;
+    const tipBlock = { height, hash: tip?.hash ?? genesis.hash, timeMs, epoch, view };
+    this.#table = new BlockTable(this.reader, tipBlock, state, LIVE_BLOCKS_MAX);
     this.#lanePlace = present(this.laneReader.last(), "genesis has records in the chain lane");
     return report;
   }
@@ -143,6 +136,12 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
   findFinalized(height: number): FinalizedBlock | undefined {
     const block = this.reader.find(height);
     return block && { block: block.block, hash: block.hash, finalization: this.reader.finalizationOf(block) };
+  }
+
+  canConvict(evidence: Uint8Array): boolean {
+    const table = this.#openTable();
+    const place = present(table.findParent(table.tip.hash), "the tip is a parent");
+    return this.#executor.canConvict(evidence, place, table.tip.timeMs);
   }
 
   hasWork(): boolean {
@@ -206,8 +205,7 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
    * @throws ChainDamaged at the first block that does not give its roots, or whose batches were pruned
    */
   replay(state: StatePort<O>): Generator<number, void, undefined> {
-    const { genesis, verifySignature } = this.#parts;
-    const executor = new BlockExecutor(state, genesis.hash, genesis.parameters, verifySignature);
+    const executor = this.#executorOn(state);
     return replayChain({ store: this.#store, reader: this.reader, state, executor, contents: this.#contents });
   }
 
@@ -309,7 +307,12 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
 
   #assembly(): AssemblyParts<O> {
     const { genesis, batches } = this.#parts;
-    return { chainId: genesis.hash, parameters: genesis.parameters, table: this.#openTable(), executor: this.#executor, batches };
+    return { chainId: genesis.hash, table: this.#openTable(), executor: this.#executor, batches };
+  }
+
+  #executorOn(state: StatePort<O>): BlockExecutor<O> {
+    const { genesis, verifySignature } = this.#parts;
+    return new BlockExecutor(state, this.reader, genesis.hash, genesis.parameters, verifySignature);
   }
 
   #openTable(): BlockTable<O> {

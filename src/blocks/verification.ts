@@ -4,6 +4,7 @@ import { type Block, blockHashOf, type ValidatorSet } from "../protocol/index.ts
 import type { AssemblyParts } from "./assembly.ts";
 import type { HeldBatch } from "./batch-source.ts";
 import { type BlockFault, findHeaderFault, findSizeFault } from "./block-checks.ts";
+import { parentViewOf } from "./block-executor.ts";
 import type { ParentBlock } from "./block-table.ts";
 import type { StateOverlay } from "./ports.ts";
 
@@ -23,20 +24,15 @@ export function verifyBlock<O extends StateOverlay>(parts: AssemblyParts<O>, blo
     // A block at or below the tip that is not the tip's child competes with what is final.
     return header.height <= table.tip.height ? invalid("notOnTip") : { kind: "missingParent", hash: header.parentHash };
   }
-  const fault = findHeaderFault(block, {
-    chainId: parts.chainId,
-    parent,
-    epoch: parent.epoch.epoch,
-    validatorSet: parent.epoch.validatorSet,
-    isEpochEnd: table.isEpochEnd(parent, header.timeMs),
-  });
+  const { epoch, validatorSet: epochSet } = parent.epoch;
+  const fault = findHeaderFault(block, { chainId: parts.chainId, parent, epoch, validatorSet: epochSet, parentView: parentViewOf(parent) });
   if (fault) return invalid(fault);
-  if (!bytesEqual(validatorSet.hash, parent.epoch.validatorSet.hash)) return invalid("wrongValidatorSet");
+  if (!bytesEqual(validatorSet.hash, epochSet.hash)) return invalid("wrongValidatorSet");
   const held = holdBatches(parts, block);
   if ("missing" in held) return { kind: "missingBatches", digests: held.missing };
-  const sizeFault = findSizeFault(block, held.batches, parts.parameters);
+  const sizeFault = findSizeFault(block, held.batches, parts.executor.parametersOn(parent.overlay));
   if (sizeFault) return invalid(sizeFault);
-  if (!table.live.makeRoomOn(header.parentHash)) return invalid("tooManyUnfinalized");
+  if (!table.live.makeRoomOn(header.parentHash)) return { kind: "noRoom" };
   const executionFault = executeAndHold(parts, block, hash, parent, held.batches);
   return executionFault ? invalid(executionFault) : { kind: "valid", hash };
 }
@@ -49,18 +45,18 @@ function executeAndHold<O extends StateOverlay>(
   batches: readonly HeldBatch[],
 ): BlockFault | undefined {
   const { header } = block;
-  const { height, timeMs, leader } = header;
-  const { validatorSet } = parent.epoch;
-  if (leader >= validatorSet.validators.length) return "wrongValidatorSet";
-  const executed = parts.executor.execute(parent.overlay, { height, epoch: parent.epoch.epoch, timeMs, leader, validatorSet }, batches);
+  const executed = parts.executor.execute(parent.overlay, block, parent, batches);
+  const { refusedEvidence, nextValidatorSet } = executed.execution;
+  if (refusedEvidence.length > 0) return "uselessEvidence";
   if (!bytesEqual(executed.receiptRoot, header.receiptRoot)) return "wrongReceiptRoot";
   if (!bytesEqual(executed.stateRoot, header.stateRoot)) return "wrongStateRoot";
-  const nextValidatorSet = header.nextValidatorSetHash ? parts.table.nextSetAfter(parent, executed.overlay) : undefined;
-  if (nextValidatorSet && header.nextValidatorSetHash && !bytesEqual(nextValidatorSet.hash, header.nextValidatorSetHash)) {
-    return "wrongNextValidatorSet";
-  }
-  parts.table.live.add({ ...executed, block, hash, epoch: parent.epoch, nextValidatorSet });
+  if (!isSameHash(header.nextValidatorSetHash, nextValidatorSet?.hash)) return "wrongNextValidatorSet";
+  parts.table.live.add({ ...executed, block, hash, epoch: parent.epoch });
   return undefined;
+}
+
+function isSameHash(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : bytesEqual(a, b);
 }
 
 function holdBatches<O extends StateOverlay>(

@@ -76,7 +76,7 @@ export function judgeBlock(core: CoreState, hash: Uint8Array): BlockStatus | "mi
   for (let i = chain.length - 1; i >= 0; i--) {
     const entry = chain[i] as BlockEntry;
     if (entry.status === "held") askCheck(core, entry);
-    if (entry.status === "lacking") want(core, { kind: "batches", digests: entry.lacking });
+    if (entry.status === "lacking" && entry.lacking.length > 0) want(core, { kind: "batches", digests: entry.lacking });
     if (entry.status !== "valid") return i === 0 || entry.status === "invalid" ? entry.status : "held";
   }
   return "valid";
@@ -86,9 +86,9 @@ export function judgeBlock(core: CoreState, hash: Uint8Array): BlockStatus | "mi
 export function onChecked(core: CoreState, hash: Uint8Array, verdict: BlockVerdict): void {
   const entry = core.blocks.get(toHex(hash));
   if (entry?.status !== "checking") return;
-  if (verdict.kind === "missingBatches") {
+  if (verdict.kind === "missingBatches" || verdict.kind === "noRoom") {
     entry.status = "lacking";
-    entry.lacking = verdict.digests;
+    entry.lacking = verdict.kind === "noRoom" ? [] : verdict.digests;
   } else if (verdict.kind === "missingParent") {
     entry.status = "held";
     const parent = core.blocks.get(toHex(verdict.hash));
@@ -101,7 +101,7 @@ export function onChecked(core: CoreState, hash: Uint8Array, verdict: BlockVerdi
   }
 }
 
-/** Batches arrived: blocks that lacked some are judged again. */
+/** Batches arrived or a commit made room: blocks that lacked either are judged again. */
 export function retryLacking(core: CoreState): void {
   for (const entry of core.blocks.values()) {
     if (entry.status !== "lacking") continue;

@@ -15,7 +15,7 @@ export type BuildRequest = {
   readonly isEmpty: boolean;
   /** The epoch's set; its hash goes into the header and its owners receive fees. */
   readonly validatorSet: ValidatorSet;
-  /** Encoded evidence to include, each checked by consensus. */
+  /** Encoded evidence to include, each checked by consensus; what convicts nobody anew on the parent is left out. */
   readonly evidence: readonly Uint8Array[];
 };
 
@@ -23,14 +23,16 @@ export type BuildRequest = {
 export type BuiltBlock = { readonly block: Block; readonly hash: Uint8Array };
 
 /**
- * R3's judgement of the parts that blocks own: batches local and fsynced, roots, execution, sizes, set hash.
- * `missing` names batch digests to fetch, or the parent when it is not known here; `invalid` is permanent.
+ * R3's judgement of the parts that blocks own: batches local and fsynced, roots, execution, sizes, evidence, next set.
+ * `missing` names batch digests to fetch, or the parent when it is not known here; `invalid` is permanent; `noRoom` passes
+ * once a block is committed or discarded.
  */
 export type BlockVerdict =
   | { readonly kind: "valid"; readonly hash: Uint8Array }
   | { readonly kind: "invalid"; readonly code: string }
   | { readonly kind: "missingBatches"; readonly digests: readonly Uint8Array[] }
-  | { readonly kind: "missingParent"; readonly hash: Uint8Array };
+  | { readonly kind: "missingParent"; readonly hash: Uint8Array }
+  | { readonly kind: "noRoom" };
 
 /** A block with the certificate that made it final (its own finalization, or a later descendant's for ancestors). */
 export type FinalizedBlock = {
@@ -65,6 +67,11 @@ export interface BlockPort {
   findEpoch(epoch: number): EpochOpening | undefined;
   /** A committed block by height with the finalization it was committed under; undefined when beyond the tip, genesis or pruned (R13). */
   findFinalized(height: number): FinalizedBlock | undefined;
+  /**
+   * Whether evidence could convict somebody anew on the last committed block: a validator that is not convicted for that
+   * epoch, which is not longer ago than the unbonding time (R11). What it proves is not looked at, so this is cheap.
+   */
+  canConvict(evidence: Uint8Array): boolean;
   /** Whether a batch is held that a block on the current tip could include (R1 "work"). */
   hasWork(): boolean;
   /** Builds and executes a block on its parent (R2). */

@@ -1,10 +1,10 @@
 import { assert, bytesEqual, present, toHex } from "../kernel/index.ts";
 import { type Block, type Certificate, proposalIdOf } from "../protocol/index.ts";
 import { castFinalize, mayVote } from "./ballots.ts";
-import { dropStaleBlocks, judgeBlock } from "./block-pool.ts";
+import { dropStaleBlocks, judgeBlock, retryLacking } from "./block-pool.ts";
 import type { ChainTip, EpochOpening, FinalizedBlock } from "./block-port.ts";
 import { openEpoch } from "./epochs.ts";
-import { dropIncludedEvidence } from "./evidence-pool.ts";
+import { dropSpentEvidence } from "./evidence-pool.ts";
 import { type CoreState, emit, viewOf } from "./state.ts";
 import { want } from "./wants.ts";
 
@@ -65,11 +65,12 @@ export function onCommitted(core: CoreState, tip: ChainTip, opened: EpochOpening
   );
   for (let at = tip.hash; !bytesEqual(at, core.tip.hash); ) {
     const entry = present(core.blocks.get(toHex(at)), "a committed block was held");
-    dropIncludedEvidence(core, entry.block);
     at = entry.block.header.parentHash;
   }
   core.isCommitting = false;
   core.tip = tip;
+  dropSpentEvidence(core);
+  retryLacking(core);
   core.tipAtMs = core.nowMs;
   core.standstillAtMs = undefined;
   core.targets = core.targets.filter((target) => target.view > finalization.view);

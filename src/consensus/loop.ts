@@ -80,6 +80,7 @@ export class ConsensusLoop {
       leaderOf: leaderBySlots,
       seed: options.seed,
       findEpoch: (epoch: number) => blocks.findEpoch(epoch),
+      canConvict: (evidence: Uint8Array) => blocks.canConvict(evidence),
     };
     const { core, effects } = startCore(config, { tip, opening, replay: journal.replay(), time: this.#time() });
     this.#core = core;

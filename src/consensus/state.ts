@@ -21,10 +21,12 @@ export type CoreConfig = {
   readonly seed: number;
   /** Sets of epochs whose opening block is committed (R11, R13); a pure look-up in the chain. */
   readonly findEpoch: (epoch: number) => EpochOpening | undefined;
+  /** Whether evidence could convict somebody anew on the last committed block (R11); a look-up in the chain. */
+  readonly canConvict: (evidence: Uint8Array) => boolean;
 };
 
-/** Votes seen of one signer in one view: the first of each kind. */
-export type SignerVotes = { notarize?: Vote; nullify?: Vote; finalize?: Vote };
+/** Votes seen of one signer in one view: the first of each kind, and whether another one contradicted them (R11). */
+export type SignerVotes = { notarize?: Vote; nullify?: Vote; finalize?: Vote; isContradicted?: true };
 
 /** Our own votes in one view, set when cast, before they are durable. Ids are lower-case hex. */
 export type OwnVotes = { notarize?: string; nullify?: true; finalize?: string };
@@ -96,7 +98,7 @@ export type EpochState = {
   readonly attendance: Attendance;
 };
 
-/** Where a block stands: just held, at the block port, lacking batches, or judged. */
+/** Where a block stands: just held, at the block port, lacking batches or room, or judged. */
 export type BlockStatus = "held" | "checking" | "lacking" | "valid" | "invalid";
 
 /** An unfinalized block. */

@@ -34,6 +34,17 @@ export const EVENT_SCHEMAS = {
   },
   /** A validator belongs to the first set, given by genesis. */
   "validator.registered": { lane: "chain", fields: { publicKey: "bytes", owner: "bytes", weight: "u64", epoch: "uint" } },
+  /** A validator's fault in `epoch` was proven: `slashed` base units of what was bonded to it are gone. */
+  "validator.slashed": { lane: "chain", fields: { validator: "bytes", epoch: "uint", slashed: "u64", height: "uint" } },
+  /** A convicted validator stays out of the set until an epoch. */
+  "validator.jailed": { lane: "chain", fields: { validator: "bytes", untilEpoch: "uint", height: "uint" } },
+  /** A signing key came into the set, left it, or counts otherwise in it: `weight` is 0 for one that left. */
+  "set.changed": { lane: "chain", fields: { publicKey: "bytes", owner: "bytes", weightBefore: "u64", weight: "u64", epoch: "uint" } },
+  /** An epoch begins after this block, with this set. */
+  "epoch.opened": {
+    lane: "chain",
+    fields: { epoch: "uint", height: "uint", setHash: "bytes", validators: "uint", totalWeight: "u64" },
+  },
   /** The node is up; `height` is its last committed block. */
   "service.started": { lane: "ops", fields: { service: "text", version: "text", height: "uint" } },
   /** The node goes down in good order. */

@@ -10,6 +10,7 @@ import {
   type TransferBody,
 } from "../protocol/index.ts";
 import type { ExecutionContext } from "./context.ts";
+import { convict, judgeEvidence } from "./conviction.ts";
 import type { Effect } from "./effects.ts";
 import { applyParameterPropose, applyParameterVote } from "./governance.ts";
 import { quotaHourOf } from "./sponsorship.ts";
@@ -20,9 +21,6 @@ import type { WorkingSet } from "./working-set.ts";
 /**
  * Does what a transaction asks for, its fee paid and its nonce used. Either everything is done, its effects are appended
  * and the code is `applied`, or nothing is and the code says why.
- *
- * Type 12 is reserved. Admission refuses it; one that a faulty validator puts into a block all the same fails with
- * `notAuthorized`, so every node agrees on what became of it.
  */
 export function applyBody(working: WorkingSet, context: ExecutionContext, transaction: Transaction, effects: Effect[]): ReceiptCode {
   const { sender, body } = transaction;
@@ -48,13 +46,21 @@ export function applyBody(working: WorkingSet, context: ExecutionContext, transa
       return applyStaking(working, context, sender, body, effects);
     case 11:
       return applyKeyRotate(working, context, sender, body, effects);
+    case 12:
+      return applyEvidence(working, context, body.evidence, effects);
     case 13:
       return applyParameterPropose(working, context, sender, transaction.id, body, effects);
     case 14:
       return applyParameterVote(working, context, sender, body, effects);
-    default:
-      return "notAuthorized";
   }
+}
+
+/** Anyone may accuse; who pays the usual fee may also be wrong. */
+function applyEvidence(working: WorkingSet, context: ExecutionContext, evidence: Uint8Array, effects: Effect[]): ReceiptCode {
+  const accusation = judgeEvidence(working, context, evidence);
+  if (!accusation.ok) return accusation.error === "alreadyConvicted" ? "alreadyConvicted" : "invalidEvidence";
+  effects.push(convict(working, context, accusation.value));
+  return "applied";
 }
 
 /** A transfer of nothing changes nothing, so it brings no account into being either. */

@@ -6,6 +6,11 @@ import type { WorkingAccount, WorkingSet } from "./working-set.ts";
 /** Where and by which parameters a transaction would execute: the part of a block's context that decides what it pays. */
 export type ChargeTerms = Pick<ExecutionContext, "height" | "timeMs"> & {
   readonly parameters: Pick<ExecutionContext["parameters"], "minimumFee" | "maxValidity">;
+  /**
+   * Whether encoded evidence convicts somebody anew on the state that is charged: then, and only then, the transaction
+   * that carries it is free. Nothing is free where nobody can tell.
+   */
+  readonly isConvicting?: (evidence: Uint8Array) => boolean;
 };
 
 /** The validUntil that a transaction may have. */
@@ -27,7 +32,7 @@ export function chargeFee(
   const { fee, nonce, validUntil } = transaction;
   if (validUntil < window.earliest) return "expired";
   if (validUntil > window.latest) return "validityTooLong";
-  if (fee < terms.parameters.minimumFee) return "feeTooLow";
+  if (fee < terms.parameters.minimumFee && !isFree(terms, transaction)) return "feeTooLow";
   const sender = working.account(transaction.sender);
   if (!sender.isPresent) return "unknownSender";
   if (nonce !== sender.nonce) return nonce < sender.nonce ? "nonceTooLow" : "nonceTooHigh";
@@ -40,6 +45,11 @@ export function chargeFee(
   working.debit(payer, fee);
   working.bumpNonce(sender);
   return payer;
+}
+
+/** Evidence that does what it is for costs nothing, so that nobody needs means to accuse. */
+function isFree({ isConvicting }: ChargeTerms, { body }: Transaction): boolean {
+  return body.type === 12 && isConvicting?.(body.evidence) === true;
 }
 
 /** A device after one more anchor of this size at this header time, or undefined when its quota does not allow it. */

@@ -38,7 +38,15 @@ export type Effect =
     }
   | { readonly kind: "parameterVoted"; readonly proposal: Uint8Array; readonly voter: Uint8Array; readonly isApproval: boolean }
   /** Follows the proposal or vote that brought the decision. */
-  | { readonly kind: "parameterDecided"; readonly proposal: Uint8Array; readonly isApproved: boolean };
+  | { readonly kind: "parameterDecided"; readonly proposal: Uint8Array; readonly isApproved: boolean }
+  /** For a fault in `epoch`; `slashed` units were destroyed. Also what evidence attached to a block does. */
+  | {
+      readonly kind: "convicted";
+      readonly validator: Uint8Array;
+      readonly epoch: number;
+      readonly slashed: bigint;
+      readonly jailedUntilEpoch: number;
+    };
 
 /** Numbers of effects in their encoding; never reused. */
 const EFFECT_NUMBER = {
@@ -57,6 +65,7 @@ const EFFECT_NUMBER = {
   parameterProposed: 13,
   parameterVoted: 14,
   parameterDecided: 15,
+  convicted: 16,
 } as const satisfies Record<Effect["kind"], number>;
 
 /** Canonical encoding: array of effects in order, each the array of its number and its fields in the order of the type. */
@@ -112,5 +121,8 @@ function writeEffect(w: CborWriter, effect: Effect): void {
       return;
     case "parameterDecided":
       w.array(3).uint(number).bytes(effect.proposal).bool(effect.isApproved);
+      return;
+    case "convicted":
+      w.array(5).uint(number).bytes(effect.validator).uint(effect.epoch).uint(effect.slashed).uint(effect.jailedUntilEpoch);
   }
 }

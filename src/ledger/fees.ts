@@ -1,26 +1,19 @@
-import { assert, present } from "../kernel/index.ts";
+import { assert } from "../kernel/index.ts";
 import type { ExecutionContext } from "./context.ts";
+import { epochOf } from "./entries.ts";
 import type { WorkingSet } from "./working-set.ts";
 
 /**
- * Disposes of a block's fees at its end, by the genesis policy: destroyed, or shared among the owners of the epoch's
- * validators by weight, each share rounded down, and what rounding leaves over to the leader's owner.
+ * Disposes of a block's fees at its end, by the genesis policy: destroyed, or put into the epoch's pot, which is shared
+ * among the validators when the epoch ends.
  */
-export function settleFees(working: WorkingSet, context: ExecutionContext, fees: bigint): void {
+export function collectFees(working: WorkingSet, context: ExecutionContext, fees: bigint): void {
   assert(fees >= 0n, "fees are not negative");
   if (fees === 0n) return;
   if (context.parameters.feePolicy === "burn") {
     working.burn(fees);
     return;
   }
-  const { validators, totalWeight } = context.validatorSet;
-  let left = fees;
-  for (const { owner, weight } of validators) {
-    const share = (fees * weight) / totalWeight;
-    if (share > 0n) working.credit(working.account(owner), share);
-    left -= share;
-  }
-  assert(left >= 0n && left < BigInt(validators.length), "rounding leaves less than one unit a validator over");
-  const leader = present(validators[context.leader], "a block's leader is a member of its set");
-  if (left > 0n) working.credit(working.account(leader.owner), left);
+  const entry = epochOf(working);
+  working.setEpoch({ ...entry, feePot: entry.feePot + fees });
 }

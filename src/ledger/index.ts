@@ -11,6 +11,14 @@
  */
 export * from "./admission.ts";
 export * from "./context.ts";
+export {
+  type Accusation,
+  accusationOf,
+  type ConvictedEffect,
+  type EvidenceRefusal,
+  type EvidenceTerms,
+  judgeEvidence,
+} from "./conviction.ts";
 export * from "./effects.ts";
 export * from "./entries.ts";
 export * from "./execute.ts";

@@ -31,8 +31,10 @@ const PART_BITS = 32n;
  * seat with weight 1 until another takes it. A set of one stays as it is, since no second seat could have a lawful weight.
  *
  * Pure, and the same for any order of its arguments.
+ *
+ * @param seatsMax no seat is given to a joiner beyond so many
  */
-export function nextValidatorSet(members: readonly SetMember[], joiners: readonly SetCandidate[]): ValidatorSet {
+export function nextValidatorSet(members: readonly SetMember[], joiners: readonly SetCandidate[], seatsMax: number): ValidatorSet {
   const running = [...members].sort((a, b) => compareBytes(a.id, b.id));
   const seated = makeValidatorSet(running.map((member) => seatedAs(member, member.weight)));
   assert(seated.ok, "the running weights are lawful under any keys");
@@ -44,7 +46,7 @@ export function nextValidatorSet(members: readonly SetMember[], joiners: readonl
   const staying = new Map<SetCandidate, bigint>(running.filter(({ fate }) => fate === "stays").map((member) => [member, member.stake]));
   move.towards((seat) => staying.get(seat.candidate) ?? seat.weight);
   for (const joiner of [...joiners].sort(byStake)) {
-    if (!move.join(joiner)) break;
+    if (move.seats.length >= seatsMax || !move.join(joiner)) break;
   }
   const next = makeValidatorSet(move.seats.map(({ candidate, weight }) => seatedAs(candidate, weight)));
   assert(next.ok || next.error === "weightOverflow", "what moves under the cap from lawful weights is lawful");

@@ -1,8 +1,6 @@
 import { assert } from "../kernel/index.ts";
 import { type MemberTally, REPUTATION_MAX } from "../protocol/index.ts";
-
-/** Reputation of a validator that has never been in a set, and what one outside of it drifts up to. */
-export const REPUTATION_START = 5_000;
+import { REPUTATION_AT_REGISTRATION } from "./validators.ts";
 
 /** Certificates from which on an epoch counts in full: a shorter one, say one that was forced to end, counts in proportion. */
 const FULL_EPOCH_CERTIFICATES = 64;
@@ -10,7 +8,7 @@ const FULL_EPOCH_CERTIFICATES = 64;
 const EPOCHS_TO_FORGET = 4;
 /** Votes in one of so many certificates are all that is asked: a certificate holds the first votes of weight Q, not all. */
 const CERTIFICATES_PER_VOTE = 4;
-/** Part of the gap to its start, 1/8, that a validator outside the set regains an epoch. */
+/** Part of the gap to what it began with, 1/8, that a validator outside the set regains an epoch. */
 const REST_DIVISOR = 8;
 
 /**
@@ -45,10 +43,10 @@ export function reputationAfter(before: number, tally: MemberTally, certificates
   return after;
 }
 
-/** The reputation of a validator outside the set after one more epoch: what it lost comes back slowly, up to the start. */
+/** The reputation of a validator outside the set after one more epoch: what it lost comes back slowly, up to what it began with. */
 export function reputationAtRest(before: number): number {
-  if (before >= REPUTATION_START) return before;
-  return before + wholePart(REPUTATION_START - before + REST_DIVISOR - 1, REST_DIVISOR);
+  if (before >= REPUTATION_AT_REGISTRATION) return before;
+  return before + wholePart(REPUTATION_AT_REGISTRATION - before + REST_DIVISOR - 1, REST_DIVISOR);
 }
 
 /** The quotient of natural numbers, rounded down, in whole numbers all the way. */

@@ -16,7 +16,7 @@ import { buyShares, type Pool, type Redemption, redeemShares, redeemUnits, slash
 import type { WorkingSet } from "./working-set.ts";
 
 /** Whole epochs that unbonding outlasts, whatever their length. */
-const UNBONDING_EPOCHS = 2;
+export const UNBONDING_EPOCHS = 2;
 
 /** The pool that a validator's bonds own shares of. */
 export function stakePoolOf({ stake, shares }: ValidatorEntry): Pool {

@@ -14,8 +14,8 @@ export const LIMITS = {
   blockBatchesMax: 1_024,
   /** Pieces of evidence in one block. */
   blockEvidenceMax: 16,
-  /** Bytes of one piece of evidence. */
-  evidenceBytesMax: 12_288,
+  /** Bytes of one piece of evidence: the largest transaction of a batch, with what proves that its author signed it. */
+  evidenceBytesMax: 17_408,
   /** Members of a validator set. */
   validatorsMax: 128,
   /** Validators that are or may come into a set. */

@@ -62,6 +62,12 @@ const contextAt = (height: number): ExecutionContext => ({
   validatorSet: set.value,
   parameters,
   verifySignature: () => true,
+  epochStart: { height: 0, timeMs: 1_767_225_600_000 },
+  view: height,
+  parentView: height - 1,
+  parentBitmap: Uint8Array.of(1),
+  evidence: [],
+  findEpoch: () => undefined,
 });
 
 /** Transactions as batches give them: decoded just before, views into their encodings. */

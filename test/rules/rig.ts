@@ -45,6 +45,8 @@ export type RigOptions = {
   readonly replay?: JournalReplay;
   /** A chain that was there before. */
   readonly chain?: ChainModel;
+  /** Whether evidence is worth keeping; default until a block includes it. */
+  readonly canConvict?: (evidence: Uint8Array) => boolean;
   /** Whether peers are connected and have answered the hello; default yes. */
   readonly isGreeted?: boolean;
 };
@@ -126,6 +128,7 @@ export class Rig {
       leaderOf: leaderBySlots,
       seed: 7,
       findEpoch: (epoch: number) => this.chain.findEpoch(epoch),
+      canConvict: options.canConvict ?? ((evidence: Uint8Array) => this.chain.canConvict(evidence)),
     };
     this.#replayed = options.replay?.kind === "intact" ? options.replay.records : [];
     const started = startCore(config, { tip, opening, replay: options.replay ?? FRESH_JOURNAL, time: this.#time() });

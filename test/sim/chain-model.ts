@@ -82,6 +82,11 @@ export class ChainModel implements BlockPort, SimChain {
     return this.committed[height - 1];
   }
 
+  /** Nothing is executed here, so what a block included has convicted. */
+  canConvict(evidence: Uint8Array): boolean {
+    return !this.committed.some(({ block }) => block.evidence.some((included) => bytesEqual(included, evidence)));
+  }
+
   hasWork(): boolean {
     return this.#pending.size > 0;
   }

@@ -78,7 +78,9 @@ export function goldenLedger(): Record<string, unknown> {
     const height = index + 1;
     const timeMs = Date.UTC(2026, 0, 1, 12, 59, 59) + 2_000 * index;
     const place = { chainId: CHAIN_ID, height, epoch: 0, timeMs, leader: 0, validatorSet: set.value };
-    const context = { ...place, parameters: PARAMETERS, verifySignature: verifyEd25519 };
+    const round = { epochStart: { height: 0, timeMs: 0 }, view: height, parentView: index, parentBitmap: Uint8Array.of(1) };
+    const rest = { evidence: [], findEpoch: () => undefined, verifySignature: verifyEd25519 };
+    const context = { ...place, ...round, ...rest, parameters: PARAMETERS };
     const execution = executeBlock(state.finalized, context, transactions);
     state.fold(state.stack(undefined, execution.changes), height);
     golden[`block ${height}`] = describe(execution, toHex(state.root));

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import { decodeBlockRow, decodeGenesisRow, encodeBlockRow, encodeGenesisRow, rowHashOf } from "../../../src/blocks/block-row.ts";
-import { isEpochEnd } from "../../../src/blocks/epoch-end.ts";
 import {
   executedOf,
   readExecutionRecord,
@@ -79,7 +78,9 @@ describe("execution record", () => {
     });
     const { parameters, hash } = chain.genesis;
     const timeMs = chain.genesis.timeMs + 1;
-    const place = { chainId: hash, height: 1, epoch: 0, timeMs, leader: 0, validatorSet: chain.validatorSet, parameters };
+    const epochFacts = { epoch: 0, epochStart: { height: 0, timeMs }, validatorSet: chain.validatorSet, findEpoch: () => undefined };
+    const round = { view: 1, parentView: 0, parentBitmap: new Uint8Array(0), leader: 0, evidence: [] };
+    const place = { chainId: hash, height: 1, timeMs, parameters, ...epochFacts, ...round };
     const execution = executeBlock(chain.state.viewOn(undefined), { ...place, verifySignature: verifyEd25519 }, transactions);
     const record = recordExecution(transactions, execution);
     expect(record.skipped).toEqual([4, 6]);
@@ -103,7 +104,8 @@ describe("execution record", () => {
     const effectsDigest = new Uint8Array(32).fill(7);
     const receipt = { transactionId: value.id, height: 1, index: 0, code: "applied", fee: value.fee, effectsDigest } as const;
     const effects = [[{ kind: "feePaid", payer: value.sender, amount: 3n } as const]];
-    const record = recordExecution([value], { receipts: [receipt], executed: [value], effects, skipped: [], feesPaid: 0n, changes: [] });
+    const nothingElse = { feesPaid: 0n, convictions: [], refusedEvidence: [], nextValidatorSet: undefined, changes: [] };
+    const record = recordExecution([value], { receipts: [receipt], executed: [value], effects, skipped: [], ...nothingElse });
     expect(record.digests).toEqual([{ index: 0, digest: effectsDigest }]);
     expect(rebuildReceipts(1, [value], record)).toEqual([receipt]);
   });
@@ -167,18 +169,6 @@ describe("rows", () => {
       rowHashOf(1, zeros, new Uint8Array(31)),
     ];
     expect(new Set(hashes.map(toHex)).size).toBe(4);
-  });
-});
-
-describe("end of an epoch", () => {
-  const parameters = { epochBlocks: 10, epochMs: 60_000 };
-  const start = { height: 20, timeMs: 1_000 };
-
-  test("epoch end: the last of its blocks, or the first at or after its span of time", () => {
-    expect(isEpochEnd(parameters, start, { height: 29, timeMs: 2_000 })).toBe(false);
-    expect(isEpochEnd(parameters, start, { height: 30, timeMs: 2_000 })).toBe(true);
-    expect(isEpochEnd(parameters, start, { height: 21, timeMs: 60_999 })).toBe(false);
-    expect(isEpochEnd(parameters, start, { height: 21, timeMs: 61_000 })).toBe(true);
   });
 });
 

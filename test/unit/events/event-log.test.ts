@@ -14,7 +14,7 @@ import {
   sealGenesisRecords,
 } from "../../../src/events/index.ts";
 import { toHex } from "../../../src/kernel/index.ts";
-import { makeValidatorSet } from "../../../src/protocol/index.ts";
+import { makeValidatorSet, type ValidatorSet } from "../../../src/protocol/index.ts";
 import { StorageError } from "../../../src/storage/index.ts";
 import { EventBench, identity } from "./event-fixture.ts";
 
@@ -27,11 +27,18 @@ function recordsOf(result: { ok: true; value: readonly LaneRecord[] } | { ok: fa
   return result.value;
 }
 
+const SET = setOfOne();
+
+function setOfOne(): ValidatorSet {
+  const set = makeValidatorSet([{ publicKey: new Uint8Array(32).fill(1), owner: new Uint8Array(32), weight: 5n, reputation: 10_000 }]);
+  if (!set.ok) throw new RangeError(set.error);
+  return set.value;
+}
+
 function growChain(bench: EventBench, count: number): LaneRecord[] {
   const added: LaneRecord[] = [];
   if (bench.chain.records.length === 0) {
-    const set = makeValidatorSet([{ publicKey: new Uint8Array(32).fill(1), owner: new Uint8Array(32), weight: 5n, reputation: 10_000 }]);
-    if (set.ok) bench.chain.records.push(...sealGenesisRecords(5, set.value));
+    bench.chain.records.push(...sealGenesisRecords(5, SET));
   }
   for (let i = 0; i < count; i++) {
     const height = bench.chain.records.length;
@@ -45,6 +52,9 @@ function growChain(bench: EventBench, count: number): LaneRecord[] {
       failed: 0,
       skipped: 0,
       fees: 0n,
+      convictions: [],
+      validatorSet: SET,
+      nextValidatorSet: undefined,
     };
     const records = sealBlockRecords(bench.chain.last() ?? EMPTY_LANE, facts);
     bench.chain.records.push(...records);

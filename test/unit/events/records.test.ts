@@ -164,8 +164,11 @@ describe("record chain", () => {
     );
     const last = genesis.at(-1);
     if (!last) throw new RangeError("there are four validators");
-    const facts = { height: 1, hash: new Uint8Array(32), epoch: 0, view: 1, timeMs: 99, executed: 3, failed: 1, skipped: 2, fees: 30n };
-    const [block] = sealBlockRecords(last, facts);
+    const counts = { executed: 3, failed: 1, skipped: 2, fees: 30n };
+    const nothing = { convictions: [], validatorSet: set.value, nextValidatorSet: undefined };
+    const facts = { height: 1, hash: new Uint8Array(32), epoch: 0, view: 1, timeMs: 99, ...counts, ...nothing };
+    const [block, ...others] = sealBlockRecords(last, facts);
+    expect(others).toEqual([]);
     expect(block && openRecord("chain", last, block).ok).toBe(true);
     expect(block && recordToJson(block)).toMatchObject({
       lane: "chain",
@@ -174,6 +177,39 @@ describe("record chain", () => {
       type: "block.finalized",
       payload: { height: 1, hash: "00".repeat(32), executed: 3, failed: 1, skipped: 2, fees: "30" },
     });
+  });
+
+  test("chain lane: an epoch's last block with a conviction, who lost what, who came and left, and the next epoch", () => {
+    const member = (n: number, weight: bigint) => ({
+      publicKey: new Uint8Array(32).fill(n),
+      owner: new Uint8Array(32),
+      weight,
+      reputation: 10_000,
+    });
+    const set = makeValidatorSet([1, 2, 3, 4].map((n) => member(n, 5n)));
+    const next = makeValidatorSet([member(2, 5n), member(3, 4n), member(4, 5n), member(5, 5n), member(6, 1n)]);
+    if (!set.ok || !next.ok) throw new RangeError("both are sets");
+    const counts = { executed: 0, failed: 0, skipped: 0, fees: 0n };
+    const convictions = [{ validator: new Uint8Array(32).fill(1), epoch: 6, slashed: 3n, jailedUntilEpoch: 12 }];
+    const facts = { height: 9, hash: new Uint8Array(32), epoch: 7, view: 1, timeMs: 99, ...counts, convictions };
+    const records = sealBlockRecords(EMPTY_LANE, { ...facts, validatorSet: set.value, nextValidatorSet: next.value });
+    expect(openRecords("chain", EMPTY_LANE, records).ok).toBe(true);
+    const told = records.map(recordToJson).map(({ type, payload }) => [type, payload] as const);
+    expect(told.map(([type]) => type)).toEqual([
+      "block.finalized",
+      "validator.slashed",
+      "validator.jailed",
+      ...Array.from({ length: 4 }, () => "set.changed"),
+      "epoch.opened",
+    ]);
+    const changes = told.filter(([type]) => type === "set.changed").map(([, payload]) => payload);
+    expect(changes).toMatchObject([
+      { publicKey: "01".repeat(32), weightBefore: "5", weight: "0", epoch: 8 },
+      { publicKey: "03".repeat(32), weightBefore: "5", weight: "4" },
+      { publicKey: "05".repeat(32), weightBefore: "0", weight: "5" },
+      { publicKey: "06".repeat(32), weightBefore: "0", weight: "1" },
+    ]);
+    expect(told.at(-1)?.[1]).toMatchObject({ epoch: 8, height: 9, validators: 5, totalWeight: "20" });
   });
 
   test("samples: every lane's golden chain opens", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { sha256 } from "../../../src/crypto/index.ts";
 import { toHex, utf8 } from "../../../src/kernel/index.ts";
-import { auditSupply, type BlockExecution, effectsDigestOf, executeBlock } from "../../../src/ledger/index.ts";
-import { type ReceiptCode, type TransactionBody, type TransactionPayload, U64_MAX } from "../../../src/protocol/index.ts";
+import { auditSupply, type BlockExecution, effectsDigestOf, epochOf, executeBlock } from "../../../src/ledger/index.ts";
+import { EPOCH_KEY, type ReceiptCode, type TransactionBody, type TransactionPayload, U64_MAX } from "../../../src/protocol/index.ts";
 import { contextOf, keyOf, MapState, parametersWith, transactionOf, validatorsOf } from "./ledger-fixture.ts";
 
 const alice = keyOf("alice");
@@ -104,7 +104,7 @@ describe("skipping", () => {
       "insufficientFunds",
     ]);
     expect(execution.receipts).toEqual([]);
-    expect(execution.changes).toEqual([]);
+    state.entries.delete(toHex(EPOCH_KEY)); // each block counts its leader's turn there
     expect(state.entries).toEqual(before);
   });
 
@@ -179,7 +179,7 @@ describe("anchors, and what there is not", () => {
     );
     expect(codesOf(execution)).toEqual(futile.map(([, code]) => code));
     expect(state.findAccount(alice)).toEqual({ kind: "account", nonce: 9n, balance: 910n });
-    expect(state.entries.size).toBe(2);
+    expect(state.entries.size).toBe(3); // the account, the supply and what the epoch counts
   });
 });
 
@@ -187,43 +187,23 @@ describe("fees", () => {
   const shared = (owners: Record<string, bigint>, leader: number) =>
     contextOf({ validatorSet: validatorsOf(owners), leader, parameters: parametersWith({ minimumFee: 1n, feePolicy: "validators" }) });
 
-  test("ledger: fees shared by weight, floors to each owner and the rest to the leader's owner", () => {
+  test("ledger: fees for the validators, in the pot of the epoch", () => {
     const state = new MapState({ alice: 1_000n });
     const context = shared({ north: 3n, south: 3n, west: 2n, east: 2n }, 0);
     run(state, [send({ fee: 107n, body: transfer(bob, 0n) })], context);
-    const owners = context.validatorSet.validators.map(({ owner, weight }) => [weight, state.findAccount(owner)?.balance]);
-    const floors = new Map([
-      [3n, 32n],
-      [2n, 21n],
-    ]);
-    expect(owners).toEqual(
-      context.validatorSet.validators.map(({ weight }, i) => [
-        weight,
-        (floors.get(weight) ?? 0n) + (i === 0 ? 107n - 2n * 32n - 2n * 21n : 0n),
-      ]),
-    );
+    run(state, [send({ nonce: 1n, fee: 3n, body: transfer(bob, 0n) })], context);
+    expect(epochOf(state).feePot).toBe(110n);
     expect(state.supply().burned).toBe(0n);
   });
 
-  test("ledger: an owner of several validators who sends too, gets every share", () => {
+  test("ledger: a block without executed transactions, nothing but its leader's turn is counted", () => {
     const state = new MapState({ alice: 1_000n });
-    const context = shared({ alice: 1n }, 0);
-    run(state, [send({ fee: 100n, body: transfer(bob, 50n) })], context);
-    expect(state.findAccount(alice)?.balance).toBe(950n);
-  });
-
-  test("ledger: a block without executed transactions, nobody is paid and no account is made", () => {
-    const state = new MapState({ alice: 1_000n });
-    expect(run(state, [], shared({ north: 1n }, 0)).changes).toEqual([]);
-    expect(run(state, [send({ nonce: 5n })], shared({ north: 1n }, 0)).changes).toEqual([]);
-  });
-
-  test("ledger: fees smaller than the number of validators, all to the leader's owner", () => {
-    const state = new MapState({ alice: 1_000n });
-    const context = shared({ north: 1n, south: 1n, west: 1n, east: 1n }, 2);
-    run(state, [send({ fee: 3n, body: transfer(bob, 0n) })], context);
-    const balances = context.validatorSet.validators.map(({ owner }) => state.findAccount(owner)?.balance);
-    expect(balances).toEqual([undefined, undefined, 3n, undefined]);
+    for (const transactions of [[], [send({ nonce: 5n })]]) {
+      const { changes, feesPaid } = run(state, transactions, shared({ north: 1n }, 0));
+      expect(changes.map(({ key }) => toHex(key))).toEqual([toHex(EPOCH_KEY)]);
+      expect(feesPaid).toBe(0n);
+    }
+    expect(epochOf(state).tallies).toEqual([{ proposed: 2, missed: 0, votes: 0 }]);
   });
 });
 

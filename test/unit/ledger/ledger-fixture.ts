@@ -94,8 +94,14 @@ export function contextOf(change: Partial<ExecutionContext> = {}): ExecutionCont
     leader: 0,
     validatorSet: validatorsOf({ validator: 1n }),
     epoch: 3,
+    epochStart: { height: 0, timeMs: change.timeMs ?? START_MS },
+    view: 1,
+    parentView: 0,
+    parentBitmap: new Uint8Array(0),
     parameters: parametersWith({}),
     verifySignature: verifyByRecipe,
+    evidence: [],
+    findEpoch: () => undefined,
     ...change,
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type Fate, nextValidatorSet, type SetCandidate, type SetMember } from "../../../src/ledger/next-set.ts";
+import { nextValidatorSet as chooseSet, type Fate, type SetCandidate, type SetMember } from "../../../src/ledger/next-set.ts";
 import { makeValidatorSet, type ValidatorSet } from "../../../src/protocol/index.ts";
 
 const id = (at: number): Uint8Array => Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? at : 9));
@@ -12,6 +12,9 @@ const candidate = (at: number, stake: bigint): SetCandidate => ({
   stake,
 });
 const member = (at: number, weight: bigint, stake = weight, fate: Fate = "stays"): SetMember => ({ ...candidate(at, stake), weight, fate });
+
+const nextValidatorSet = (members: readonly SetMember[], joiners: readonly SetCandidate[], seatsMax = 128) =>
+  chooseSet(members, joiners, seatsMax);
 
 /** Weights by the first byte of the id. */
 function weightsOf(set: ValidatorSet): Record<number, bigint> {
@@ -92,6 +95,12 @@ describe("next validator set", () => {
     const sets = settle(members, [], 6);
     expect(sets.map(({ totalWeight }) => totalWeight > 4_000n && totalWeight <= 8_000n)).not.toContain(false);
     expect(weightsOf(sets.at(-1) as ValidatorSet)).toEqual({ 1: 2_000n, 2: 2_000n, 3: 2_000n, 4: 2_000n });
+  });
+
+  test("next set: more joiners than seats, the largest stakes are seated", () => {
+    const members = [1, 2, 3, 4, 5, 6, 7, 8].map((at) => member(at, 100n));
+    const joiners = [11, 12, 13].map((at) => candidate(at, BigInt(at)));
+    expect(Object.keys(weightsOf(nextValidatorSet(members, joiners, 9)))).toEqual(["1", "2", "3", "4", "5", "6", "7", "8", "13"]);
   });
 
   test("next set: a rotated key and another owner, no weight moves", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { REPUTATION_START, reputationAfter, reputationAtRest } from "../../../src/ledger/reputation.ts";
+import { reputationAfter, reputationAtRest } from "../../../src/ledger/reputation.ts";
 
 const tally = (proposed: number, missed: number, votes: number) => ({ proposed, missed, votes });
 
@@ -44,7 +44,7 @@ describe("reputation", () => {
       path.push(reputation);
     }
     expect(path.slice(0, 3)).toEqual([625, 1_172, 1_651]);
-    expect(reputation).toBe(REPUTATION_START);
+    expect(reputation).toBe(5_000);
     expect(reputationAtRest(8_000)).toBe(8_000);
   });
 });

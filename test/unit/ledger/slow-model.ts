@@ -9,8 +9,15 @@ import type { Transaction } from "../../../src/protocol/index.ts";
 type Account = { nonce: bigint; balance: bigint };
 type Device = { owner: string; label: string; perHour: bigint; bytesPerHour: bigint; hour: number; used: bigint; usedBytes: bigint };
 
-/** The state: keys in hexadecimal. */
-export type ModelState = { accounts: Map<string, Account>; devices: Map<string, Device>; issued: bigint; burned: bigint };
+/** The state: keys in hexadecimal; `proposed` counts blocks by leader and is empty before the first. */
+export type ModelState = {
+  accounts: Map<string, Account>;
+  devices: Map<string, Device>;
+  issued: bigint;
+  burned: bigint;
+  pot: bigint;
+  proposed: number[];
+};
 
 /** What the model knows of a block's surroundings. */
 export type ModelContext = {
@@ -19,8 +26,7 @@ export type ModelContext = {
   minimumFee: bigint;
   maxValidity: bigint;
   feePolicy: "burn" | "validators";
-  /** In the order of the set. */
-  validators: { owner: string; weight: bigint }[];
+  members: number;
   leader: number;
   /** Whether a proof is the device's consent to this owner. */
   isConsent: (device: Uint8Array, owner: Uint8Array, proof: Uint8Array) => boolean;
@@ -34,7 +40,7 @@ export type ModelOutcome =
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const sha256 = (...parts: Uint8Array[]): Buffer => createHash("sha256").update(Buffer.concat(parts)).digest();
 
-type Item = bigint | number | string | Uint8Array | Item[];
+type Item = bigint | number | string | boolean | Uint8Array | Item[];
 
 /** Canonical CBOR of unsigned integers, text, bytes and arrays. */
 function cbor(item: Item): Buffer {
@@ -46,6 +52,7 @@ function cbor(item: Item): Buffer {
     return Buffer.concat([Buffer.from([type + 24 + [1, 2, 4, 8].indexOf(width)]), argument]);
   };
   if (typeof item === "bigint" || typeof item === "number") return head(0, BigInt(item));
+  if (typeof item === "boolean") return Buffer.from([item ? 0xf5 : 0xf4]);
   if (typeof item === "string") return Buffer.concat([head(3, BigInt(Buffer.byteLength(item))), Buffer.from(item)]);
   if (item instanceof Uint8Array) return Buffer.concat([head(2, BigInt(item.length)), item]);
   return Buffer.concat([head(4, BigInt(item.length)), ...item.map(cbor)]);
@@ -57,6 +64,8 @@ function copyOf(state: ModelState): ModelState {
     devices: new Map([...state.devices].map(([key, device]) => [key, { ...device }])),
     issued: state.issued,
     burned: state.burned,
+    pot: state.pot,
+    proposed: [...state.proposed],
   };
 }
 
@@ -82,7 +91,10 @@ export function modelBlock(before: ModelState, context: ModelContext, transactio
     const effectsDigest = hex(sha256(Buffer.from("bizra/effects/1"), effects));
     outcomes.push({ kind: "executed", code: result.code, fee: transaction.fee, effectsDigest, transactionId: hex(transaction.id) });
   }
-  share(state, context, fees);
+  if (context.feePolicy === "burn") state.burned += fees;
+  else state.pot += fees;
+  if (state.proposed.length === 0) state.proposed = Array.from({ length: context.members }, () => 0);
+  state.proposed[context.leader] = (state.proposed[context.leader] ?? 0) + 1;
   return [state, outcomes];
 }
 
@@ -151,24 +163,6 @@ function apply(state: ModelState, context: ModelContext, t: Transaction): { code
   return failed("notAuthorized");
 }
 
-function share(state: ModelState, context: ModelContext, fees: bigint): void {
-  if (fees === 0n) return;
-  if (context.feePolicy === "burn") {
-    state.burned += fees;
-    return;
-  }
-  const total = context.validators.reduce((sum, { weight }) => sum + weight, 0n);
-  const shares = context.validators.map(({ weight }) => (fees * weight) / total);
-  const rest = fees - shares.reduce((sum, part) => sum + part, 0n);
-  for (const [i, { owner }] of context.validators.entries()) {
-    const gets = (shares[i] ?? 0n) + (i === context.leader ? rest : 0n);
-    if (gets === 0n) continue;
-    const account = state.accounts.get(owner) ?? { nonce: 0n, balance: 0n };
-    state.accounts.set(owner, account);
-    account.balance += gets;
-  }
-}
-
 /** Every entry as [state key, value], both in hexadecimal and encoded as the state does. */
 export function modelEntries(state: ModelState): [string, string][] {
   const entries: [string, string][] = [["00", hex(cbor([state.issued, state.burned]))]];
@@ -176,6 +170,10 @@ export function modelEntries(state: ModelState): [string, string][] {
   for (const [key, d] of state.devices) {
     const value = cbor([Buffer.from(d.owner, "hex"), d.label, d.perHour, d.bytesPerHour, d.hour, d.used, d.usedBytes]);
     entries.push([`02${key}`, hex(value)]);
+  }
+  if (state.proposed.length > 0) {
+    const tallies = state.proposed.map((count) => [count, 0, 0]); // every block of the model stands on its epoch's opening
+    entries.push(["07", hex(cbor([state.pot, false, 0, 0, tallies]))]);
   }
   return entries.sort(([a], [b]) => (a < b ? -1 : 1));
 }

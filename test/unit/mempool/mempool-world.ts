@@ -33,7 +33,7 @@ export const AAD = transactionAad(CHAIN_ID);
 /** Starting balance of every test account. */
 export const BALANCE = 1_000_000n;
 /** Parameters of the test chain. */
-const PARAMETERS = genesisParametersOf({
+export const PARAMETERS = genesisParametersOf({
   minimumFee: "10",
   maxValidity: "1000",
   feePolicy: "burn",
@@ -205,6 +205,12 @@ export class TableChain implements ChainIndex {
       validatorSet: VALIDATOR_SET,
       parameters: PARAMETERS,
       verifySignature: () => true,
+      epochStart: { height: 0, timeMs },
+      view: height,
+      parentView: 0,
+      parentBitmap: new Uint8Array(0),
+      evidence: [],
+      findEpoch: () => undefined,
     };
     const done = executeBlock(this.state, context, transactions);
     this.state.apply(done.changes);
