@@ -1,171 +1,182 @@
-import { recoveryAllows } from "../../src/consensus/index.ts";
-import { present } from "../../src/kernel/index.ts";
-import { Cluster } from "./cluster.ts";
-import { Saboteur } from "./saboteur.ts";
-import type { SimNode } from "./sim-node.ts";
+import type { Cluster } from "./cluster.ts";
+import { Cluster as SimCluster } from "./cluster.ts";
+import { isFree, Mischief } from "./faults/mischief.ts";
+import { FAULTS } from "./faults.ts";
+import { isPlan, type Plan, type Setup, setupOf } from "./plans.ts";
 
-/**
- * Which faults a run knows, beside load: `crashes` (at any effect, with or without power cut), loss and partitions are in
- * all; `traitors` of weight F at most; `wipes` of a journal now and then; `oldImages`, one box's journal put back from a
- * while ago (it counts toward F); `epochs` of five blocks whose set changes.
- */
-export type Plan = "crashes" | "traitors" | "wipes" | "oldImages" | "epochs";
-
-/** All plans. */
-export const PLANS: readonly Plan[] = ["crashes", "traitors", "wipes", "oldImages", "epochs"];
+export { isPlan, PLANS, type Plan } from "./plans.ts";
 
 /** What one run under random faults came to. */
 export type ChaosOutcome = {
   readonly seed: number;
   readonly plan: Plan;
+  /** Safety properties that broke, a sentence each. */
   readonly findings: readonly string[];
-  /** Whether the chain moved on within the bound after everything was healed. */
+  /** Whether after the healing all came true that must: see `notLive`. */
   readonly isLive: boolean;
+  /** What did not come true. */
+  readonly notLive: readonly string[];
+  readonly events: number;
   readonly crashes: number;
+  /** Journals lost or put back. */
   readonly wipes: number;
+  /** Strikes of directed faults. */
+  readonly directedHits: number;
   /** Pieces of evidence against traitors. */
   readonly convictions: number;
   /** Lowest height of the honest boxes. */
   readonly height: number;
   readonly simulatedMs: number;
+  /** Simulated time from the healing until all moved on. */
+  readonly recoveryMs: number;
   /** Hash of all that was delivered: equal runs, equal traces. */
   readonly trace: number;
 };
 
-const WEIGHTS: readonly (readonly bigint[])[] = [
-  [1n, 1n, 1n, 1n],
-  [1n, 1n, 1n, 1n, 1n],
-  [1n, 2n, 3n, 3n, 2n, 2n],
-  [1n, 1n, 1n, 1n, 1n, 1n, 1n],
-  [1n],
-];
-const FAULTS_MS = 15_000;
+/** Simulated time in which a healed network must have moved on: timers are capped at 10 s (LAN) and 30 s (WAN). */
+const LIVE_WITHIN_MS = { lan: 60_000, wan: 180_000 } as const;
+/** Blocks that must come after the healing. */
+const BLOCKS_AFTER = 3;
+/** How long an idle network is watched. */
+const IDLE_MS = 8_000;
 
 /**
- * One seed: a network under load suffers the plan's faults, then everything heals and must move on. Equal seeds and plans
- * give equal runs.
+ * One seed: a network under load suffers the plan's faults, then everything heals and must move on, then the load ends and
+ * it must come to rest. Equal seeds and plans give equal runs.
  */
-export function runChaos(seed: number, plan: Plan = present(PLANS[seed % PLANS.length], "a plan for each remainder")): ChaosOutcome {
-  const weights = present(WEIGHTS[Math.floor(seed / PLANS.length) % (plan === "wipes" || plan === "oldImages" ? 4 : 5)], "some weights");
-  const isMany = weights.length > 4;
-  const cluster = new Cluster({
-    seed,
-    weights,
-    epochBlocks: plan === "epochs" ? 5 : seed % 4 === 0 ? 7 : 1_000_000,
-    hasSetChanges: plan === "epochs" && isMany && seed % 2 === 0,
-    loss: (seed % 4) * 0.05,
-    delayMs: [0.2, 30],
-  });
-  const faults = new Faults(cluster, plan);
-  if (plan === "traitors")
-    for (const index of traitorsOf(weights)) new Saboteur(present(cluster.nodes[index], "an index of the network"), seed);
+export function runChaos(seed: number, plan?: Plan): ChaosOutcome {
+  return runSetup(setupOf(seed, plan));
+}
+
+/** As `runChaos`, on a set-up that may be no seed's; `prepare` sees the cluster before it starts. */
+export function runSetup(setup: Setup, prepare: (cluster: Cluster) => void = () => {}): ChaosOutcome {
+  const cluster = new SimCluster(setup.cluster);
+  prepare(cluster);
+  const mischief = new Mischief(cluster, setup.seed + 0x5eed, faultyWeightOf(cluster, setup), setup.windowMs);
+  for (const name of setup.faults) FAULTS[name](mischief);
   cluster.start();
-  faults.schedule();
-  cluster.run(FAULTS_MS + 2_000);
-  const goal = Math.max(...cluster.nodes.map((node) => node.chain.committed.length)) + 3;
-  for (let at = 0; at < 60_000; at += 300) cluster.schedule.after(at, () => cluster.spread(cluster.submit(), 200));
-  const isLive = (): boolean => cluster.lowestHeight >= goal && cluster.nodes.every((node) => node.isUp);
-  cluster.run(60_000, isLive);
+  const load = new Load(cluster, setup.loadEveryMs);
+  cluster.run(setup.windowMs);
+  mischief.heal();
+  const healedAtMs = cluster.schedule.nowMs;
+  const notLive = cluster.oracle.findings.length > 0 ? [] : watchHealing(cluster, setup, load);
+  const recoveryMs = cluster.schedule.nowMs - healedAtMs;
+  if (notLive.length === 0 && cluster.oracle.findings.length === 0) notLive.push(...watchIdleness(cluster, load));
   return {
-    seed,
-    plan,
+    seed: setup.seed,
+    plan: setup.plan,
     findings: cluster.oracle.findings,
-    isLive: isLive(),
-    crashes: faults.crashes,
-    wipes: faults.wipes,
+    isLive: notLive.length === 0 && cluster.oracle.findings.length === 0,
+    notLive,
+    events: cluster.schedule.eventCount,
+    crashes: cluster.nodes.reduce((sum, node) => sum + node.startCount - 1, 0),
+    wipes: mischief.counts.journalLosses,
+    directedHits: mischief.counts.directedHits,
     convictions: cluster.oracle.convictedCount,
     height: cluster.lowestHeight,
-    simulatedMs: cluster.schedule.nowMs,
+    simulatedMs: Math.round(cluster.schedule.nowMs),
+    recoveryMs: Math.round(recoveryMs),
     trace: cluster.trace,
   };
 }
 
-class Faults {
-  crashes = 0;
-  wipes = 0;
+/** The command that replays a run. */
+export function replayLine({ seed, plan }: Pick<ChaosOutcome, "seed" | "plan">): string {
+  return `bizra sim --seed ${seed} --runs 1 --plan ${plan}`;
+}
+
+/** The plan that a text names, or undefined. */
+export function findPlan(text: string): Plan | undefined {
+  return isPlan(text) ? text : undefined;
+}
+
+/** Submits to one box at a time, and knows what everybody must have executed in the end. */
+class Load {
   readonly #cluster: Cluster;
-  readonly #plan: Plan;
-  #isHealed = false;
-  readonly #images = new Map<SimNode, ReadonlyMap<string, Uint8Array>>();
+  readonly #everyMs: number;
+  readonly #submitted: Uint8Array[] = [];
+  #isOn = true;
 
-  constructor(cluster: Cluster, plan: Plan) {
+  constructor(cluster: Cluster, everyMs: number) {
     this.#cluster = cluster;
-    this.#plan = plan;
+    this.#everyMs = everyMs;
+    this.#next();
   }
 
-  schedule(): void {
+  stop(): void {
+    this.#isOn = false;
+  }
+
+  /** Whether a box has executed all that was submitted. */
+  isDoneAt(node: Cluster["nodes"][number]): boolean {
+    return this.#submitted.every((id) => this.#cluster.world.isFinal(node, id));
+  }
+
+  #next(): void {
+    if (!this.#isOn) return;
     const { schedule, prng } = this.#cluster;
-    for (let at = 0; at < FAULTS_MS; at += 200) {
-      schedule.after(at, () => {
-        if (prng.chance(0.7)) this.#cluster.spread(this.#cluster.submit(), 2_000);
-        this.#maybeCrash();
-      });
-    }
-    for (let at = 1_000; at < FAULTS_MS; at += 2_000) schedule.after(at, () => this.#partition());
-    schedule.after(FAULTS_MS, () => this.#heal());
-  }
-
-  #maybeCrash(): void {
-    const { prng, nodes } = this.#cluster;
-    const node = present(nodes[prng.below(nodes.length)], "an index of the network");
-    if (!node.isUp || !prng.chance(0.15)) return;
-    this.crashes++;
-    if (this.#plan === "wipes" && this.#mayLose(node) && prng.chance(0.5)) {
-      this.wipes++;
-      this.#cluster.crashNode(node, true, Number.POSITIVE_INFINITY);
-      node.wipeJournal();
-      this.#cluster.schedule.after(10 + prng.below(300), () => this.#cluster.startNode(node));
-    } else if (this.#plan === "oldImages" && node === nodes[0] && prng.chance(0.5)) this.#restoreImage(node);
-    else node.crashAfterEffects = prng.below(40);
-  }
-
-  /** R14 heals one lost journal at a time: more than F silent at once takes a recovery genesis. */
-  #mayLose(node: SimNode): boolean {
-    return this.#cluster.nodes.every((other) => other === node || isFree(other));
-  }
-
-  #restoreImage(node: SimNode): void {
-    const image = this.#images.get(node);
-    const { prng } = this.#cluster;
-    if (!image) {
-      this.#images.set(node, node.disk.image());
-      return;
-    }
-    this.wipes++;
-    this.#cluster.crashNode(node, true, Number.POSITIVE_INFINITY);
-    node.restoreJournal(image);
-    this.#images.delete(node);
-    this.#cluster.schedule.after(10 + prng.below(300), () => this.#cluster.startNode(node));
-  }
-
-  /** Cuts the network in two at random, one way or both; often the cut is empty, which heals it. */
-  #partition(): void {
-    const { prng, nodes } = this.#cluster;
-    const side = nodes.map(() => prng.chance(0.3));
-    const isOneWay = prng.chance(0.3);
-    if (!this.#isHealed) this.#cluster.network.isLinkUp = (from, to) => side[from] === side[to] || (isOneWay && side[from] === true);
-  }
-
-  #heal(): void {
-    this.#isHealed = true;
-    this.#cluster.network.isLinkUp = () => true;
-    for (const node of this.#cluster.nodes) node.crashAfterEffects = -1;
+    const id = this.#cluster.submit();
+    this.#submitted.push(id);
+    this.#cluster.spread(id, prng.chance(0.9) ? 300 : 2_000);
+    schedule.after(this.#everyMs * (0.5 + prng.uint32() / 2 ** 32), () => this.#next());
   }
 }
 
-/** Indexes of boxes that weigh no more than F together. */
-function traitorsOf(weights: readonly bigint[]): number[] {
-  let left = (weights.reduce((sum, weight) => sum + weight, 0n) - 1n) / 3n;
-  return weights.flatMap((weight, index) => {
-    if (weight > left) return [];
-    left -= weight;
-    return [index];
-  });
+/** After the healing: the floor advances everywhere, an epoch further where epochs are short, and what was submitted is final. */
+function watchHealing(cluster: Cluster, setup: Setup, load: Load): string[] {
+  const boundMs = setup.profile.heartbeatMs > 60_000 ? LIVE_WITHIN_MS.wan : LIVE_WITHIN_MS.lan;
+  const honest = cluster.nodes.filter((node) => !node.tamper);
+  const highest = Math.max(...honest.map((node) => node.chain.committed.length));
+  const { epochBlocks = 0 } = setup.cluster;
+  const goal = highest + (epochBlocks < 20 ? Math.max(BLOCKS_AFTER, epochBlocks + 1) : BLOCKS_AFTER);
+  const hasMoved = (): boolean => honest.every((node) => node.isUp) && cluster.lowestHeight >= goal;
+  // Gates open by views, and an idle network has none: the load goes on until everybody votes again.
+  cluster.run(boundMs, () => hasMoved() && honest.every(isFree));
+  load.stop();
+  if (cluster.oracle.findings.length > 0) return [];
+  const faults: string[] = [];
+  if (!hasMoved()) faults.push(`the floor did not advance to ${goal} everywhere within ${boundMs} ms: ${describe(honest)}`);
+  else if (!honest.every(isFree)) faults.push(`a recovery does not end within ${boundMs} ms: ${describe(honest)}`);
+  else if (!cluster.run(boundMs, () => honest.every((node) => load.isDoneAt(node))) && cluster.oracle.findings.length === 0)
+    faults.push(`what was submitted is not final everywhere ${boundMs} ms after the load: ${describe(honest)}`);
+  return faults;
 }
 
-/** Whether a box is up and past its gate, if it has one. */
-function isFree(node: SimNode): boolean {
-  const status = node.status();
-  if (!status || status.recovery.kind === "recovering") return false;
-  return recoveryAllows(status.recovery, status);
+/** Without work nobody votes and no view is left. */
+function watchIdleness(cluster: Cluster, load: Load): string[] {
+  load.stop();
+  const honest = cluster.nodes.filter((node) => !node.isFaulty);
+  const isTraitorFree = cluster.nodes.length === honest.length;
+  cluster.run(5_000);
+  const before = honest.map((node) => node.status()?.view ?? 0);
+  const votes = cluster.oracle.voteCount;
+  cluster.run(IDLE_MS);
+  if (cluster.oracle.findings.length > 0) return [];
+  const moved = honest.filter((node, i) => (node.status()?.view ?? 0) > (before[i] ?? 0) + 1);
+  if (moved.length > 0) return [`an idle network changes views: ${describe(moved)}`];
+  return isTraitorFree && cluster.oracle.voteCount > votes
+    ? [`an idle network casts votes, ${cluster.oracle.voteCount - votes} in ${IDLE_MS} ms`]
+    : [];
+}
+
+function describe(nodes: Cluster["nodes"]): string {
+  return nodes
+    .map((node) => {
+      const status = node.status();
+      return status ? `${node.name} ${status.voting} at height ${status.height}, view ${status.epoch}:${status.view}` : `${node.name} down`;
+    })
+    .join("; ");
+}
+
+/** The least F of the sets that a run will see: faults stay within it in every epoch. */
+function faultyWeightOf(
+  cluster: Cluster,
+  { cluster: { hasSetChanges, weights } }: Setup,
+): { readonly max: bigint; readonly weights: readonly bigint[] } {
+  const epochs = hasSetChanges ? weights.length : 1;
+  const max = Array.from({ length: epochs }, (_, epoch) => cluster.rules.setOf(epoch).faultyWeightMax).reduce((a, b) => (b < a ? b : a));
+  const cloned = cluster.nodes
+    .filter((node, i) => node.sharesKey && i < weights.length)
+    .reduce((sum, node) => sum + (weights[cluster.nodes.indexOf(node)] ?? 0n), 0n);
+  return { max: max - cloned, weights };
 }

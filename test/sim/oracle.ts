@@ -26,6 +26,8 @@ export class Oracle {
   readonly ballots: Ballots;
   /** Pieces of evidence against traitors. */
   convictedCount = 0;
+  /** Votes that left honest boxes, repeats and copies counted. */
+  voteCount = 0;
   /** Boxes looked at after an event. */
   observationCount = 0;
   lightClient: LightClientCheck | undefined;
@@ -55,7 +57,9 @@ export class Oracle {
     if (node.tamper) return;
     this.#traffic.onSent(node, to, message, bytes);
     if (!node.hasLyingDisk) this.#disk.onSent(node, message);
-    if (message.kind === "vote") this.#progress.onVote(node, message.vote);
+    if (message.kind !== "vote") return;
+    this.voteCount++;
+    this.#progress.onVote(node, message.vote);
   }
 
   /** Final blocks are about to be committed by a box. */

@@ -5,6 +5,8 @@ type Event = { readonly at: number; readonly order: number; readonly action: () 
 /** Simulated time: events run in order of their time, then of their making. Nothing else moves it. */
 export class Schedule {
   nowMs = 0;
+  /** Events that ran. */
+  eventCount = 0;
   /** Called after each event, once it has returned: promises settle, processes that must end do. */
   onSettling: () => void = () => {};
   #order = 0;
@@ -24,6 +26,7 @@ export class Schedule {
     for (let event = pop(this.#heap); event; event = pop(this.#heap)) {
       if (event.isCancelled) continue;
       this.nowMs = event.at;
+      this.eventCount++;
       event.action();
       this.onSettling();
       return true;

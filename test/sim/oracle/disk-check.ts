@@ -55,7 +55,7 @@ export class DiskCheck {
       if (!proposal) continue;
       const own = { kind: VOTE_KIND.finalize, epoch, view, proposalId: proposalIdOf(proposal) } as const;
       const key = voteKey(own);
-      const wasLost = memory.left.get(key) !== undefined && memory.left.get(key) !== node.journalLosses;
+      const wasLost = memory.left.has(key) && (memory.left.get(key) !== node.journalLosses || memory.journal.recovery !== "intact");
       if (this.#hasSigned(node, finalization) && !wasLost && !memory.journal.votes.has(key))
         this.#judge.find("S10", `${node.name}: commits ${epoch}:${view} while its own FINALIZE for it is not durable`);
     }

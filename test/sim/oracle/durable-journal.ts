@@ -29,7 +29,8 @@ export class DurableJournal {
   floor = { epoch: 0, view: 0 };
   recovery: "intact" | "recovering" | "gated" = "intact";
   readonly #node: SimNode;
-  readonly #readTo = new Map<string, number>();
+  /** How far each file was read, and the hash found there: what no sync had carried may be written over. */
+  readonly #readTo = new Map<string, { readonly offset: number; readonly tail: string }>();
   readonly #onCertificate: (certificate: Certificate) => void;
   #losses = 0;
   #starts = 0;
@@ -47,7 +48,15 @@ export class DurableJournal {
     if (disk.stat(JOURNAL) === undefined) return;
     for (const name of disk.list(JOURNAL)) {
       const bytes = disk.durable(`${JOURNAL}/${name}`);
-      if (bytes) this.#readTo.set(name, this.#read(bytes, this.#readTo.get(name) ?? HEADER_BYTES));
+      if (!bytes) continue;
+      const known = this.#readTo.get(name);
+      if (known && known.tail !== tailOf(bytes, known.offset)) {
+        this.#forget();
+        this.refresh();
+        return;
+      }
+      const offset = this.#read(bytes, known?.offset ?? HEADER_BYTES);
+      if (offset !== known?.offset) this.#readTo.set(name, { offset, tail: tailOf(bytes, offset) });
     }
   }
 
@@ -84,4 +93,8 @@ export class DurableJournal {
     else if (record.kind === "recovery") this.recovery = record.status.kind;
     else if (record.kind === "floor") this.floor = record.round;
   }
+}
+
+function tailOf(bytes: Uint8Array, offset: number): string {
+  return toHex(bytes.subarray(offset - HASH_BYTES, offset));
 }

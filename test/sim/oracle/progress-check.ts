@@ -59,6 +59,8 @@ export class ProgressCheck {
     // The chain's part of the floor is durable, whatever becomes of the journal.
     if (!isOneLife && compareRounds(now.floor, node.chain.tip()) < 0) back("the floor below the chain");
     if (now.losses === before.losses) this.#checkGate(node, before, now, status);
+    // A start that finds the journal lost says so at once; what it voted is then the gate's business.
+    if (!isOneLife && status.recovery.kind === "recovering") this.#voted.delete(node);
     const voted = this.#voted.get(node);
     if (!isOneLife && voted?.losses === now.losses && compareRounds(now.view, voted.round) < 0) back("the view below one voted in");
   }

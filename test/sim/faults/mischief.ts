@@ -1,0 +1,132 @@
+import { recoveryAllows } from "../../../src/consensus/index.ts";
+import { Prng, present } from "../../../src/kernel/index.ts";
+import type { Cluster } from "../cluster.ts";
+import type { SimNode } from "../sim-node.ts";
+
+/** What a run's faults came to. */
+export type FaultCounts = { crashes: number; journalLosses: number; diskFaults: number; directedHits: number };
+
+/**
+ * What every fault is given: the cluster, a generator of its own, the time it has, and the count of weight that may still
+ * become faulty. After `heal` no fault acts any more.
+ */
+export class Mischief {
+  readonly cluster: Cluster;
+  readonly prng: Prng;
+  readonly windowMs: number;
+  readonly counts: FaultCounts = { crashes: 0, journalLosses: 0, diskFaults: 0, directedHits: 0 };
+  isOver = false;
+  /** Weight of validators that may still break rules: the least F of all sets to begin with. */
+  #faultyWeightLeft: bigint;
+  readonly #weights: readonly bigint[];
+  readonly #faulty = new Set<SimNode>();
+  readonly #onHeal: (() => void)[] = [];
+
+  constructor(cluster: Cluster, seed: number, faulty: { readonly max: bigint; readonly weights: readonly bigint[] }, windowMs: number) {
+    this.cluster = cluster;
+    this.prng = new Prng(seed);
+    this.windowMs = windowMs;
+    this.#weights = faulty.weights;
+    this.#faultyWeightLeft = faulty.max;
+  }
+
+  /** Runs an action again and again in the window, about so far apart. */
+  every(ms: number, action: () => void): void {
+    const { schedule } = this.cluster;
+    const next = (): void => {
+      if (this.isOver) return;
+      action();
+      schedule.after(ms * (0.5 + this.unit()), next);
+    };
+    schedule.after(ms * this.unit(), next);
+  }
+
+  /** Runs an action after a delay unless all was healed meanwhile. */
+  later(ms: number, action: () => void): void {
+    this.cluster.schedule.after(ms, () => {
+      if (!this.isOver) action();
+    });
+  }
+
+  /** Registers what brings a fault to an end. */
+  onHeal(action: () => void): void {
+    this.#onHeal.push(action);
+  }
+
+  /** A number in 0..1. */
+  unit(): number {
+    return this.prng.uint32() / 2 ** 32;
+  }
+
+  /** One of the items. */
+  pick<T>(items: readonly T[]): T {
+    return present(items[this.prng.below(items.length)], "there is something to pick from");
+  }
+
+  /** A box at random. */
+  box(): SimNode {
+    return this.pick(this.cluster.nodes);
+  }
+
+  /**
+   * Whether this box may become faulty: its weight still fits into F, or it is faulty already. Says yes only when the
+   * caller then makes it so.
+   */
+  mayTurn(node: SimNode): boolean {
+    if (this.#faulty.has(node)) return true;
+    const weight = this.#weights[this.cluster.nodes.indexOf(node)] ?? this.#faultyWeightLeft + 1n;
+    if (weight > this.#faultyWeightLeft) return false;
+    this.#faultyWeightLeft -= weight;
+    this.#faulty.add(node);
+    return true;
+  }
+
+  /** Whether a journal may be lost now: R14 heals one at a time, more silent ones at once take a recovery genesis. */
+  mayLoseJournal(node: SimNode): boolean {
+    return this.cluster.nodes.length > 3 && this.cluster.nodes.every((other) => other === node || isFree(other));
+  }
+
+  /** Stops a box and starts it again after a while. */
+  crash(node: SimNode, isPowerCut: boolean, downMs = 10 + this.prng.below(500), whileDown: () => void = () => {}): void {
+    if (!node.isUp) return;
+    this.counts.crashes++;
+    this.cluster.crashNode(node, isPowerCut, Number.POSITIVE_INFINITY);
+    whileDown();
+    this.cluster.schedule.after(downMs, () => {
+      if (!node.isUp) this.cluster.startNode(node);
+    });
+  }
+
+  /** Loses a box's journal while it is down. */
+  wipe(node: SimNode): void {
+    this.counts.journalLosses++;
+    this.crash(node, true, 10 + this.prng.below(300), () => node.wipeJournal());
+  }
+
+  /** Ends all faults: links, clocks and disks are well; boxes that are down come up by themselves. */
+  heal(): void {
+    this.isOver = true;
+    const { cluster } = this;
+    cluster.network.heal();
+    cluster.isLinkUp = () => true;
+    for (const node of cluster.nodes) {
+      node.crashAfterEffects = -1;
+      node.crashBefore = undefined;
+      node.host.heal();
+      node.disk.failingSyncCount = 0;
+      node.disk.capacityBytes = Number.POSITIVE_INFINITY;
+      node.disk.healReads();
+      if (node.disk.liesAboutSync) node.disk.liesAboutSync = false;
+    }
+    for (const action of this.#onHeal) action();
+    // Alone, a box that could not open its journal stays mute for good; its operator starts it again once the disk is well.
+    for (const node of cluster.nodes) if (node.status()?.voting === "mute") this.crash(node, false);
+  }
+}
+
+/** Whether a box is up and past its gate, if it has one. */
+export function isFree(node: SimNode): boolean {
+  const status = node.status();
+  if (!status || status.recovery.kind === "recovering") return false;
+  return recoveryAllows(status.recovery, status);
+}
