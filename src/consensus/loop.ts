@@ -1,10 +1,11 @@
 import type { CryptoSuite } from "../crypto/index.ts";
-import { assert, BoundedQueue, bytesEqual, type CancelTimer, type Clock, present, type Timers } from "../kernel/index.ts";
+import { assert, bytesEqual, type CancelTimer, type Clock, present, type Timers } from "../kernel/index.ts";
 import { encodeBlock, leaderBySlots } from "../protocol/index.ts";
 import type { BlockPort, BuildRequest, FinalizedBlock } from "./block-port.ts";
 import { BOUNDS } from "./bounds.ts";
 import { step } from "./core.ts";
 import { nextDeadlineMs } from "./deadlines.ts";
+import { InputQueue } from "./input-queue.ts";
 import { type CoreStatus, countHeld, type HeldCounts, inspectCore } from "./inspection.ts";
 import type { Message, PeerId } from "./messages.ts";
 import type { JournalPort, NetworkPort, VoteSigner } from "./ports.ts";
@@ -37,8 +38,6 @@ export type ConsensusOptions = {
   readonly seed: number;
 };
 
-/** Inputs from outside that wait; beyond it peers' messages are dropped, which the protocol tolerates. */
-const WAITING_INPUTS_MAX = 16_384;
 /** Inputs from outside taken into one turn, so that what a turn sends is not held up by what still comes. */
 const TURN_INPUTS_MAX = 512;
 
@@ -53,7 +52,7 @@ const TURN_INPUTS_MAX = 512;
 export class ConsensusLoop {
   readonly #ports: ConsensusPorts;
   readonly #core: CoreState;
-  readonly #outside = new BoundedQueue<Input>(WAITING_INPUTS_MAX);
+  readonly #outside = new InputQueue();
   /** Answers to effects, taken before anything from outside. */
   #answers: Input[] = [];
   /** Effects that wait for this turn's sync. */
@@ -100,7 +99,8 @@ export class ConsensusLoop {
 
   /** A message from a peer whose key its connection has proven. */
   onMessage(from: PeerId, message: Message): void {
-    this.#take({ kind: "message", from, message });
+    if (!this.#outside.offerMessage(from, message)) this.#droppedCount++;
+    this.#run();
   }
 
   /** A peer connected. */
@@ -138,13 +138,18 @@ export class ConsensusLoop {
     return countHeld(this.#core);
   }
 
-  /** Messages dropped because too many waited. */
+  /** Inputs that wait for a sync. */
+  get waitingCount(): number {
+    return this.#outside.length;
+  }
+
+  /** Messages dropped because too many of their sender's waited. */
   get droppedCount(): number {
     return this.#droppedCount;
   }
 
-  #take(input: Input): void {
-    if (!this.#outside.offer(input)) this.#droppedCount++;
+  #take(input: Exclude<Input, { kind: "message" }>): void {
+    if (!this.#outside.offerOwn(input)) this.#droppedCount++;
     this.#run();
   }
 
@@ -204,8 +209,12 @@ export class ConsensusLoop {
     }
   }
 
-  /** A payload needs no sync (J4); other messages need none when all that was journaled before them is durable. */
+  /**
+   * A payload needs no sync (J4), other messages need none when all that was journaled before them is durable, and who
+   * hears of a refusal may stop the peer before more of its messages are looked at.
+   */
   #mayRunNow(effect: Effect): boolean {
+    if (effect.kind === "notice") return effect.notice.kind === "refused";
     if (effect.kind !== "broadcast" && effect.kind !== "send") return false;
     if (effect.kind === "broadcast" && effect.isPayload) return true;
     return !this.#needsSync && this.#deferred.length === 0;
