@@ -214,7 +214,6 @@ export class Cluster {
       if (!node.loop) return;
       this.#trace(from, to, parcel.hash);
       if (parcel.kind === "batches") {
-        node.isTouched = true;
         node.peers?.onBatchMessage(source.id, parcel.bytes);
         return;
       }
@@ -224,7 +223,6 @@ export class Cluster {
       if (!message || !this.isLinkUp(from, to, message)) return; // what does not decode goes no further than the network layer
       this.delivered.set(message.kind, (this.delivered.get(message.kind) ?? 0) + 1);
       this.onDelivery(message);
-      node.isTouched = true;
       node.peers?.onMessage(source.id, message);
     });
   }

@@ -123,11 +123,20 @@ export class SimNode {
     const fail = (error: unknown): void => {
       if (isAlive()) this.#dyingOf = { error };
     };
-    try {
-      this.#process = this.insides.open(this.#lifeParts(isAlive, fail));
+    this.enter(() => {
+      const { loop, peers } = this.insides.open(this.#lifeParts(isAlive, fail));
+      this.#process = { loop, peers: this.#guarded(peers) };
       this.insides.run();
+    });
+  }
+
+  /** Lets something happen to the process from outside; what it throws ends it. */
+  enter(action: () => void): void {
+    this.isTouched = true;
+    try {
+      action();
     } catch (error) {
-      fail(error);
+      this.#dyingOf ??= { error };
     }
   }
 
@@ -170,7 +179,7 @@ export class SimNode {
   #lifeParts(isAlive: () => boolean, fail: (error: unknown) => void): LifeParts {
     const around = this.#around;
     return {
-      timers: this.#timers(isAlive, fail),
+      timers: this.#timers(isAlive),
       network: {
         broadcast: (message) => {
           for (const peer of around.validators()) if (peer !== this.id) this.#send(peer, message);
@@ -189,18 +198,18 @@ export class SimNode {
     };
   }
 
-  #timers(isAlive: () => boolean, fail: (error: unknown) => void): Timers {
-    const timers = this.host.timers(isAlive, () => {
-      this.isTouched = true;
-    });
-    const guarded = (action: () => void): void => {
-      try {
-        action();
-      } catch (error) {
-        fail(error);
-      }
+  #guarded(peers: Process["peers"]): Process["peers"] {
+    return {
+      onPeerUp: (peer) => this.enter(() => peers.onPeerUp(peer)),
+      onPeerDown: (peer) => this.enter(() => peers.onPeerDown(peer)),
+      onMessage: (from, message) => this.enter(() => peers.onMessage(from, message)),
+      onBatchMessage: (from, payload) => this.enter(() => peers.onBatchMessage(from, payload)),
     };
-    return { after: (delayMs, action) => timers.after(delayMs, () => guarded(action)) };
+  }
+
+  #timers(isAlive: () => boolean): Timers {
+    const timers = this.host.timers(isAlive, () => {});
+    return { after: (delayMs, action) => timers.after(delayMs, () => this.enter(action)) };
   }
 
   /** A sync off the thread takes up to a few milliseconds, in which the power may go. */

@@ -19,7 +19,7 @@ import type { WholeChain } from "./whole-chain.ts";
 const AMPLE_BYTES = 2 ** 40;
 /** Small enough that a run of a few hundred blocks writes, merges and loses each kind of file several times. */
 const INDEX_TUNING = { pendingEntriesMax: 64, pendingBlocksMax: 16, sliceEntries: 32, verifyBytesMax: 1024 * 1024 };
-const CHECKPOINT_BLOCKS = 12;
+const CHECKPOINT_BLOCKS = 20;
 
 /**
  * A whole node as it ships: the composition of `src/node` on a simulated platform. Everything that it opens, checks,

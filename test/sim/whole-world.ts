@@ -82,8 +82,11 @@ export class WholeWorld implements World {
     const node = this.#parts.nodes()[index];
     const { contexts } = this.nodeOf(index);
     if (!node || !contexts) return undefined;
-    node.isTouched = true;
-    return contexts.mempool.submit(transactions, "device");
+    let answer: ReturnType<Door>;
+    node.enter(() => {
+      answer = contexts.mempool.submit(transactions, "device");
+    });
+    return answer;
   }
 
   /** The set that the first box to open the epoch found there, which the oracle holds all others to; else the latest known. */
