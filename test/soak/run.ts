@@ -7,9 +7,10 @@ import { Workplace } from "../e2e/support/workplace.ts";
 import { damageSoak } from "./damage.ts";
 import { idleSoak } from "./idle.ts";
 import { killSoak } from "./kill.ts";
+import { mutantsSoak } from "./mutants.ts";
 import type { Soak } from "./soak.ts";
 
-const SOAKS: readonly Soak[] = [killSoak, damageSoak, idleSoak];
+const SOAKS: readonly Soak[] = [killSoak, damageSoak, idleSoak, mutantsSoak];
 
 async function main(words: readonly string[]): Promise<number> {
   const soak = SOAKS.find(({ name }) => name === words[0]);
