@@ -5,12 +5,23 @@
 import type { Command } from "./command.ts";
 import { doctor } from "./commands/doctor.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
-import { keysNew, keysShow } from "./commands/keys.ts";
+import { keysNew, keysProve, keysShow } from "./commands/keys.ts";
 import { node } from "./commands/node.ts";
 import { proofGet, proofVerify } from "./commands/proof.ts";
 import { account, status } from "./commands/status.ts";
 import { testnet } from "./commands/testnet.ts";
 import { txAnchor, txDeviceRegister, txDeviceRevoke, txSend, txTransfer } from "./commands/tx.ts";
+import {
+  txPropose,
+  txRotateKey,
+  txStake,
+  txUnstake,
+  txValidatorExit,
+  txValidatorRegister,
+  txValidatorUpdate,
+  txVote,
+  txWithdraw,
+} from "./commands/tx-validator.ts";
 import { up } from "./commands/up.ts";
 import { version } from "./commands/version.ts";
 
@@ -26,11 +37,21 @@ export const COMMANDS: readonly Command[] = [
   genesisShow,
   keysNew,
   keysShow,
+  keysProve,
   account,
   txTransfer,
   txAnchor,
   txDeviceRegister,
   txDeviceRevoke,
+  txValidatorRegister,
+  txValidatorUpdate,
+  txValidatorExit,
+  txStake,
+  txUnstake,
+  txWithdraw,
+  txRotateKey,
+  txPropose,
+  txVote,
   txSend,
   proofGet,
   proofVerify,

@@ -1,13 +1,14 @@
 import { join } from "node:path";
 import { SCRYPT_COST_DEFAULT } from "../../crypto/index.ts";
 import { type KeyPurpose, makeKeyFile, parseKeyFile, unlockKeyFile } from "../../identity/index.ts";
-import { toHex } from "../../kernel/index.ts";
+import { parseHex, toHex } from "../../kernel/index.ts";
 import { HOME, systemEntropy } from "../../node/index.ts";
-import { formatAddress, proofOfPossessionBytes } from "../../protocol/index.ts";
-import { type Command, CommandFailure, required, UsageError } from "../command.ts";
+import { formatAddress, proofOfPossessionBytes, validatorKeyProofBytes } from "../../protocol/index.ts";
+import { type Command, CommandFailure, parseCount, required, UsageError } from "../command.ts";
 import { readText } from "../files.ts";
 import { createHomeJournal, writeNew } from "../home.ts";
-import { obtainNewPassphrase, obtainPassphrase, PASSPHRASE_FLAG } from "../signer.ts";
+import { obtainNewPassphrase, obtainPassphrase, openSigner, PASSPHRASE_FLAG } from "../signer.ts";
+import { keyOf } from "../submit.ts";
 
 const PURPOSES: readonly KeyPurpose[] = ["account", "validator", "identity"];
 
@@ -68,6 +69,39 @@ export const keysShow: Command = {
       { ...shown, proofOfPossession },
       () => `${purpose} key\npublic key ${shown.publicKey}\naddress    ${shown.address}\nproof      ${proofOfPossession}`,
     );
+    return 0;
+  },
+};
+
+/** `bizra keys prove`: what a box prints so that its validator's owner, elsewhere, can register or rotate to its key. */
+export const keysProve: Command = {
+  name: "keys prove",
+  summary: "Prints a validator key's proof of possession for `tx validator-register` and `tx rotate-key`; the key stays on this box.",
+  arguments: "FILE",
+  positionalsMin: 1,
+  flags: {
+    ...PASSPHRASE_FLAG,
+    "chain-id": { kind: "text", value: "HEX", doc: "The chain's genesis hash." },
+    owner: { kind: "text", value: "ADDRESS", doc: "Account that owns, or will own, the validator." },
+    validator: { kind: "text", value: "HEX", doc: "For a rotation: the validator's id." },
+    term: { kind: "text", value: "N", doc: "For a rotation: the new key's number, one above the last." },
+  },
+  async run(input, terminal) {
+    const [path = ""] = input.positionals;
+    const chainId = parseHex(required(input, "chain-id"));
+    if (chainId?.length !== 32) throw new UsageError("expected --chain-id as 64 hex digits");
+    const owner = keyOf(required(input, "owner"), "--owner");
+    const [id, term] = [input.flag("validator"), input.flag("term")];
+    if ((id === undefined) !== (term === undefined))
+      throw new UsageError("expected --validator and --term together, for a rotation, or neither");
+    const validator = id === undefined ? undefined : parseHex(id);
+    if (id !== undefined && validator?.length !== 32) throw new UsageError("expected --validator as 64 hex digits");
+    const number = term === undefined ? 0 : parseCount(term, "--term", 1, Number.MAX_SAFE_INTEGER);
+    const signer = await openSigner(path, "validator", input, terminal);
+    const { publicKey } = signer;
+    const proof = toHex(signer.sign(validatorKeyProofBytes(chainId, owner, validator ?? publicKey, publicKey, number)));
+    const shown = { publicKey: toHex(publicKey), term: number, proof };
+    terminal.result(shown, () => `public key ${shown.publicKey}\nproof      ${proof}`);
     return 0;
   },
 };
