@@ -3,7 +3,7 @@ import { type Certificate, VOTE_KIND } from "../protocol/index.ts";
 import { workReason } from "./arming.ts";
 import { BOUNDS } from "./bounds.ts";
 import { drawOne } from "./draws.ts";
-import type { FetchTarget, PeerId } from "./messages.ts";
+import type { FetchTarget, PeerId, ProposalMessage } from "./messages.ts";
 import { proposalMessage } from "./proposing.ts";
 import { compareRounds, laterRound, type Round } from "./rounds.ts";
 import { type CoreState, emit, type Fetch, type PeerState } from "./state.ts";
@@ -77,7 +77,9 @@ export function breakStandstill(core: CoreState): void {
   core.standstillCursor += page.length;
   const first = [epoch.opening, epoch.views.get(epoch.floor)?.finalization, epoch.best].filter((certificate) => certificate !== undefined);
   for (const peer of core.peers.keys()) if (epoch.signerOf.has(peer)) sendCertificates(core, peer, [...new Set([...first, ...page])]);
-  for (const view of above) for (const vote of view.ownSigned) emit(core, { kind: "broadcast", message: { kind: "vote", vote } });
+  // Where our older votes are wanted, the certificates above have taken their place.
+  const votes = above.flatMap((view) => view.ownSigned).slice(-BOUNDS.standstillVotesMax);
+  for (const vote of votes) emit(core, { kind: "broadcast", message: { kind: "vote", vote } });
 }
 
 /** R9d: turns what this step found missing into fetches, and asks for those that are due. */
@@ -102,7 +104,7 @@ export function answerFetch(core: CoreState, peer: PeerId, target: FetchTarget):
       const view = target.epoch === core.epoch.epoch ? core.epoch.views.get(target.view) : undefined;
       const entry = view?.proposals.get(toHex(target.proposalId));
       const message = view && entry && proposalMessage(core, view, entry);
-      if (message && spend(core, peer, 64 * 1024)) emit(core, { kind: "send", to: peer, message });
+      if (message && spend(core, peer, costOf(message))) emit(core, { kind: "send", to: peer, message });
       return;
     }
     case "block": {
@@ -124,7 +126,7 @@ export function answerFetch(core: CoreState, peer: PeerId, target: FetchTarget):
 function sendCertificates(core: CoreState, peer: PeerId, certificates: readonly Certificate[]): void {
   const page: Certificate[] = [];
   for (const certificate of certificates.slice(0, BOUNDS.messageCertificatesMax)) {
-    if (!spend(core, peer, 128 + 66 * certificate.signatures.length)) break;
+    if (!spend(core, peer, bytesOf(certificate))) break;
     page.push(certificate);
   }
   if (page.length > 0) emit(core, { kind: "send", to: peer, message: { kind: "certificates", certificates: page } });
@@ -141,6 +143,18 @@ export function spend(core: CoreState, peer: PeerId, bytes: number): boolean {
   if (state.budgetBytes < bytes) return false;
   state.budgetBytes -= bytes;
   return true;
+}
+
+/** Bytes of certificates when encoded, at most. */
+export function bytesOf(...certificates: readonly (Certificate | undefined)[]): number {
+  let bytes = 0;
+  for (const certificate of certificates) if (certificate) bytes += 128 + 66 * certificate.signatures.length;
+  return bytes;
+}
+
+function costOf({ block, nullifications }: ProposalMessage): number {
+  const evidenceBytes = block.evidence.reduce((sum, encoded) => sum + encoded.length, 0);
+  return 1024 + 34 * block.batchDigests.length + evidenceBytes + bytesOf(block.parentCertificate, ...nullifications);
 }
 
 function certificatesBetween(core: CoreState, epochNumber: number, fromView: number, toView: number): Certificate[] {
@@ -174,6 +188,13 @@ function notePeerSent(peer: PeerState, certificate: Certificate): void {
   if (certificate.kind === VOTE_KIND.finalize) peer.finalized = laterRound(peer.finalized, certificate);
 }
 
+/** Two questions in three go to members of the set, however many others are connected, who may be one liar's. */
+function drawPeer(core: CoreState, attempts: number): PeerId | undefined {
+  const peers = [...core.peers.keys()];
+  const members = peers.filter((peer) => core.epoch.signerOf.has(peer));
+  return drawOne(core, members.length > 0 && attempts % 3 !== 0 ? members : peers);
+}
+
 function ask(core: CoreState, fetch: Fetch): void {
   const { timers } = core.config;
   const factor = Math.min(2 ** fetch.attempts, BOUNDS.backOffMax);
@@ -184,7 +205,7 @@ function ask(core: CoreState, fetch: Fetch): void {
     emit(core, { kind: "fetchBatches", digests: fetch.target.digests });
     return;
   }
-  const peer = hint ?? drawOne(core, [...core.peers.keys()]);
+  const peer = hint ?? drawPeer(core, fetch.attempts);
   if (peer === undefined) return;
   emit(core, { kind: "send", to: peer, message: { kind: "fetch", target: fetch.target } });
   const state = core.peers.get(peer);

@@ -20,6 +20,12 @@ export const BOUNDS = {
   messageCertificatesMax: 64,
   /** Votes in a hello or its answer. */
   helloVotesMax: 32,
+  /** Own votes that go out again at a standstill, the newest (R9). */
+  standstillVotesMax: 64,
+  /** Peers outside the set whose claims to be ahead are looked into at a time (R13). */
+  outsideClaimsMax: 8,
+  /** Peers that left whose spent budgets are remembered. */
+  departedMax: 256,
   /** Final blocks in one answer. */
   finalBlocksMax: 256,
   /** Bytes of blocks in one answer of final blocks, unless a single run needs more. */

@@ -2,6 +2,7 @@ import { bytesEqual, toHex } from "../kernel/index.ts";
 import { type Block, blockHashOf, type Certificate, VOTE_KIND } from "../protocol/index.ts";
 import { isBodySound } from "./block-body.ts";
 import { keepBlock } from "./block-pool.ts";
+import { BOUNDS } from "./bounds.ts";
 import { acceptCertificate, addTarget, isSound } from "./certificates.ts";
 import type { PeerId } from "./messages.ts";
 import type { Round } from "./rounds.ts";
@@ -23,16 +24,26 @@ export function noteAhead(core: CoreState, peer: PeerId, round: Round): void {
 
 /**
  * Asks each peer that claims to be ahead for proof: final blocks from our tip when it is in a later epoch, the
- * certificate it must have entered by when it is in a later view. One liar thus hides nobody else's claim.
+ * certificate it must have entered by when it is in a later view. One liar thus hides nobody else's claim, and peers
+ * outside the set, of whom one liar may be many, leave room for what is missing for sure.
  */
 export function wantProofOfClaims(core: CoreState): void {
+  let outsideCount = 0;
   for (const [peer, state] of core.peers) {
     if (!state.claim) continue;
+    if (!core.epoch.signerOf.has(peer) && outsideCount++ >= BOUNDS.outsideClaimsMax) continue;
     const target = proofOf(core, state.claim);
     const isHopeless = target && (core.fetches.get(wantKey(target))?.attempts ?? 0) >= CLAIM_QUESTIONS_MAX;
     if (target && !isHopeless) want(core, target, peer);
-    else state.claim = undefined;
+    else forgetClaim(core, peer, state);
   }
+}
+
+/** Whoever claimed for nothing comes last from now on, so that a few liars do not keep others from being asked. */
+function forgetClaim(core: CoreState, peer: PeerId, state: PeerState): void {
+  state.claim = undefined;
+  core.peers.delete(peer);
+  core.peers.set(peer, state);
 }
 
 /** What would prove a claim, or undefined when we are there ourselves. */

@@ -71,7 +71,7 @@ function takeInput(core: CoreState, input: Input): void {
       onPeerUp(core, input.peer);
       return;
     case "peerDown":
-      core.peers.delete(input.peer);
+      onPeerDown(core, input.peer);
       return;
     case "batchesHeld":
       retryLacking(core);
@@ -95,19 +95,31 @@ function takeInput(core: CoreState, input: Input): void {
 }
 
 function onPeerUp(core: CoreState, peer: PeerId): void {
-  const budgetBytes = core.config.timers.answerBytesPerSecond * BOUNDS.answerBudgetSeconds;
+  const fullBytes = core.config.timers.answerBytesPerSecond * BOUNDS.answerBudgetSeconds;
+  const before = core.peers.get(peer) ?? core.departed.get(peer) ?? { budgetBytes: fullBytes, budgetAtMs: core.nowMs };
+  core.departed.delete(peer);
   const nowhere = { epoch: 0, view: 0 };
   core.peers.set(peer, {
     at: nowhere,
     finalized: nowhere,
-    budgetBytes,
-    budgetAtMs: core.nowMs,
+    budgetBytes: before.budgetBytes,
+    budgetAtMs: before.budgetAtMs,
     answeredAtMs: core.nowMs - 60_000,
     hasAnsweredHello: false,
     owedBlocks: 0,
     claim: undefined,
   });
   if (peer !== toHex(core.config.publicKey)) sendHello(core, peer);
+}
+
+/** What it may still be answered is remembered, or a new connection would be a new budget (R9). */
+function onPeerDown(core: CoreState, peer: PeerId): void {
+  const state = core.peers.get(peer);
+  if (!state) return;
+  core.peers.delete(peer);
+  core.departed.set(peer, { budgetBytes: state.budgetBytes, budgetAtMs: state.budgetAtMs });
+  const [oldest] = core.departed.keys();
+  if (oldest !== undefined && core.departed.size > BOUNDS.departedMax) core.departed.delete(oldest);
 }
 
 /** J1: our vote is durable, so it counts and leaves. */

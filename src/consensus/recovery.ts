@@ -1,5 +1,5 @@
 import { assert } from "../kernel/index.ts";
-import { notePeerHolds, spend } from "./anti-entropy.ts";
+import { bytesOf, notePeerHolds, spend } from "./anti-entropy.ts";
 import { BOUNDS } from "./bounds.ts";
 import { noteAhead } from "./catch-up.ts";
 import { acceptCertificate } from "./certificates.ts";
@@ -40,7 +40,7 @@ export function runRecovery(core: CoreState): void {
 /** Shows a recovering box the finalization that opened our epoch and our highest certificate in it. */
 export function onRecoveryRequest(core: CoreState, from: PeerId, token: number): void {
   const { opening, best } = core.epoch;
-  if (!spend(core, from, 1024)) return;
+  if (!spend(core, from, 64 + bytesOf(opening, best))) return;
   const shown = { ...(opening ? { opening } : {}), ...(best ? { highest: best } : {}) };
   emit(core, {
     kind: "send",

@@ -50,6 +50,7 @@ function newCoreState(config: CoreConfig, { tip, opening, replay, time }: CoreSt
     hasWork: false,
     lastProposalAtMs: time.monotonicMs - config.timers.minimumBlockIntervalMs,
     peers: new Map(),
+    departed: new Map(),
     wants: new Map(),
     fetches: new Map(),
     forwards: [],

@@ -165,6 +165,8 @@ export type CoreState = {
   /** Monotonic time of the newest proposal seen or made (R2, minimum interval). */
   lastProposalAtMs: number;
   readonly peers: Map<PeerId, PeerState>;
+  /** Answer budgets of peers that left, oldest first: who comes back finds it as it was. */
+  readonly departed: Map<PeerId, Pick<PeerState, "budgetBytes" | "budgetAtMs">>;
   /** What this step found missing; becomes `fetches` at its end. */
   readonly wants: Map<string, { readonly target: Want; readonly hint?: PeerId }>;
   readonly fetches: Map<string, Fetch>;

@@ -103,3 +103,65 @@ test("R9: an answer that comes after another peer's, is no offence; a block that
   rig.from(3, { kind: "finalBlocks", blocks: [made.block], finalization: rig.certificate([1, 2, 3], finalize, 1, made.proposal) });
   expect(rig.refusals).toEqual(["unsolicited", "unsolicited", "unsolicited"]);
 });
+
+test("R9: a peer that comes back, finds its byte budget as it left it", () => {
+  const rig = new Rig({ timers: { ...LAN_TIMERS, answerBytesPerSecond: 1_000 } });
+  rig.show(rig.nullification(1));
+  const answered = (): number => rig.sent.filter(({ message }) => message.kind === "certificates").length;
+  const before = answered();
+  for (let i = 0; i < 100; i++) {
+    rig.from(2, { kind: "fetch", target: { kind: "certificates", epoch: 0, fromView: 1, toView: 1 } });
+    rig.input({ kind: "peerDown", peer: rig.peer(2) });
+    rig.input({ kind: "peerUp", peer: rig.peer(2) });
+  }
+  expect(answered() - before).toBeLessThan(20);
+  for (let i = 0; i < 1_000; i++) {
+    rig.input({ kind: "peerUp", peer: `${i}` });
+    rig.input({ kind: "peerDown", peer: `${i}` });
+  }
+  expect(rig.core.departed.size).toBe(256);
+});
+
+test("R9: however many outsiders are connected, members of the set are asked for what is missing", () => {
+  const rig = new Rig();
+  for (let i = 0; i < 200; i++) rig.input({ kind: "peerUp", peer: `outsider ${i}` });
+  rig.show(rig.certificate([1, 2, 3], finalize, 1, rig.propose(1).proposal));
+  rig.pass(60_000);
+  const asked = rig.sent.filter(({ message }) => message.kind === "fetch").map(({ to }) => to);
+  const ofMembers = asked.filter((to) => rig.others.some((other) => rig.peer(other) === to));
+  expect(asked.length).toBeGreaterThan(5);
+  expect(ofMembers.length).toBeGreaterThanOrEqual(Math.floor(asked.length / 2));
+});
+
+test("R13: claims of a hundred outsiders, leave room for fetches and for each other", () => {
+  const rig = new Rig();
+  const made = rig.propose(1);
+  for (let i = 0; i < 100; i++) {
+    const from = `liar ${i}`;
+    rig.input({ kind: "peerUp", peer: from });
+    const proposal = { ...made.proposal, view: 1_000 + i };
+    rig.input({ kind: "message", from, message: { kind: "proposal", proposal, block: made.block, nullifications: [] } });
+  }
+  rig.show(rig.certificate([1, 2, 3], finalize, 1, made.proposal));
+  rig.pass(150);
+  expect(rig.core.fetches.size).toBe(9);
+  const asked = (): string[] => rig.sent.flatMap(({ to, message }) => (message.kind === "fetch" ? [to] : []));
+  expect(rig.sentOf("fetch").some(({ target }) => target.kind === "block")).toBe(true);
+  rig.pass(600_000);
+  const liars = new Set(asked().filter((to) => to.startsWith("liar")));
+  expect(liars.size).toBeGreaterThan(90);
+});
+
+test("R9: at a standstill after many given-up views, the newest votes go out again and not all of them", () => {
+  const rig = new Rig();
+  rig.work();
+  for (let view = 1; view <= 200; view++) {
+    rig.pass(10_000);
+    rig.vote([1, 2, 3], nullify, view);
+  }
+  const before = rig.votes.length;
+  rig.pass(3_100);
+  const resent = rig.votes.slice(before);
+  expect(resent.length).toBeGreaterThan(10);
+  expect(resent.length).toBeLessThanOrEqual(70);
+});
