@@ -153,35 +153,30 @@ export class BatchDoor {
     return this.#keep(opened, judged);
   }
 
-  /** The transactions, or the position of the shortest that is no transaction or badly signed. */
+  /** The transactions, or the position of one that is no transaction or badly signed. */
   async #judgeTransactions(batch: Batch): Promise<readonly Transaction[] | number> {
     const { aad, verified, verifyMany, state } = this.#parts;
     const transactions: Transaction[] = [];
-    const faults: number[] = [];
     for (const [index, encoded] of batch.transactions.entries()) {
       const decoded = decodeTransaction(aad, encoded);
-      if (decoded.ok) transactions.push(decoded.value);
-      else faults.push(index);
+      if (!decoded.ok) return index;
+      transactions.push(decoded.value);
     }
-    if (faults.length > 0) return shortestOf(batch, faults);
     const digests = batch.transactions.map((encoded) => toHex(sha256(encoded)));
     const unknown = [...digests.keys()].filter((index) => !verified.has(digests[index] ?? ""));
     const verdicts = await verifyMany(unknown.map((index) => claimOf(aad, present(transactions[index], "every transaction decoded"))));
     assert(verdicts.length === unknown.length, "every claim gets a verdict");
     state.counters.verified += unknown.length;
     state.counters.verifiedFromCache += digests.length - unknown.length;
-    for (const [i, index] of unknown.entries()) {
-      if (verdicts[i] === true) verified.add(digests[index] ?? "");
-      else faults.push(index);
-    }
-    return faults.length > 0 ? shortestOf(batch, faults) : transactions;
+    for (const [i, index] of unknown.entries()) if (verdicts[i] === true) verified.add(digests[index] ?? "");
+    const badlySigned = unknown[verdicts.indexOf(false)];
+    return badlySigned ?? transactions;
   }
 
   #onFaulty(batch: Batch, index: number): ReceiveVerdict {
     this.#faulty.add(toHex(batch.digest));
     const epoch = this.#epochOf(batch.header.author);
-    const evidence = epoch === undefined ? undefined : batchEvidence(batch, index, epoch);
-    if (evidence !== undefined) this.#parts.onEvidence(evidence);
+    if (epoch !== undefined) this.#parts.onEvidence(batchEvidence(batch, index, epoch));
     return this.#refuse("faulty");
   }
 
@@ -222,10 +217,4 @@ export class BatchDoor {
 
 function claimOf(aad: Uint8Array, { sender, payload, signature }: Transaction): SignatureClaim {
   return { key: sender, message: transactionSignBytes(aad, payload), signature };
-}
-
-/** The fault that is shown with the fewest bytes: a piece of evidence is bounded. */
-function shortestOf(batch: Batch, indexes: readonly number[]): number {
-  const sizeOf = (index: number): number => batch.transactions[index]?.length ?? 0;
-  return indexes.reduce((best, index) => (sizeOf(index) < sizeOf(best) ? index : best));
 }

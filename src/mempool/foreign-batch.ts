@@ -1,5 +1,5 @@
 import { inclusionPath, leafHash } from "../crypto/index.ts";
-import { toHex } from "../kernel/index.ts";
+import { assert, present, toHex } from "../kernel/index.ts";
 import { type Batch, encodeEvidence, LIMITS, type Transaction } from "../protocol/index.ts";
 import { admittedOf, type FinalizedTip } from "./admission.ts";
 import type { MempoolBounds } from "./bounds.ts";
@@ -79,18 +79,17 @@ function isCrowded(account: Account, nonce: bigint, bounds: MempoolBounds): bool
 }
 
 /**
- * Proof that an author signed a batch with a faulty transaction in it; undefined when no piece of evidence has room for
- * the transaction.
+ * Proof that an author signed a batch with a faulty transaction in it.
  *
  * @param epoch in which the author is judged
  * @param index of the faulty transaction
  * @see consensus R11
  */
-export function batchEvidence(batch: Batch, index: number, epoch: number): Uint8Array | undefined {
-  const transaction = batch.transactions[index];
-  if (transaction === undefined || transaction.length > LIMITS.evidenceBytesMax) return undefined;
+export function batchEvidence(batch: Batch, index: number, epoch: number): Uint8Array {
+  const transaction = present(batch.transactions[index], "a faulty transaction is in its batch");
   const path = inclusionPath(batch.transactions.map(leafHash), index);
   const { header, signature } = batch;
   const encoded = encodeEvidence({ kind: "batch", epoch, header, signature, index, transaction, path });
-  return encoded.length <= LIMITS.evidenceBytesMax ? encoded : undefined;
+  assert(encoded.length <= LIMITS.evidenceBytesMax, "evidence has room for every transaction of a batch");
+  return encoded;
 }

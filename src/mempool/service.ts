@@ -368,7 +368,12 @@ export class Mempool {
   #onForeignListed(batch: PendingBatch, answered: readonly PoolEntry[]): void {
     const accounts = new Set<Account>();
     for (const entry of batch.entries) if (entry?.batch === batch) accounts.add(entry.account);
-    for (const account of accounts) wake(this.#state, account, this.#tip(), this.#retryClock(), this.#aad);
+    const tip = this.#tip();
+    for (const account of accounts) {
+      wake(this.#state, account, tip, this.#retryClock(), this.#aad);
+      // What waited here for a nonce that came in this batch can follow it.
+      if (account.entries.some(({ place, skips }) => place === "kept" && skips === 0)) this.#state.released.add(account);
+    }
     this.#held.adopt(batch);
     this.#onListed(batch);
     for (const entry of answered) this.#settle(entry, { status: "accepted", id: bytesOfId(entry) });

@@ -52,7 +52,7 @@ export function announceDue(state: DisseminationState): void {
   if (state.nowMs >= state.freshAtMs) {
     const fresh = announcedOf(state, state.fresh.splice(0));
     state.freshAtMs = Number.POSITIVE_INFINITY;
-    for (const peer of state.peers.keys()) announce(state, peer, fresh);
+    announce(state, [...state.peers.keys()], fresh);
   }
   if (state.nowMs >= state.nextReannounceMs) {
     state.nextReannounceMs = state.nowMs + state.tuning.reannounceMs;
@@ -62,7 +62,7 @@ export function announceDue(state: DisseminationState): void {
     if (peer.backlog.length === 0 || state.nowMs < peer.nextPageMs) continue;
     const page = announcedOf(state, peer.backlog.splice(0, ANNOUNCED_COUNT_MAX));
     peer.nextPageMs = state.nowMs + state.tuning.pageIntervalMs;
-    announce(state, peer.id, page);
+    announce(state, [peer.id], page);
   }
 }
 
@@ -96,10 +96,12 @@ function announcedOf(state: DisseminationState, digests: readonly string[]): Ann
   return announced;
 }
 
-function announce(state: DisseminationState, peer: PeerId, announced: readonly Announced[]): void {
+/** One message object for all peers, so that it need be encoded once. */
+function announce(state: DisseminationState, peers: readonly PeerId[], announced: readonly Announced[]): void {
   for (let at = 0; at < announced.length; at += ANNOUNCED_COUNT_MAX) {
     const batches = announced.slice(at, at + ANNOUNCED_COUNT_MAX);
-    state.counters.announced += batches.length;
-    state.effects.push({ kind: "send", peer, message: { kind: "announce", batches } });
+    const message = { kind: "announce", batches } as const;
+    state.counters.announced += batches.length * peers.length;
+    for (const peer of peers) state.effects.push({ kind: "send", peer, message });
   }
 }

@@ -12,6 +12,13 @@ export function onWant(state: DisseminationState, peer: Peer, digests: readonly 
   }
 }
 
+/** There was no room on the way to a peer: its answer waits until the network says that there is. */
+export function onNoRoom(peer: Peer, digest: Uint8Array): void {
+  peer.isAnswering = false;
+  peer.wanted.unshift(digest);
+  peer.hasRoom = false;
+}
+
 /** A peer was answered: what that cost is taken from its budget. */
 export function onAnswered(state: DisseminationState, peer: Peer, sizeBytes: number): void {
   peer.isAnswering = false;
@@ -21,10 +28,14 @@ export function onAnswered(state: DisseminationState, peer: Peer, sizeBytes: num
   state.counters.answeredSizeBytes += sizeBytes;
 }
 
+function isAwaiting({ isAnswering, hasRoom, wanted }: Peer): boolean {
+  return !isAnswering && hasRoom && wanted.length > 0;
+}
+
 /** Answers each peer while its budget lasts, one batch after the other. */
 export function answerDue(state: DisseminationState): void {
   for (const peer of state.peers.values()) {
-    if (peer.isAnswering || peer.wanted.length === 0 || peer.answers.left(state.nowMs) <= 0) continue;
+    if (!isAwaiting(peer) || peer.answers.left(state.nowMs) <= 0) continue;
     const digest = peer.wanted.shift();
     if (digest === undefined) continue;
     peer.isAnswering = true;
@@ -36,7 +47,7 @@ export function answerDue(state: DisseminationState): void {
 export function nextAnswerMs(state: DisseminationState): number {
   let nextMs = Number.POSITIVE_INFINITY;
   for (const peer of state.peers.values()) {
-    if (peer.isAnswering || peer.wanted.length === 0) continue;
+    if (!isAwaiting(peer)) continue;
     nextMs = Math.min(nextMs, state.nowMs + peer.answers.waitMs(state.nowMs));
   }
   return nextMs;

@@ -1,6 +1,6 @@
 import { toHex } from "../../kernel/index.ts";
 import { announceDue, nextAnnouncementMs, onHeld, onReleased, tellEverything } from "./announcing.ts";
-import { answerDue, nextAnswerMs, onAnswered, onWant } from "./answering.ts";
+import { answerDue, nextAnswerMs, onAnswered, onNoRoom, onWant } from "./answering.ts";
 import { noteHolder, setMembers } from "./holders.ts";
 import type { DisseminationMessage } from "./messages.ts";
 import { onAbsent, onBatch, onPeerGone, onRefused, pullDue } from "./pulling.ts";
@@ -62,6 +62,16 @@ function takeInput(state: DisseminationState, input: DisseminationInput): void {
     case "answered": {
       const peer = state.peers.get(input.peer);
       if (peer !== undefined) onAnswered(state, peer, input.sizeBytes);
+      return;
+    }
+    case "noRoom": {
+      const peer = state.peers.get(input.peer);
+      if (peer !== undefined) onNoRoom(peer, input.digest);
+      return;
+    }
+    case "room": {
+      const peer = state.peers.get(input.peer);
+      if (peer !== undefined) peer.hasRoom = true;
       return;
     }
     case "members":

@@ -34,8 +34,11 @@ export interface BatchStore {
 /** What dissemination is wired to. */
 export type DisseminationPorts = {
   readonly batches: BatchStore;
-  /** Sends to one connected peer; may be lost. Never calls back before it returns. */
-  readonly send: (peer: PeerId, message: DisseminationMessage) => void;
+  /**
+   * Sends to one connected peer; may be lost. False when there is no room for a batch on the way to it, in which case
+   * `onPeerRoom` follows once there is.
+   */
+  readonly send: (peer: PeerId, message: DisseminationMessage) => boolean;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly prng: Prng;
@@ -111,6 +114,11 @@ export class Dissemination {
   /** A message from a connected peer. */
   onMessage(peer: PeerId, message: DisseminationMessage): void {
     this.#take({ kind: "message", peer, message });
+  }
+
+  /** There is room for batches on the way to a peer again. */
+  onPeerRoom(peer: PeerId): void {
+    this.#take({ kind: "room", peer });
   }
 
   /** Gets batches that consensus cannot go on without (`NetworkPort.fetchBatches`), before all others. */
@@ -200,8 +208,8 @@ export class Dissemination {
     const encoded = this.#ports.batches.findEncoded(digest);
     const message: DisseminationMessage =
       encoded === undefined ? { kind: "absent", digests: [digest] } : { kind: "batch", digest, encoded };
-    this.#ports.send(peer, message);
-    this.#take({ kind: "answered", peer, sizeBytes: encoded?.length ?? 0 });
+    if (this.#ports.send(peer, message)) this.#take({ kind: "answered", peer, sizeBytes: encoded?.length ?? 0 });
+    else this.#take({ kind: "noRoom", peer, digest });
   }
 
   #arm(): void {

@@ -36,6 +36,9 @@ export type DisseminationInput =
   | { readonly kind: "found"; readonly digest: Uint8Array }
   /** A peer was answered with so many bytes, or with none. */
   | { readonly kind: "answered"; readonly peer: PeerId; readonly sizeBytes: number }
+  /** The network had no room for the answer to a peer, and has room again. */
+  | { readonly kind: "noRoom"; readonly peer: PeerId; readonly digest: Uint8Array }
+  | { readonly kind: "room"; readonly peer: PeerId }
   /** The running epoch has this set. */
   | { readonly kind: "members"; readonly set: ValidatorSet }
   /** Time passed. */
@@ -103,6 +106,8 @@ export type Peer = {
   /** Digests that it asked for, and whether one is being read for it. */
   wanted: Uint8Array[];
   isAnswering: boolean;
+  /** Whether the network takes batches for it at the moment. */
+  hasRoom: boolean;
   readonly answers: Budget;
   readonly digests: Budget;
   toldFloodMs: number;
@@ -219,6 +224,7 @@ export function newPeer(id: PeerId, tuning: DisseminationTuning, nowMs: number):
     nextPageMs: nowMs,
     wanted: [],
     isAnswering: false,
+    hasRoom: true,
     answers: new Budget(tuning.answerBytesPerSecond, tuning.answerBytesPerSecond, nowMs),
     digests: new Budget(tuning.digestsPerSecond, tuning.digestsBurst, nowMs),
     toldFloodMs: Number.NEGATIVE_INFINITY,
