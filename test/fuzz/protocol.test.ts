@@ -11,6 +11,7 @@ import {
   sampleHeader,
   sampleReceipt,
   sampleSet,
+  stakingEntries,
   transactions,
 } from "../vectors/protocol-samples.ts";
 
@@ -59,6 +60,11 @@ const decoders: readonly Decoder[] = [
   { name: "account entry", seeds: golden("entry.account"), again: entryAgain(p.accountKey(new Uint8Array(32))) },
   { name: "device entry", seeds: golden("entry.device"), again: entryAgain(p.deviceKey(new Uint8Array(32))) },
   { name: "supply entry", seeds: golden("entry.supply"), again: entryAgain(p.SUPPLY_KEY) },
+  ...Object.entries(stakingEntries).map(([name, { key, entry }]) => ({
+    name: `${name} entry`,
+    seeds: [p.encodeEntry(entry)],
+    again: entryAgain(key),
+  })),
 ];
 
 function payloads(): Uint8Array[] {

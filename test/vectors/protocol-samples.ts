@@ -28,6 +28,7 @@ const bodies: Readonly<Record<string, protocol.TransactionBody>> = {
   evidence: { type: 12, evidence: utf8("evidence") },
   parameterPropose: { type: 13, key: "minimumFee", value: 2000n, activationEpoch: 3 },
   parameterVote: { type: 14, proposal: digest, isApproval: true },
+  validatorUpdateOfAll: { type: 6, validator: box.publicKey, commission: 10_000, endpoint: "", metadata: "m" },
 };
 
 /** A signed transaction of every type, by name. */
@@ -111,6 +112,90 @@ export const sampleReceipt: protocol.Receipt = {
   effectsDigest: sha256(),
 };
 
+const described = {
+  commission: 500,
+  endpoint: "box.example:4600",
+  metadata: "{}",
+  isExiting: false,
+  jailedUntilEpoch: 0,
+  reputation: 7_500,
+};
+const pools = { stake: 10n ** 12n, shares: 10n ** 12n - 7n, unbondingStake: 95n, unbondingShares: 100n };
+const validatorEntry = { kind: "validator", owner: alice.publicKey, signingKey: box.publicKey, term: 0, ...described, ...pools } as const;
+const ids = [alice.publicKey, bob.publicKey].sort(Buffer.compare);
+
+/** An entry of each kind that validators, stake, epochs and votes keep in the state, under its key. */
+export const stakingEntries: Readonly<Record<string, { readonly key: Uint8Array; readonly entry: protocol.StateEntry }>> = {
+  validator: { key: protocol.validatorKey(box.publicKey), entry: validatorEntry },
+  validatorRotating: {
+    key: protocol.validatorKey(box.publicKey),
+    entry: {
+      ...validatorEntry,
+      term: 1,
+      next: { signingKey: bob.publicKey, term: 2, effectiveEpoch: 300 },
+      isExiting: true,
+      jailedUntilEpoch: 9,
+    },
+  },
+  signingKey: { key: protocol.signingKeyKey(bob.publicKey), entry: { kind: "signingKey", validator: box.publicKey } },
+  bond: {
+    key: protocol.bondKey(box.publicKey, alice.publicKey),
+    entry: {
+      kind: "bond",
+      validator: box.publicKey,
+      staker: alice.publicKey,
+      shares: 500n,
+      tranches: [
+        { shares: 60n, releaseEpoch: 6, releaseTimeMs: 1_795_000_000_000 },
+        { shares: 40n, releaseEpoch: 7, releaseTimeMs: 1_795_000_000_001 },
+      ],
+    },
+  },
+  registry: { key: protocol.REGISTRY_KEY, entry: { kind: "registry", validators: ids } },
+  epoch: {
+    key: protocol.EPOCH_KEY,
+    entry: {
+      kind: "epoch",
+      feePot: 12_345n,
+      isEndForced: true,
+      lastForcedTimeMs: 1_795_000_000_000,
+      certificates: 299,
+      tallies: [
+        { proposed: 100, missed: 2, votes: 290 },
+        { proposed: 0, missed: 0, votes: 0 },
+      ],
+    },
+  },
+  conviction: {
+    key: protocol.convictionKey(box.publicKey, 3),
+    entry: { kind: "conviction", validator: box.publicKey, epoch: 3, height: 70_000 },
+  },
+  parameters: {
+    key: protocol.PARAMETERS_KEY,
+    entry: {
+      kind: "parameters",
+      values: [
+        { name: "feature.fast-sync", value: 1n },
+        { name: "minimumFee", value: 2_000n },
+      ],
+      pending: [{ name: "epochBlocks", value: 5_000n, activationEpoch: 9 }],
+      openProposals: [digest],
+    },
+  },
+  proposal: {
+    key: protocol.proposalKey(digest),
+    entry: {
+      kind: "proposal",
+      name: "minimumStake",
+      value: 2n ** 63n,
+      activationEpoch: 9,
+      proposer: alice.publicKey,
+      approvals: ids,
+      rejections: [box.publicKey],
+    },
+  },
+};
+
 /** Every golden encoding by name. */
 export const goldenEncodings: Readonly<Record<string, Uint8Array>> = {
   ...Object.fromEntries(Object.entries(transactions).map(([name, bytes]) => [`transaction.${name}`, bytes])),
@@ -140,6 +225,13 @@ export const goldenEncodings: Readonly<Record<string, Uint8Array>> = {
     usedBytes: 400n,
   }),
   "entry.supply": protocol.encodeEntry({ kind: "supply", issued: 10n ** 18n, burned: 5n }),
+  ...Object.fromEntries(
+    Object.entries(stakingEntries).flatMap(([name, { key, entry }]) => [
+      [`key.${name}`, key],
+      [`entry.${name}`, protocol.encodeEntry(entry)],
+    ]),
+  ),
+  validatorKeyProofBytes: protocol.validatorKeyProofBytes(genesisHash, alice.publicKey, box.publicKey, bob.publicKey, 2),
   validatorSet: protocol.encodeValidatorSet(sampleSet),
   "validatorSet.hash": sampleSet.hash,
 };
