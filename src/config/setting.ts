@@ -64,6 +64,24 @@ export function textSetting(options: { pattern: RegExp; expected: string; fallba
   });
 }
 
+/** A list of words that a pattern describes: an array in node.toml, or one text with commas or spaces between the words. */
+export function listSetting(options: { pattern: RegExp; expected: string; itemsMax: number; doc: string }): Setting<readonly string[]> {
+  const items = z.array(z.string().regex(options.pattern)).max(options.itemsMax);
+  const schema: z.ZodType<readonly string[]> = z.preprocess((value) => (typeof value === "string" ? wordsOf(value) : value), items);
+  return settingOf(schema, {
+    doc: options.doc,
+    expected: `up to ${options.itemsMax} of ${options.expected}, as a list or separated by commas`,
+    fallback: [],
+    isQuoted: true,
+    fromText: (text) => text,
+    show: (value) => value.join(","),
+  });
+}
+
+function wordsOf(text: string): string[] {
+  return text.split(/[\s,]+/).filter((word) => word !== "");
+}
+
 /** `host:port`, an IPv6 host in brackets. */
 export function listenSetting(options: { fallback: ListenAddress; doc: string }): Setting<ListenAddress> {
   const schema: z.ZodType<ListenAddress> = z.string().transform((text, context) => {

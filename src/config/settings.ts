@@ -1,4 +1,4 @@
-import { choiceSetting, integerSetting, listenSetting, type Setting, textSetting } from "./setting.ts";
+import { choiceSetting, integerSetting, listenSetting, listSetting, type Setting, textSetting } from "./setting.ts";
 
 /** Version of the configuration document; a node refuses one it does not know. */
 export const CONFIGURATION_VERSION = 1;
@@ -75,6 +75,48 @@ export const SETTINGS = {
       max: 600_000,
       fallback: 5_000,
       doc: "Milliseconds that running requests get at shutdown.",
+    }),
+  },
+  network: {
+    listen: listenSetting({
+      fallback: { host: "127.0.0.1", port: 8646 },
+      doc: "Address and port for other nodes; anything but loopback lets other machines connect. A chain of one validator opens it only with peers named.",
+    }),
+    peers: listSetting({
+      pattern: /^(?:(?:[0-9A-Fa-f]{64}@)?\S{1,255}:\d{1,5}|\/\S{1,511})$/,
+      expected: "host:port, KEY@host:port or a multiaddr",
+      itemsMax: 256,
+      doc: "Nodes to stay connected to, dialled for ever; KEY is the public key expected there, in hex.",
+    }),
+    allow: listSetting({
+      pattern: /^[0-9a-f]{64}$/,
+      expected: "keys as 64 lower-case hex digits",
+      itemsMax: 1_024,
+      doc: "Keys of nodes that are let in beyond the places for observers.",
+    }),
+    observersMax: integerSetting({
+      min: 0,
+      max: 4_096,
+      fallback: 32,
+      doc: "Nodes let in that are neither validators nor on the allow-list; others are refused.",
+    }),
+    pingMs: integerSetting({
+      min: 500,
+      max: 120_000,
+      fallback: 5_000,
+      doc: "Milliseconds of silence after which a peer is asked for a sign of life; after three of them it counts as gone.",
+    }),
+    batchBytesPerSecond: integerSetting({
+      min: 65_536,
+      max: 1_024 * MIB,
+      fallback: 32 * MIB,
+      doc: "Bytes of batches a second taken from one validator; beyond it the validator waits.",
+    }),
+    blockBytesPerSecond: integerSetting({
+      min: 65_536,
+      max: 1_024 * MIB,
+      fallback: 16 * MIB,
+      doc: "Bytes of blocks a second taken from one validator while catching up; beyond it the validator waits.",
     }),
   },
   mempool: {

@@ -2,7 +2,7 @@ import type { Stream } from "@libp2p/interface";
 import { assert, type CancelTimer, type Clock, type Timers } from "../kernel/index.ts";
 import { Budget } from "./budget.ts";
 import { BodyReader, type Frame, type FrameFault, frameOf } from "./frames.ts";
-import { LANE_TRAITS, type Lane, scaled } from "./lanes.ts";
+import { LANE_TRAITS, type Lane, type LaneRates, scaled } from "./lanes.ts";
 import { Outbox } from "./outbox.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -21,11 +21,18 @@ export type ChannelEvents = {
 };
 
 /** What a channel runs on. */
-export type ChannelParts = { readonly clock: Clock; readonly timers: Timers; readonly traffic: Traffic; readonly events: ChannelEvents };
+export type ChannelParts = {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly traffic: Traffic;
+  /** What a validator may send. */
+  readonly rates: LaneRates;
+  readonly events: ChannelEvents;
+};
 
 /**
  * One lane of a link: cuts what comes into frames, at most as fast as the peer's budget allows, and sends what is
- * offered, at most as fast as the stream drains. Offers before the stream is there wait in the outbox like others.
+ * offered, no more than one message ahead of what the peer's window takes. Offers before the stream is there wait in the outbox like others.
  */
 export class Channel {
   readonly lane: Lane;
@@ -49,9 +56,7 @@ export class Channel {
     this.#parts = parts;
     this.#outbox = new Outbox(traits.outbox);
     this.#reader = new BodyReader(traits.frameBytesMax);
-    const nowMs = parts.clock.monotonicMs();
-    this.#bytes = new Budget(scaled(traits.bytes, false), nowMs);
-    this.#messages = new Budget(scaled(traits.messages, false), nowMs);
+    [this.#bytes, this.#messages] = budgetsOf(lane, parts, false);
   }
 
   /** Bytes that wait to be sent, those within the stream aside. */
@@ -61,10 +66,7 @@ export class Channel {
 
   /** Gives the peer the budget of a validator. Before the hello it has an observer's. */
   grantValidator(): void {
-    const traits = LANE_TRAITS[this.lane];
-    const nowMs = this.#parts.clock.monotonicMs();
-    this.#bytes = new Budget(traits.bytes, nowMs);
-    this.#messages = new Budget(traits.messages, nowMs);
+    [this.#bytes, this.#messages] = budgetsOf(this.lane, this.#parts, true);
   }
 
   /** Takes the stream; to be called in the turn in which it appears, before its first bytes are told. */
@@ -72,7 +74,9 @@ export class Channel {
     assert(this.#stream === undefined, "a lane has one stream");
     this.#stream = stream;
     stream.addEventListener("message", ({ data }) => this.#onBytes(data instanceof Uint8Array ? [data] : data));
-    stream.addEventListener("drain", () => this.#flush());
+    // Not "drain": it also comes while the peer's window is shut, and each would let one more message into the stream.
+    // Not within "idle" itself: the stream is still sending then, and would forget what is given to it.
+    stream.addEventListener("idle", () => queueMicrotask(() => this.#flush()));
     stream.addEventListener("remoteCloseWrite", () => this.#onEnded(undefined));
     stream.addEventListener("close", ({ error }) => this.#onEnded(error));
     this.#flush();
@@ -107,7 +111,7 @@ export class Channel {
 
   #flush(): void {
     const stream = this.#stream;
-    while (stream?.writeStatus === "writable" && !stream.writableNeedsDrain && !this.#isClosed) {
+    while (stream?.writeStatus === "writable" && stream.writeBufferLength === 0 && !this.#isClosed) {
       const next = this.#urgent.poll() ?? this.#outbox.poll();
       if (!next) break;
       this.#parts.traffic.count("sent", `${this.lane}/${next.label}`, next.bytes.length);
@@ -176,4 +180,13 @@ export class Channel {
     this.close();
     this.#parts.events.onEnded(this.lane, error);
   }
+}
+
+/** The budgets of a peer on a lane, in bytes and in messages. What may come at once stays in proportion to the rate. */
+function budgetsOf(lane: Lane, { clock, rates }: ChannelParts, isValidator: boolean): [Budget, Budget] {
+  const { bytes, messages } = LANE_TRAITS[lane];
+  const perSecond = rates[lane];
+  const rate = { perSecond, burst: (bytes.burst * perSecond) / bytes.perSecond };
+  const nowMs = clock.monotonicMs();
+  return [new Budget(scaled(rate, isValidator), nowMs), new Budget(scaled(messages, isValidator), nowMs)];
 }

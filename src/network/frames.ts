@@ -8,8 +8,9 @@ export type FrameFault = "tooLarge" | "badLength";
 
 /** Bytes of a length prefix: an unsigned varint of at most 28 bits, which is beyond every bound here. */
 const LENGTH_BYTES_MAX = 4;
-/** A body grows from this size as its bytes come, so that a claimed length alone costs the claimant's peer nothing. */
-const FIRST_BODY_BYTES = 4_096;
+/** A body grows from this size to four times as its bytes come, so that a claimed length alone costs next to nothing. */
+const FIRST_BODY_BYTES = 16 * 1024;
+const BODY_GROWTH = 4;
 
 /** The bytes of a frame: unsigned varint of what follows, one byte of kind, the payload. */
 export function encodeFrame(kind: number, payload: Uint8Array): Uint8Array {
@@ -94,7 +95,7 @@ export class BodyReader {
     const needed = this.#filled + part.length;
     let room = body;
     if (needed > body.length) {
-      room = new Uint8Array(Math.min(this.#length, Math.max(needed, 2 * body.length)));
+      room = new Uint8Array(Math.min(this.#length, Math.max(needed, BODY_GROWTH * body.length)));
       room.set(body.subarray(0, this.#filled));
       this.#body = room;
     }

@@ -57,6 +57,16 @@ export function laneOf(kind: Message["kind"]): Lane {
   return kind === "finalBlocks" || kind === "block" ? "blocks" : "consensus";
 }
 
+/** Bytes a second that a validator may send on each lane. */
+export type LaneRates = Readonly<Record<Lane, number>>;
+
+/** The rates of LANE_TRAITS. */
+export const LANE_RATES: LaneRates = {
+  consensus: LANE_TRAITS.consensus.bytes.perSecond,
+  batches: LANE_TRAITS.batches.bytes.perSecond,
+  blocks: LANE_TRAITS.blocks.bytes.perSecond,
+};
+
 /** What an observer may send us of a validator's share: a tenth. */
 export function scaled({ perSecond, burst }: Rate, isValidator: boolean): Rate {
   return isValidator ? { perSecond, burst } : { perSecond: perSecond / 10, burst: burst / 10 };

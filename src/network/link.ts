@@ -4,7 +4,7 @@ import { Channel, type ChannelParts } from "./channel.ts";
 import type { PairConnection } from "./duplicates.ts";
 import { encodeFrame, type Frame } from "./frames.ts";
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal, type Greeted, type Hello, type Refusal } from "./hello.ts";
-import { FRAME, LANE_TRAITS, LANES, type Lane } from "./lanes.ts";
+import { FRAME, LANE_TRAITS, LANES, type Lane, type LaneRates } from "./lanes.ts";
 import type { Misconduct } from "./standing.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -41,6 +41,7 @@ export type LinkParts = {
   /** Key that the connection has proven for the other end. */
   readonly nodeKey: Uint8Array;
   readonly times: LinkTimes;
+  readonly rates: LaneRates;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly traffic: Traffic;
@@ -84,6 +85,7 @@ export class Link {
       clock,
       timers,
       traffic,
+      rates: parts.rates,
       events: {
         onFrame: (lane, frame) => this.#onFrame(lane, frame),
         onFault: (lane, fault) => this.#onMisconduct(fault === "tooLarge" ? "oversized" : "garbage", `${lane}: ${fault}`),
@@ -279,11 +281,13 @@ export class Link {
       this.close(`silent for ${Math.round(silentMs)} ms`);
       return;
     }
-    if (silentMs >= times.pingMs) {
+    // The listener asks later, so that on an idle link the dialler's question is the only one.
+    const askAfterMs = this.isDialler ? times.pingMs : 1.5 * times.pingMs;
+    if (silentMs >= askAfterMs) {
       this.#pingedAtMs ??= clock.monotonicMs();
       this.#say("ping", new Uint8Array(0));
     }
-    const untilAskMs = silentMs >= times.pingMs ? times.pingMs / 2 : times.pingMs - silentMs;
+    const untilAskMs = silentMs >= askAfterMs ? times.pingMs / 2 : askAfterMs - silentMs;
     this.#cancelTimer = timers.after(Math.max(1, Math.ceil(untilAskMs)), () => this.#watch());
   }
 

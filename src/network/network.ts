@@ -7,7 +7,7 @@ import { Dialler } from "./dialler.ts";
 import { encodeFrame } from "./frames.ts";
 import { makeGate, nodeKeyOf } from "./gate.ts";
 import { type Hello, PROTOCOL_VERSIONS } from "./hello.ts";
-import { FRAME, LANE_TRAITS, LANES, type Lane, laneOf } from "./lanes.ts";
+import { FRAME, LANE_RATES, LANE_TRAITS, LANES, type Lane, laneOf } from "./lanes.ts";
 import { Link, type LinkTimes } from "./link.ts";
 import { type Binding, bindNodeKey, deriveNodeSeed } from "./node-key.ts";
 import { OutsideService } from "./outside.ts";
@@ -271,6 +271,7 @@ export class Network {
       ownNodeKey: this.#nodeKey,
       nodeKey,
       times: this.#times,
+      rates: { ...LANE_RATES, ...this.#options.rates },
       clock,
       timers,
       traffic,

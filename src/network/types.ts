@@ -3,6 +3,7 @@ import type { Signer } from "../crypto/index.ts";
 import type { Clock, Entropy, Log, Timers } from "../kernel/index.ts";
 import type { PeerAddress } from "./address.ts";
 import type { VersionRange } from "./hello.ts";
+import type { LaneRates } from "./lanes.ts";
 import type { LinkTimes } from "./link.ts";
 import type { RedialTimes } from "./redial.ts";
 import type { Tip, TipJudge } from "./tip.ts";
@@ -28,6 +29,8 @@ export type NetworkOptions = {
   /** Name and version of the program, shown to peers. */
   readonly software: string;
   readonly times?: Partial<LinkTimes & RedialTimes>;
+  /** Bytes a second taken from one validator, by lane; others have a tenth. Default: LANE_RATES. */
+  readonly rates?: Partial<LaneRates>;
   /** Default: PROTOCOL_VERSIONS. */
   readonly versions?: VersionRange;
 };

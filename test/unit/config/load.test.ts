@@ -117,6 +117,23 @@ test("configuration: the template with values, reads back to those values", () =
   ]);
 });
 
+test("configuration: a list, from an array, a text with commas or spaces, a variable or a template, the same words", () => {
+  const peersOf = (loaded: ReturnType<typeof load>) => (loaded.ok ? loaded.value.values.network.peers : sentencesOf(loaded));
+  const key = "ab".repeat(32);
+  const words = [`${key}@10.0.0.2:8646`, "box.example.org:8646", "/ip4/10.0.0.3/tcp/8646"];
+  writeToml(`version = 1\n[network]\npeers = ${JSON.stringify(words)}\n`);
+  expect(peersOf(load())).toEqual(words);
+  writeToml(`version = 1\n[network]\npeers = ${JSON.stringify(words.join(", "))}\n`);
+  expect(peersOf(load())).toEqual(words);
+  expect(peersOf(load({}, { BIZRA_NETWORK_PEERS: words.slice(1).join(" ") }))).toEqual(words.slice(1));
+  writeToml(renderNodeToml({ "network.peers": words.join(",") }));
+  expect(peersOf(load())).toEqual(words);
+  writeToml("version = 1\n[network]\npeers = [1]\n");
+  expect(peersOf(load())).toEqual([expect.stringContaining("expected up to 256 of host:port")]);
+  writeToml('version = 1\n[network]\npeers = ["host"]\n');
+  expect(peersOf(load())).toEqual([expect.stringContaining("network.peers")]);
+});
+
 test("configuration: the template with every comment opened, reads back to the defaults", () => {
   const opened = renderNodeToml({}).replace(/^# ([A-Za-z]+ = )/gm, "$1");
   writeToml(opened);
