@@ -125,7 +125,7 @@ class Load {
 /** After the healing: the floor advances everywhere, an epoch further where epochs are short, and what was submitted is final. */
 function watchHealing(cluster: Cluster, setup: Setup, load: Load): string[] {
   const boundMs = setup.profile.heartbeatMs > 60_000 ? LIVE_WITHIN_MS.wan : LIVE_WITHIN_MS.lan;
-  const honest = cluster.nodes.filter((node) => !node.tamper);
+  const honest = keepers(cluster).filter((node) => !node.tamper);
   const highest = Math.max(...honest.map((node) => node.chain.committed.length));
   const { epochBlocks = 0 } = setup.cluster;
   const goal = highest + (epochBlocks < 20 ? Math.max(BLOCKS_AFTER, epochBlocks + 1) : BLOCKS_AFTER);
@@ -159,6 +159,11 @@ function watchIdleness(cluster: Cluster, load: Load): string[] {
     : [];
 }
 
+/** Boxes that stay: of several with one key the first. */
+function keepers({ nodes }: Cluster): Cluster["nodes"] {
+  return nodes.filter((node, i) => nodes.findIndex((other) => other.id === node.id) === i);
+}
+
 function describe(nodes: Cluster["nodes"]): string {
   return nodes
     .map((node) => {
@@ -178,5 +183,5 @@ function faultyWeightOf(
   const cloned = cluster.nodes
     .filter((node, i) => node.sharesKey && i < weights.length)
     .reduce((sum, node) => sum + (weights[cluster.nodes.indexOf(node)] ?? 0n), 0n);
-  return { max: max - cloned, weights };
+  return { max: max / cluster.world.weightUnit - cloned, weights };
 }

@@ -1,9 +1,12 @@
 import { drainMicrotasks } from "bun:jsc";
+import { isChainDamaged } from "../../src/blocks/index.ts";
 import { type FinalizedBlock, LAN_TIMERS, type Message, type Notice, type PeerId, type TimerProfile } from "../../src/consensus/index.ts";
 import { type Signer, sha256 } from "../../src/crypto/index.ts";
 import { Prng, present, toHex, utf8 } from "../../src/kernel/index.ts";
 import { type DisseminationMessage, encodeDisseminationMessage, type PeerFault } from "../../src/mempool/index.ts";
+import { StartRefused } from "../../src/node/start-refused.ts";
 import type { ValidatorSet } from "../../src/protocol/index.ts";
+import { isStorageError } from "../../src/storage/index.ts";
 import { simGenesis } from "./genesis.ts";
 import { SimHost } from "./host.ts";
 import { Ed25519Keys, type SimKeys, StandInKeys, setOf } from "./keys.ts";
@@ -143,7 +146,12 @@ export class Cluster {
   /** Stops a node as a power cut (or a kill) does and starts it again later. */
   crashNode(node: SimNode, isPowerCut: boolean, downMs: number): void {
     node.crash(isPowerCut);
-    for (const other of this.nodes) if (other !== node) other.peers?.onPeerDown(node.id);
+    const hasTwinUp = this.nodes.some((other) => other !== node && other.id === node.id && other.isUp);
+    for (const other of this.nodes) {
+      if (other.id === node.id) continue;
+      other.peers?.onPeerDown(node.id);
+      if (hasTwinUp) other.peers?.onPeerUp(node.id); // the connection now leads to the other box that runs the key
+    }
     if (Number.isFinite(downMs)) this.schedule.after(downMs, () => this.startNode(node));
   }
 
@@ -202,8 +210,9 @@ export class Cluster {
 
   /** The box that a sender's connection to a key leads to; of a key's clones each serves its share of the others. */
   #boxFor(from: SimNode, to: PeerId): number | undefined {
-    const boxes = this.#boxesOf.get(to);
-    if (!boxes || boxes.length === 1) return boxes?.[0];
+    const all = this.#boxesOf.get(to);
+    if (!all || all.length === 1) return all?.[0];
+    const boxes = all.filter((box) => this.nodes[box]?.isUp);
     return boxes[(this.nodes.indexOf(from) + Math.floor(this.schedule.nowMs / CLONE_SHIFT_MS)) % boxes.length];
   }
 
@@ -260,7 +269,14 @@ export class Cluster {
     }
     const [least, most] = this.restartDelayMs;
     this.crashNode(node, this.prng.chance(0.5), least + this.prng.below(most - least));
+    if (node.hasLyingDisk && isDamage(error)) node.replaceDisk();
   }
+}
+
+/** Whether a process ended over something on its disk that is not what was written. */
+function isDamage(error: unknown): boolean {
+  const cause = error instanceof StartRefused ? (error.cause ?? error) : error;
+  return cause instanceof StartRefused || isStorageError(cause, "damaged") || isChainDamaged(cause);
 }
 
 function makeWorld(options: ClusterOptions, keys: SimKeys, parts: WorldParts): World {

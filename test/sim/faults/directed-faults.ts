@@ -59,20 +59,20 @@ function aim(
     if (from !== target) return true;
     return message.kind === "vote" || message.kind === "hello" || message.kind === "helloAnswer" || m.prng.chance(0.05);
   };
-  m.every(900, () => {
+  m.every(1_900, () => {
     victim = m.box();
     kind = kindWanted ?? m.pick([VOTE_KIND.notarize, VOTE_KIND.nullify, VOTE_KIND.finalize]);
     isAiming = true;
-    m.later(700, () => {
+    m.later(1_700, () => {
       isAiming = false;
     });
   });
-  m.every(4, () => {
+  m.every(25, () => {
     if (!isAiming || !victim.isUp) return;
     const at = roundOf(victim);
     const others = cluster.nodes.filter((node) => node !== victim && node.isUp).map(roundOf);
     const hasVoted = victim.votesSent.has(`1:${at.epoch}:${at.view}`) || victim.votesSent.has(`2:${at.epoch}:${at.view}`);
-    if (!hasVoted || others.length === 0 || !others.every((other) => isAhead(at, other)) || m.prng.chance(0.6)) return;
+    if (!hasVoted || others.length === 0 || !others.every((other) => isAhead(at, other)) || m.prng.chance(0.3)) return;
     m.counts.directedHits++;
     isAiming = false;
     strike(victim);

@@ -3,6 +3,9 @@ import { Prng, present } from "../../../src/kernel/index.ts";
 import type { Cluster } from "../cluster.ts";
 import type { SimNode } from "../sim-node.ts";
 
+/** By then every box that was down when all was healed has come up. */
+const RETIRE_AFTER_MS = 1_000;
+
 /** What a run's faults came to. */
 export type FaultCounts = { crashes: number; journalLosses: number; diskFaults: number; directedHits: number };
 
@@ -18,6 +21,7 @@ export class Mischief {
   isOver = false;
   /** Weight of validators that may still break rules: the least F of all sets to begin with. */
   #faultyWeightLeft: bigint;
+  readonly #faultyWeightMax: bigint;
   readonly #weights: readonly bigint[];
   readonly #faulty = new Set<SimNode>();
   readonly #onHeal: (() => void)[] = [];
@@ -28,6 +32,7 @@ export class Mischief {
     this.windowMs = windowMs;
     this.#weights = faulty.weights;
     this.#faultyWeightLeft = faulty.max;
+    this.#faultyWeightMax = faulty.max;
   }
 
   /** Runs an action again and again in the window, about so far apart. */
@@ -81,9 +86,19 @@ export class Mischief {
     return true;
   }
 
-  /** Whether a journal may be lost now: R14 heals one at a time, more silent ones at once take a recovery genesis. */
+  /**
+   * Whether a journal may be lost now: R14 heals one at a time, more silent ones at once take a recovery genesis. A gate
+   * that is passed in its epoch still bars the first view of the next. Those that answer the lost box must weigh 2F+1, and
+   * a faulty box may refuse.
+   */
   mayLoseJournal(node: SimNode): boolean {
-    return this.cluster.nodes.length > 3 && this.cluster.nodes.every((other) => other === node || isFree(other));
+    const others = this.cluster.nodes.filter((other) => other !== node);
+    const answering = others.filter((other) => !this.#faulty.has(other)).reduce((sum, other) => sum + this.#weightOf(other), 0n);
+    return answering > 2n * this.#faultyWeightMax && others.every(hasNoGateAhead);
+  }
+
+  #weightOf(node: SimNode): bigint {
+    return this.#weights[this.cluster.nodes.indexOf(node)] ?? 0n;
   }
 
   /** Stops a box and starts it again after a while. */
@@ -119,6 +134,12 @@ export class Mischief {
       if (node.disk.liesAboutSync) node.disk.liesAboutSync = false;
     }
     for (const action of this.#onHeal) action();
+    // Of two boxes with one key the operator turns one off.
+    const seen = new Set<string>();
+    for (const node of cluster.nodes) {
+      if (seen.has(node.id)) cluster.schedule.after(RETIRE_AFTER_MS, () => cluster.crashNode(node, false, Number.POSITIVE_INFINITY));
+      seen.add(node.id);
+    }
     // Alone, a box that could not open its journal stays mute for good; its operator starts it again once the disk is well.
     for (const node of cluster.nodes) if (node.status()?.voting === "mute") this.crash(node, false);
   }
@@ -129,4 +150,10 @@ export function isFree(node: SimNode): boolean {
   const status = node.status();
   if (!status || status.recovery.kind === "recovering") return false;
   return recoveryAllows(status.recovery, status);
+}
+
+function hasNoGateAhead(node: SimNode): boolean {
+  const status = node.status();
+  if (!status || !isFree(node)) return false;
+  return status.recovery.kind !== "gated" || status.epoch > status.recovery.epoch;
 }

@@ -61,7 +61,8 @@ export class ProgressCheck {
     if (now.losses === before.losses) this.#checkGate(node, before, now, status);
     // A start that finds the journal lost says so at once; what it voted is then the gate's business.
     if (!isOneLife && status.recovery.kind === "recovering") this.#voted.delete(node);
-    const voted = this.#voted.get(node);
+    // Whoever's disk forgets what it promised may not know how far it was.
+    const voted = node.isFaulty ? undefined : this.#voted.get(node);
     if (!isOneLife && voted?.losses === now.losses && compareRounds(now.view, voted.round) < 0) back("the view below one voted in");
   }
 
