@@ -224,6 +224,7 @@ export class TestChain {
   service: BlockService<PlainOverlay, LaneRecord>;
   readonly #options: ChainOptions;
   readonly #nonces = new Map<string, bigint>();
+  readonly #keyring = new Map<string, Signer>();
   #sequence = 0;
 
   constructor(options: ChainOptions = {}) {
@@ -231,6 +232,7 @@ export class TestChain {
     const count = options.validators ?? 1;
     const signers = Array.from({ length: count }, (_, at) => signerOf(`validator ${at}`));
     this.signers = signers.sort((a, b) => compareBytes(a.publicKey, b.publicKey));
+    for (const signer of this.signers) this.#keyring.set(toHex(signer.publicKey), signer);
     this.genesis = makeGenesis(this.signers, options);
     const set = makeValidatorSet(
       this.genesis.validators.map((v) => ({ publicKey: v.publicKey, owner: v.owner, weight: v.stake, reputation: 10_000 })),
@@ -292,7 +294,13 @@ export class TestChain {
 
   /** Builds a block on a parent (default: the tip) at the next view. */
   build(
-    change: { readonly parent?: Block; readonly view?: number; readonly timeMs?: number; readonly isEmpty?: boolean } = {},
+    change: {
+      readonly parent?: Block;
+      readonly view?: number;
+      readonly timeMs?: number;
+      readonly isEmpty?: boolean;
+      readonly evidence?: readonly Uint8Array[];
+    } = {},
   ): FinalizedBlock {
     const tip = this.service.tip();
     const parentHeader = change.parent?.header;
@@ -308,13 +316,13 @@ export class TestChain {
     const { block, hash } = this.service.build({
       epoch,
       view,
-      leader: view % this.signers.length,
+      leader: view % this.setOf(epoch).validators.length,
       parentHash,
       ...(parentCertificate && { parentCertificate }),
       timeMs: change.timeMs ?? (parentHeader?.timeMs ?? tip.timeMs) + 100,
       isEmpty: change.isEmpty ?? false,
-      validatorSet: this.validatorSet,
-      evidence: [],
+      validatorSet: this.setOf(epoch),
+      evidence: change.evidence ?? [],
     });
     return { block, hash, finalization: this.certify(VOTE_KIND.finalize, epoch, view, hash) };
   }
@@ -342,24 +350,37 @@ export class TestChain {
   }
 
   /** Builds and commits the next block. */
-  grow(change: { readonly isEmpty?: boolean; readonly timeMs?: number } = {}): FinalizedBlock {
+  grow(change: { readonly isEmpty?: boolean; readonly timeMs?: number; readonly evidence?: readonly Uint8Array[] } = {}): FinalizedBlock {
     const finalized = this.build(change);
     this.service.commit([finalized]);
     return finalized;
+  }
+
+  /** The set of an epoch; that of genesis for one that no committed block opened, since sets seldom change here. */
+  setOf(epoch: number): ValidatorSet {
+    return this.service.findEpoch(epoch)?.validatorSet ?? this.validatorSet;
+  }
+
+  /** A signer under whose key a validator may come into a set. */
+  addSigner(word: string): Signer {
+    const signer = signerOf(word);
+    this.#keyring.set(toHex(signer.publicKey), signer);
+    return signer;
   }
 
   /** A certificate on a block by every validator. */
   certify(kind: 1 | 3, epoch: number, view: number, blockHash: Uint8Array): Certificate {
     const proposal = { epoch, view, parentView: view - 1, blockHash };
     const message = voteSignBytes(this.genesis.hash, { kind, epoch, view, proposalId: proposalIdOf(proposal) });
-    const all = this.signers.map((_, at) => at);
+    const signers = this.setOf(epoch).validators.map(({ publicKey }) => this.#keyring.get(toHex(publicKey)) as Signer);
+    const all = signers.map((_, at) => at);
     return {
       kind,
       epoch,
       view,
       proposal,
       bitmap: makeBitmap(all, all.length),
-      signatures: this.signers.map((signer) => signer.sign(message)),
+      signatures: signers.map((signer) => signer.sign(message)),
     };
   }
 
