@@ -50,7 +50,7 @@ function slotCountsOf({ validators }: ValidatorSet): number[] {
     .sort((a, b) => (a.remainder === b.remainder ? a.index - b.index : a.remainder > b.remainder ? -1 : 1));
   for (const { index } of byRemainder.slice(0, left)) counts[index] = (counts[index] ?? 0) + 1;
   const everyone = counts.map((count) => Math.max(1, count));
-  const divisor = everyone.reduce(commonDivisorOf);
+  const divisor = everyone.reduce(divisorOf);
   return everyone.map((count) => count / divisor);
 }
 
@@ -95,6 +95,6 @@ function sumOf(counts: readonly number[]): number {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-function commonDivisorOf(a: number, b: number): number {
-  return b === 0 ? a : commonDivisorOf(b, a % b);
+function divisorOf(a: number, b: number): number {
+  return b === 0 ? a : divisorOf(b, a % b);
 }
