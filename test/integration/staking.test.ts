@@ -161,7 +161,7 @@ describe("a validator's life by command line", () => {
     });
   });
 
-  test("a proof of the validator's entry, verified offline by the portable verifier", async () => {
+  test("proof: a validator's entry, verified offline by the portable verifier", async () => {
     const genesis = parseGenesis(readFileSync(join(home, "genesis.json"), "utf8"));
     const set = genesis.ok ? genesisValidatorSet(genesis.value) : genesis;
     if (!set.ok) throw new Error("the genesis has a set");
@@ -175,7 +175,7 @@ describe("a validator's life by command line", () => {
     expect(entry.ok && entry.value).toMatchObject({ kind: "validator", stake: 600n, unbondingStake: 400n, isExiting: true });
   });
 
-  test("the chain executed again by the doctor, the same state", async () => {
+  test("doctor: the chain executed again, the same state", async () => {
     await node.stop();
     const report = await examineHome(home, { reexecutes: true, askPassphrase: () => Promise.resolve(undefined), onProgress() {} });
     expect(report.findings).toEqual([]);

@@ -93,7 +93,7 @@ describe("parameters by vote", () => {
     expect(w.votes().values).toEqual([]);
   });
 
-  test("a value voted back to that of genesis, kept no more; of two for one epoch, the last approved holds", () => {
+  test("vote: a value voted back to that of genesis, kept no more; of two for one epoch, the last approved holds", () => {
     const w = world();
     approve(w, "minimumFee", 25n);
     approve(w, "minimumFee", 30n);
@@ -113,12 +113,12 @@ describe("parameters by vote", () => {
     expect(w.code("b", propose("minimumFee", 1n))).toBe("applied");
   });
 
-  test("a set of one, its owner decides alone", () => {
+  test("vote: in a set of one, its owner decides alone", () => {
     const w = new StakingWorld({ a: 100n });
     expect(w.do("a", propose("minimumFee", 1n)).effects.at(-1)).toMatchObject({ kind: "parameterDecided", isApproved: true });
   });
 
-  test("an owner of several members, votes for all of them at once", () => {
+  test("vote: by an owner of several members, counts for all of them at once", () => {
     const w = new StakingWorld(seven);
     w.validatorSet = setOf(
       [..."abcdefg"].map((name) => ({ publicKey: boxOf(name).publicKey, owner: keyOf(name < "f" ? "a" : name), weight: 100n })),
@@ -126,7 +126,7 @@ describe("parameters by vote", () => {
     expect(w.do("a", propose("minimumFee", 1n)).effects.at(-1)).toMatchObject({ kind: "parameterDecided", isApproved: true });
   });
 
-  test("votes of members that left the set, count no more", () => {
+  test("vote: of members that left the set, counts no more", () => {
     const w = world();
     const { id } = w.do("a", propose("minimumFee", 1n));
     for (const name of ["b", "c", "d"]) w.do(name, vote(id));
