@@ -54,6 +54,10 @@ export interface Insides {
   run(): void;
   /** The process is gone, and with `isPowerCut` what no sync had reached. The disk has been told. */
   crash(isPowerCut: boolean): void;
+  /** Content of each database, by path. */
+  databaseImages(): ReadonlyMap<string, Uint8Array>;
+  /** Puts the databases back as they were, and lets go of those that are not in the image. Nothing runs. */
+  restoreDatabases(images: ReadonlyMap<string, Uint8Array>): void;
 }
 
 /** Folder of a box's data. */

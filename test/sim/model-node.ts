@@ -53,6 +53,13 @@ export class ModelNode implements Insides {
     this.#loop = undefined;
   }
 
+  /** A modelled chain is no database: it cannot be lost. */
+  databaseImages(): ReadonlyMap<string, Uint8Array> {
+    return new Map();
+  }
+
+  restoreDatabases(): void {}
+
   #files() {
     return { fs: this.#box.disk, directory: JOURNAL, entropy: this.#box.prng };
   }

@@ -11,6 +11,7 @@ import type { World, WorldParts } from "./world.ts";
 /** Real consensus over cheap chains: batches are names, held and fetched without a network. */
 export class ModelWorld implements World {
   readonly rules: ChainRules;
+  readonly weightUnit = 1n;
   readonly #parts: WorldParts;
   readonly #chains: ChainModel[] = [];
   #batchCount = 0;

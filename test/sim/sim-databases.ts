@@ -33,6 +33,20 @@ export class SimDatabases {
     return this.#files.get(path);
   }
 
+  /** Content of each, by path. */
+  images(): ReadonlyMap<string, Uint8Array> {
+    return new Map([...this.#files].map(([path, file]) => [path, file.image()]));
+  }
+
+  /** Puts back what an image holds and lets go of the rest; the files that stand for them are the disk's. */
+  restore(images: ReadonlyMap<string, Uint8Array>): void {
+    for (const [path, file] of [...this.#files]) {
+      const image = images.get(path);
+      if (image) file.restore(image);
+      else this.#files.delete(path);
+    }
+  }
+
   /** The process is gone, and with `isPowerCut` what no sync had reached. */
   crash(isPowerCut: boolean): void {
     for (const file of this.#files.values()) file.crash(isPowerCut);

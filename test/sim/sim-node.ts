@@ -1,3 +1,4 @@
+import { isChainDamaged } from "../../src/blocks/index.ts";
 import type { ConsensusLoop, CoreStatus, FinalizedBlock, Message, Notice, PeerId, TimerProfile } from "../../src/consensus/index.ts";
 import type { Signer } from "../../src/crypto/index.ts";
 import { Prng, type Timers, toHex } from "../../src/kernel/index.ts";
@@ -31,6 +32,9 @@ export type NodeSurroundings = {
   readonly validators: () => readonly PeerId[];
 };
 
+/** What a home holds: files by path, and the content of databases by path. */
+export type HomeImage = { readonly files: ReadonlyMap<string, Uint8Array>; readonly databases: ReadonlyMap<string, Uint8Array> };
+
 /** One box: a node, or as much of it as its insides are, over a simulated disk, clock and network. */
 export class SimNode {
   readonly name: string;
@@ -62,6 +66,8 @@ export class SimNode {
   hasLyingDisk = false;
   /** Journals lost or put back so far. */
   journalLosses = 0;
+  /** Times that its whole home went back in time, or was lost. */
+  homeLosses = 0;
   /** Whether something happened to it that the oracle has not looked at. */
   isTouched = false;
   /** Lives begun. */
@@ -147,7 +153,8 @@ export class SimNode {
 
   /** Whether an error that ended the process was asked for. */
   isPlanned(error: unknown): boolean {
-    return error instanceof SimulatedCrash || (this.hasDiskTrouble && (isStorageError(error) || error instanceof StartRefused));
+    const isOfDisk = isStorageError(error) || isChainDamaged(error) || error instanceof StartRefused;
+    return error instanceof SimulatedCrash || (isOfDisk && (this.hasDiskTrouble || this.hasLyingDisk));
   }
 
   /** The process dies; with `isPowerCut` un-synced writes meet their fate. */
@@ -174,6 +181,30 @@ export class SimNode {
     this.disk.restore(image, JOURNAL);
     this.hasRolledBack = true;
     this.journalLosses++;
+  }
+
+  /** Everything that lies on its disk durably; put back by `restoreHome`. */
+  homeImage(): HomeImage {
+    return { files: this.disk.image(), databases: this.insides.databaseImages() };
+  }
+
+  /** Puts the whole home back as it was, while nothing runs: what restoring a backup does. */
+  restoreHome({ files, databases }: HomeImage): void {
+    this.disk.restore(files, HOME);
+    this.insides.restoreDatabases(databases);
+    this.hasRolledBack = true;
+    this.journalLosses++;
+    this.homeLosses++;
+  }
+
+  /** The operator puts in a new disk: the key is there, nothing else is. */
+  replaceDisk(): void {
+    this.disk.wipe(HOME);
+    this.disk.makeDirectory(HOME);
+    this.disk.syncDirectory("/");
+    this.insides.restoreDatabases(new Map());
+    this.journalLosses++;
+    this.homeLosses++;
   }
 
   #lifeParts(isAlive: () => boolean, fail: (error: unknown) => void): LifeParts {

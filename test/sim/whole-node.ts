@@ -66,6 +66,14 @@ export class WholeNode implements Insides {
     this.#databases.crash(isPowerCut);
   }
 
+  databaseImages(): ReadonlyMap<string, Uint8Array> {
+    return this.#databases.images();
+  }
+
+  restoreDatabases(images: ReadonlyMap<string, Uint8Array>): void {
+    this.#databases.restore(images);
+  }
+
   #platformOf({ timers, network }: LifeParts): Platform {
     const { disk, host, keys, prng } = this.#box;
     return {

@@ -2,6 +2,7 @@ import type { Signer } from "../../src/crypto/index.ts";
 import { present, toHex } from "../../src/kernel/index.ts";
 import type { Genesis, ValidatorSet } from "../../src/protocol/index.ts";
 import { genesisValidatorSet } from "../../src/protocol/index.ts";
+import { WEIGHT_UNIT } from "./genesis.ts";
 import type { BoxParts, Insides } from "./insides.ts";
 import type { SimKeys } from "./keys.ts";
 import { type Door, Load } from "./load.ts";
@@ -16,6 +17,7 @@ import type { World, WorldParts } from "./world.ts";
 /** Whole nodes: real transactions of real accounts through admission, batches, blocks, state and events. */
 export class WholeWorld implements World {
   readonly rules: ChainRules;
+  readonly weightUnit = WEIGHT_UNIT;
   readonly genesis: Genesis;
   readonly load: Load;
   readonly #parts: WorldParts;

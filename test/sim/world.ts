@@ -16,6 +16,8 @@ export type WorldParts = {
 /** The kind of chain that runs in a cluster's boxes, and what people who use it do. */
 export interface World {
   readonly rules: ChainRules;
+  /** Weight in the sets that a unit of `ClusterOptions.weights` stands for. */
+  readonly weightUnit: bigint;
   /** What runs in a box; called once a box, in order. */
   insidesOf(index: number, box: BoxParts): Insides;
   /** Hands something to execute to these boxes; gives its id. */

@@ -6,6 +6,7 @@ import type { Judge, Rules } from "./judge.ts";
 type Progress = {
   readonly life: number;
   readonly losses: number;
+  readonly homeLosses: number;
   readonly floor: Round;
   readonly view: Round;
   readonly height: number;
@@ -43,6 +44,7 @@ export class ProgressCheck {
     const now: Progress = {
       life: node.startCount,
       losses: node.journalLosses,
+      homeLosses: node.homeLosses,
       floor: status.floor,
       view: { epoch: status.epoch, view: status.view },
       height: status.height,
@@ -52,7 +54,7 @@ export class ProgressCheck {
     this.#progress.set(node, now);
     if (!before) return;
     const back = (what: string): void => this.#judge.find("S9", `${node.name}: ${what} moved back`);
-    if (now.height < before.height) back("the height");
+    if (now.height < before.height && now.homeLosses === before.homeLosses) back("the height");
     const isOneLife = now.life === before.life;
     if (isOneLife && compareRounds(now.floor, before.floor) < 0) back("the floor");
     if (isOneLife && compareRounds(now.view, before.view) < 0) back("the view");
