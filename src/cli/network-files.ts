@@ -33,6 +33,8 @@ export type NetworkFiles = {
   readonly genesisPath: string;
   readonly genesisHash: Uint8Array;
   readonly homes: readonly string[];
+  /** Public keys of the validators, in hex, in the order of the homes. */
+  readonly keys: readonly string[];
   readonly accounts: readonly { readonly name: string; readonly address: string; readonly key: string }[];
 };
 
@@ -42,8 +44,8 @@ export type NetworkPlan = {
   readonly chainName: string;
   readonly validators: number;
   readonly timeMs: number;
-  /** Settings for every node.toml, by dotted key. */
-  readonly settings: Readonly<Record<string, string>>;
+  /** Settings for the node.toml of each home, by dotted key; `keys` are all validators' public keys in hex, in the order of the homes. */
+  readonly settingsOf: (index: number, keys: readonly string[]) => Readonly<Record<string, string>>;
 };
 
 type Box = { readonly name: string; readonly home: string; readonly validator: Signer; readonly owner: Signer };
@@ -62,9 +64,11 @@ export async function createNetwork(plan: NetworkPlan, entropy: Entropy): Promis
   const text = formatGenesis(document);
   const genesisPath = join(directory, HOME.genesis);
   writeNew(genesisPath, text);
-  for (const box of boxes) {
+  const keys = boxes.map(({ validator }) => toHex(validator.publicKey));
+  for (const [index, box] of boxes.entries()) {
     writeNew(join(box.home, HOME.genesis), text);
-    writeNew(join(box.home, HOME.configuration), renderNodeToml({ "keys.passphraseFile": HOME.passphrase, ...plan.settings }));
+    const settings = { "keys.passphraseFile": HOME.passphrase, ...plan.settingsOf(index, keys) };
+    writeNew(join(box.home, HOME.configuration), renderNodeToml(settings));
     createHomeJournal(box.home, box.validator.publicKey);
   }
   const homes = boxes.map((box) => box.home);
@@ -73,6 +77,7 @@ export async function createNetwork(plan: NetworkPlan, entropy: Entropy): Promis
     genesisPath,
     genesisHash: genesisHashOf(document),
     homes,
+    keys,
     accounts: accounts.filter((a) => a.name !== TRAFFIC_ACCOUNT),
   };
 }
@@ -127,4 +132,10 @@ function signAll(document: GenesisDocument, boxes: readonly Box[]): GenesisDocum
   const message = genesisSignBytes(genesisHashOf(document));
   const signatures = boxes.map(({ validator }) => ({ publicKey: toHex(validator.publicKey), signature: toHex(validator.sign(message)) }));
   return { ...document, signatures };
+}
+
+/** Settings by which the nodes of one machine find each other: node i listens on loopback at `ports[i]` and dials the others. */
+export function meshSettings(index: number, keys: readonly string[], ports: readonly number[]): Readonly<Record<string, string>> {
+  const peers = keys.flatMap((key, other) => (other === index ? [] : [`${key}@127.0.0.1:${ports[other]}`]));
+  return { "network.listen": `127.0.0.1:${ports[index]}`, ...(peers.length > 0 && { "network.peers": peers.join(",") }) };
 }

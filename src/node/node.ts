@@ -7,6 +7,7 @@ import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
 import { announceRunningNode, HOME, withdrawRunningNode } from "./home.ts";
 import { closeContexts, runContexts, tellStop } from "./lifetime.ts";
+import { NodeNetworking } from "./networking.ts";
 import { nodeMetrics } from "./node-metrics.ts";
 import { systemPlatform } from "./platform.ts";
 import { systemClock, systemTimers } from "./ports.ts";
@@ -37,7 +38,8 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
   const files = openFiles(setup, systemPlatform, log);
   const replay = files.journal.replay();
   if (replay.kind === "lost") log.error("journal.lost", { file: join(setup.home, HOME.journal), loss: replay.loss, detail: replay.detail });
-  const contexts = openOrClose(setup, files, log, failure.resolve);
+  const networking = NodeNetworking.isWanted(setup) ? new NodeNetworking(setup, systemPlatform, log) : undefined;
+  const contexts = openOrClose(setup, files, networking, log, failure.resolve);
   const lag = new EventLoopLag(systemClock, systemTimers);
   const watch = new Watch(setup, contexts, lag, log);
   const gateway = listen(setup, contexts, lag, startedAtMs, log, failure.resolve);
@@ -46,6 +48,13 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
     throw new StartRefused(gateway.error.detail);
   }
   runContexts(contexts);
+  try {
+    await networking?.start(contexts);
+  } catch (error) {
+    await gateway.value.stop();
+    await closeContexts(contexts, files);
+    throw error;
+  }
   lag.start();
   watch.start();
   announceRunningNode(setup.home, { pid: process.pid, http: gateway.value.url });
@@ -54,6 +63,7 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
   const stop = async (): Promise<void> => {
     withdrawRunningNode(setup.home);
     await gateway.value.stop();
+    await networking?.stop();
     watch.stop();
     lag.stop();
     tellStop(contexts);
@@ -63,9 +73,16 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
   return { http: gateway.value.url, failed: failure.promise, stop };
 }
 
-function openOrClose(setup: NodeSetup, files: NodeFiles, log: Log, fail: (error: unknown) => void): Contexts {
+function openOrClose(
+  setup: NodeSetup,
+  files: NodeFiles,
+  networking: NodeNetworking | undefined,
+  log: Log,
+  fail: (error: unknown) => void,
+): Contexts {
+  const platform = networking ? { ...systemPlatform, network: networking.outward } : systemPlatform;
   try {
-    return named(setup.home, () => openContexts(setup, files, systemPlatform, log, fail));
+    return named(setup.home, () => openContexts(setup, files, platform, log, fail, (notice) => networking?.onNotice(notice)));
   } catch (error) {
     closeFiles(files);
     throw error;

@@ -49,12 +49,6 @@ export async function openSetup(
   const { genesis, genesisText } = readGenesisOf(home);
   const set = genesisValidatorSet(genesis);
   if (!set.ok) throw new StartRefused(`${join(home, HOME.genesis)}: its validators form no set (${set.error})`);
-  if (set.value.validators.length > 1) {
-    throw new StartRefused(
-      `${join(home, HOME.genesis)}: names ${set.value.validators.length} validators, and this version has no network between them: it would wait for ever. ` +
-        "Start a genesis with one validator",
-    );
-  }
   const passphrase = await passphraseOf(home, configuration, askPassphrase);
   const source =
     configuration.keys.passphraseFile === ""
@@ -62,10 +56,12 @@ export async function openSetup(
       : `the passphrase in ${join(home, configuration.keys.passphraseFile)}`;
   const validator = await unlock(home, HOME.validatorKey, "validator", passphrase, source);
   const identity = await unlock(home, HOME.identityKey, "identity", passphrase, source);
-  if (findValidatorIndex(set.value, validator.publicKey) === undefined) {
+  const isAlone = set.value.validators.length === 1 && configuration.network.peers.length === 0;
+  if (isAlone && findValidatorIndex(set.value, validator.publicKey) === undefined) {
     throw new StartRefused(
       `${join(home, HOME.validatorKey)}: the key ${toHex(validator.publicKey)} is not among the validators of ${join(home, HOME.genesis)}; ` +
-        "use the home that the genesis was made with, or add the key to a new genesis with `bizra genesis add-validator`",
+        "use the home that the genesis was made with, add the key to a new genesis with `bizra genesis add-validator`, or name peers " +
+        "(network.peers) to follow the chain as an observer",
     );
   }
   const nodeId = configuration.node.id || toHex(identity.publicKey.subarray(0, 8));

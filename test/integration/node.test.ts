@@ -25,7 +25,7 @@ async function makeHome() {
     chainName: "unit",
     validators: 1,
     timeMs: 1_790_000_000_000,
-    settings: { "http.listen": "127.0.0.1:0" },
+    settingsOf: () => ({ "http.listen": "127.0.0.1:0" }),
   };
   const files = await createNetwork(plan, { bytes: (count) => random.bytes(count) });
   return { files, home: files.homes[0] as string };

@@ -30,7 +30,7 @@ let running: string;
 
 beforeAll(async () => {
   const plan = { directory: join(folder, "net"), chainName: "staking", validators: 1, timeMs: 1_790_000_000_000 };
-  const files = await createNetwork({ ...plan, settings: { "http.listen": "127.0.0.1:0" } }, entropy);
+  const files = await createNetwork({ ...plan, settingsOf: () => ({ "http.listen": "127.0.0.1:0" }) }, entropy);
   home = present(files.homes[0], "a network of one has a home");
   alice = present(files.accounts[0], "a demo network has accounts").key;
   genesisHash = files.genesisHash;

@@ -2,7 +2,12 @@ import { toHex } from "../../kernel/index.ts";
 import { systemClock, systemEntropy } from "../../node/index.ts";
 import { LIMITS } from "../../protocol/index.ts";
 import { type Command, parseCount, required } from "../command.ts";
-import { createNetwork } from "../network-files.ts";
+import { createNetwork, meshSettings } from "../network-files.ts";
+
+/** Where the first node listens for the others by default. */
+const FIRST_PORT = 8646;
+/** The last port at which the last of the largest set still has one. */
+const FIRST_PORT_MAX = 65_535 - LIMITS.validatorsMax;
 
 /** `bizra testnet`: N homes with one genesis, ready for `bizra node --home`. */
 export const testnet: Command = {
@@ -11,22 +16,28 @@ export const testnet: Command = {
   flags: {
     validators: { kind: "text", value: "N", doc: "How many validators (default 4)." },
     out: { kind: "text", value: "DIR", doc: "Where to write them; the files must not exist." },
+    port: {
+      kind: "text",
+      value: "PORT",
+      doc: `Where the first node listens for the others, on loopback; the next ones follow (default ${FIRST_PORT}).`,
+    },
     chain: { kind: "text", value: "NAME", doc: "Chain name (default testnet)." },
   },
   async run(input, terminal) {
+    const validators = parseCount(input.flag("validators") ?? "4", "--validators", 1, LIMITS.validatorsMax);
+    const firstPort = parseCount(input.flag("port") ?? String(FIRST_PORT), "--port", 1, FIRST_PORT_MAX);
+    const ports = Array.from({ length: validators }, (_, at) => firstPort + at);
     const files = await createNetwork(
       {
         directory: required(input, "out"),
         chainName: input.flag("chain") ?? "testnet",
-        validators: parseCount(input.flag("validators") ?? "4", "--validators", 1, LIMITS.validatorsMax),
+        validators,
         timeMs: systemClock.nowMs(),
-        settings: { "http.listen": "127.0.0.1:0" },
+        settingsOf: (index, keys) => ({ "http.listen": "127.0.0.1:0", ...meshSettings(index, keys, ports) }),
       },
       systemEntropy,
     );
     const hash = toHex(files.genesisHash);
-    if (files.homes.length > 1)
-      terminal.note("This version has no network between validators: nodes of a genesis with several refuse to start.");
     terminal.result({ genesis: files.genesisPath, hash, homes: files.homes, accounts: files.accounts }, () =>
       [
         `Genesis ${files.genesisPath} (${hash})`,

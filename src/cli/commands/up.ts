@@ -1,38 +1,37 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { localSigner, parsePkcs8Pem } from "../../crypto/index.ts";
+import { parseKeyFile } from "../../identity/index.ts";
 import { toHex } from "../../kernel/index.ts";
 import { HOME, systemClock, systemEntropy, systemTimers } from "../../node/index.ts";
 import { formatAddress, LIMITS, networkIdOf } from "../../protocol/index.ts";
 import { acquireHomeLock, isStorageError } from "../../storage/index.ts";
 import { NodeClient, textOf } from "../client.ts";
 import { type Command, CommandFailure, parseCount } from "../command.ts";
-import { createNetwork, type NetworkFiles, TRAFFIC_ACCOUNT } from "../network-files.ts";
+import { createNetwork, meshSettings, type NetworkFiles, TRAFFIC_ACCOUNT } from "../network-files.ts";
 import { untilSignal } from "../signals.ts";
 import type { Terminal } from "../terminal.ts";
 import { ChildNode, type ReadyNode } from "../up/child-node.ts";
 import { runDemoTraffic } from "../up/demo-traffic.ts";
-import { loopbackAddress } from "../up/free-port.ts";
+import { freePorts, loopbackAddress } from "../up/free-port.ts";
 import { readGenesis } from "./genesis.ts";
 
+/** Where the first node answers HTTP and where it listens for the others, when those ports are free. */
 const FIRST_PORT = 8645;
+const FIRST_NETWORK_PORT = 8745;
 
 /** `bizra up`: the whole system on this machine. */
 export const up: Command = {
   name: "up",
   summary: "Runs a network on this machine: validators as child processes, restarted when they die, until Ctrl-C.",
   flags: {
-    validators: { kind: "text", value: "N", doc: "How many validators (default 1)." },
+    validators: { kind: "text", value: "N", doc: "How many validators (default 4)." },
     dir: { kind: "text", value: "DIR", doc: "Where its data lives (default .bizra)." },
     fresh: { kind: "presence", doc: "Begins anew: removes the network of an earlier run first." },
   },
   async run(input, terminal) {
     const directory = resolve(input.flag("dir") ?? ".bizra", "network");
-    const validators = parseCount(input.flag("validators") ?? "1", "--validators", 1, LIMITS.validatorsMax);
-    if (validators > 1)
-      throw new CommandFailure(
-        "expected --validators 1: this version runs a single validator; networks of several come with the peer-to-peer layer",
-      );
+    const validators = parseCount(input.flag("validators") ?? "4", "--validators", 1, LIMITS.validatorsMax);
     const lock = lockDirectory(dirname(directory));
     if (input.has("fresh")) rmSync(directory, { recursive: true, force: true });
     const files = existsSync(join(directory, HOME.genesis)) ? findNetwork(directory, validators) : await makeNetwork(directory, validators);
@@ -64,7 +63,7 @@ async function makeNetwork(directory: string, validators: number): Promise<Netwo
     chainName: "demo",
     validators,
     timeMs: systemClock.nowMs(),
-    settings: { "http.listen": "127.0.0.1:0" },
+    settingsOf: () => ({ "http.listen": "127.0.0.1:0" }),
   };
   await createNetwork(plan, systemEntropy);
   renameSync(beside, directory);
@@ -73,7 +72,9 @@ async function makeNetwork(directory: string, validators: number): Promise<Netwo
 
 /** The network of an earlier run. */
 function findNetwork(directory: string, validators: number): NetworkFiles {
-  const homes = readdirSync(directory).filter((name) => /^node[0-9]+$/.test(name));
+  const homes = readdirSync(directory)
+    .filter((name) => /^node[0-9]+$/.test(name))
+    .sort((a, b) => Number(a.slice(4)) - Number(b.slice(4)));
   if (homes.length !== validators) {
     throw new CommandFailure(
       `expected ${validators} validators, but ${directory} holds a network of ${homes.length}; run with --validators ${homes.length}, or with --fresh to begin anew`,
@@ -91,9 +92,17 @@ function findNetwork(directory: string, validators: number): NetworkFiles {
     directory,
     genesisPath,
     genesisHash: readGenesis(genesisPath).hash,
-    homes: homes.sort().map((name) => join(directory, name)),
+    homes: homes.map((name) => join(directory, name)),
+    keys: homes.map((name) => keyOf(join(directory, name, HOME.validatorKey))),
     accounts,
   };
+}
+
+/** The public key in a home's key file, in hex. */
+function keyOf(path: string): string {
+  const file = parseKeyFile(readFileSync(path, "utf8"));
+  if (!file.ok) throw new CommandFailure(`expected a key file at ${path}, got a damaged one; run with --fresh to begin anew`);
+  return toHex(file.value.publicKey);
 }
 
 /** Runs the children until a signal; prints where everything answers, again on change. */
@@ -109,12 +118,19 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
     }
     await announce(files, ready, terminal);
   };
+  const ports = freePorts(FIRST_NETWORK_PORT, files.homes.length);
   const children = files.homes.map((home, i) => {
     const onTrouble = (sentence: string): void => {
       ready.delete(home);
       terminal.note(`bizra up: ${sentence}`);
     };
-    return new ChildNode(home, loopbackAddress(FIRST_PORT + i), { timers: systemTimers, onReady: (node) => void onReady(node), onTrouble });
+    const mesh = meshSettings(i, files.keys, ports);
+    const flags = Object.entries(mesh).flatMap(([key, value]) => [`--${key.replace(".", "-")}`, value]);
+    return new ChildNode(home, loopbackAddress(FIRST_PORT + i), flags, {
+      timers: systemTimers,
+      onReady: (node) => void onReady(node),
+      onTrouble,
+    });
   });
   for (const child of children) void child.start();
   await untilSignal();

@@ -29,6 +29,7 @@ export type ChildPorts = {
 export class ChildNode {
   readonly #home: string;
   readonly #ports: ChildPorts;
+  readonly #flags: readonly string[];
   #listen: string;
   #process: Bun.Subprocess | undefined;
   #cancelTimer: CancelTimer = () => {};
@@ -36,15 +37,20 @@ export class ChildNode {
   #backOffMs: number = BACK_OFF_MS.first;
   #hasBeenReady = false;
 
-  constructor(home: string, listen: string, ports: ChildPorts) {
+  /**
+   * @param listen address of its HTTP interface, port 0 for any free one
+   * @param flags further words of its command line
+   */
+  constructor(home: string, listen: string, flags: readonly string[], ports: ChildPorts) {
     this.#home = home;
+    this.#flags = flags;
     this.#listen = listen;
     this.#ports = ports;
   }
 
   /** Starts the child. */
   start(): void {
-    const words = [...programWords(), "node", "--home", this.#home, "--http-listen", this.#listen, "--exit-with-parent"];
+    const words = [...programWords(), "node", "--home", this.#home, "--http-listen", this.#listen, ...this.#flags, "--exit-with-parent"];
     const log = openLog(join(this.#home, "node.log"));
     const child = Bun.spawn(words, {
       stdin: "pipe",

@@ -14,3 +14,15 @@ function isFree(port: number): boolean {
 export function loopbackAddress(wantedPort: number): string {
   return `127.0.0.1:${isFree(wantedPort) ? wantedPort : 0}`;
 }
+
+/** A free port of loopback for each place: the wanted one and those after it where they are free, else what the system picks. */
+export function freePorts(wantedFirst: number, count: number): readonly number[] {
+  return Array.from({ length: count }, (_, at) => (isFree(wantedFirst + at) ? wantedFirst + at : pickPort()));
+}
+
+function pickPort(): number {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}

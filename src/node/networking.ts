@@ -1,0 +1,182 @@
+import { buildReceiptProof } from "../blocks/index.ts";
+import type { Notice } from "../consensus/index.ts";
+import { bytesEqual, CborWriter, type Log } from "../kernel/index.ts";
+import { encodeDisseminationMessage, type PeerFault } from "../mempool/index.ts";
+import { type Misconduct, Network, NetworkStartFailed, type PeerAddress, parsePeerAddress, type Tip } from "../network/index.ts";
+import { encodeBlock, encodeCertificate, encodeProofBundle } from "../protocol/index.ts";
+import type { Contexts } from "./contexts.ts";
+import type { NodeNetwork } from "./peers.ts";
+import type { Platform } from "./platform.ts";
+import type { NodeSetup } from "./setup.ts";
+import { StartRefused } from "./start-refused.ts";
+import { VERSION } from "./version.ts";
+
+/** What a peer's fault in dissemination is to its standing. Slowness is none of its lies. */
+const BATCH_MISCONDUCT = {
+  flood: "outOfTurn",
+  unsolicited: "outOfTurn",
+  withheld: undefined,
+  malformed: "garbage",
+  tooLarge: "oversized",
+  wrongDigest: "badBatch",
+  badSignature: "badBatch",
+  faulty: "badBatch",
+} as const satisfies Record<PeerFault, Misconduct | undefined>;
+
+/**
+ * The network of a node, between the contexts that speak through it and the peers that it hears. It is made before the
+ * contexts and told of them afterwards; until then nothing is heard, for it starts last.
+ */
+export class NodeNetworking {
+  /** The way out, for the contexts. */
+  readonly outward: NodeNetwork;
+  readonly #setup: NodeSetup;
+  readonly #network: Network;
+  #contexts: Contexts | undefined;
+  #epoch = -1;
+
+  constructor(setup: NodeSetup, platform: Platform, log: Log) {
+    this.#setup = setup;
+    const { network: settings } = setup.configuration;
+    this.#network = new Network(
+      {
+        identity: { kind: "validator", signer: setup.validator },
+        chainId: setup.genesis.hash,
+        listen: settings.listen,
+        peers: settings.peers.map(addressOf),
+        allow: settings.allow,
+        observersMax: settings.observersMax,
+        software: `bizra/${VERSION.version}`,
+        times: { pingMs: settings.pingMs },
+      },
+      {
+        clock: platform.clock,
+        timers: platform.timers,
+        entropy: platform.entropy,
+        log,
+        isValidator: (key) => this.#isMember(key),
+        ownTip: () => this.#ownTip(),
+        tips: {
+          chainId: setup.genesis.hash,
+          findEpochSet: (epoch) => this.#contexts?.blocks.findEpoch(epoch)?.validatorSet,
+          isFinalHere: (height, hash) => {
+            const found = this.#contexts?.blocks.reader.find(height);
+            return found !== undefined && bytesEqual(found.hash, hash);
+          },
+          verify: platform.suite.verify,
+        },
+        answers: {
+          findProof: (id) => this.#findProof(id),
+          findFinalBlock: (height) => this.#findFinalBlock(height),
+        },
+        onPeerUp: (peer) => this.#contexts?.peers.onPeerUp(peer),
+        onPeerDown: (peer) => this.#contexts?.peers.onPeerDown(peer),
+        onMessage: (from, message) => this.#contexts?.peers.onMessage(from, message),
+        onBatchMessage: (from, payload) => this.#contexts?.peers.onBatchMessage(from, payload),
+        onBatchRoom: (peer) => this.#contexts?.peers.onBatchRoom(peer),
+      },
+    );
+    const consensus = this.#network.consensusPort(() => {});
+    this.outward = {
+      broadcast: consensus.broadcast,
+      send: consensus.send,
+      sendBatchMessage: (peer, message) =>
+        this.#network.sendBatchMessage(peer, encodeDisseminationMessage(message), message.kind === "batch" ? "bulk" : "urgent"),
+      onBatchFault: (peer, fault) => {
+        const misconduct = BATCH_MISCONDUCT[fault];
+        if (misconduct) this.#network.report(peer, misconduct);
+      },
+    };
+  }
+
+  /** Whether a home has anyone to talk to: a chain of several validators, or peers that are named. */
+  static isWanted({ validatorSet, configuration }: NodeSetup): boolean {
+    return validatorSet.validators.length > 1 || configuration.network.peers.length > 0;
+  }
+
+  /** Hears what consensus refuses, which costs the peer its standing. */
+  onNotice(notice: Notice): void {
+    if (notice.kind === "refused") this.#network.report(notice.from, notice.code);
+  }
+
+  /**
+   * Listens and dials. The contexts hear of peers from here on.
+   *
+   * @throws StartRefused when the address cannot be listened on
+   */
+  async start(contexts: Contexts): Promise<void> {
+    this.#contexts = contexts;
+    contexts.blocks.subscribe(() => this.#onBlock());
+    try {
+      await this.#network.start();
+    } catch (error) {
+      if (!(error instanceof NetworkStartFailed)) throw error;
+      throw new StartRefused(`${error.message}; stop what uses it, or change network.listen in node.toml`);
+    }
+  }
+
+  /** Closes every connection. */
+  stop(): Promise<void> {
+    return this.#network.stop();
+  }
+
+  /** Multiaddrs that this node listens on. */
+  get addresses(): readonly string[] {
+    return this.#network.addresses;
+  }
+
+  /** Peers that are connected, and configured ones that are not, with the reason. */
+  peers(): { readonly connected: ReturnType<Network["peers"]>; readonly absent: ReturnType<Network["absentPeers"]> } {
+    return { connected: this.#network.peers(), absent: this.#network.absentPeers() };
+  }
+
+  /** Counters by kind of message. */
+  get traffic(): Network["traffic"] {
+    return this.#network.traffic;
+  }
+
+  #onBlock(): void {
+    const { epoch } = this.#running().blocks.reader.currentEpoch();
+    if (epoch !== this.#epoch) this.#network.onValidatorsChanged();
+    this.#epoch = epoch;
+    this.#network.onTipChanged();
+  }
+
+  /** Members of the running epoch and of the one before, whose last votes and batches are still on their way. */
+  #isMember(key: Uint8Array): boolean {
+    const contexts = this.#contexts;
+    const running = contexts?.blocks.reader.currentEpoch();
+    const before = running && running.epoch > 0 ? contexts?.blocks.findEpoch(running.epoch - 1) : undefined;
+    const sets = running ? [running.validatorSet, before?.validatorSet] : [this.#setup.validatorSet];
+    return sets.some((set) => set?.validators.some(({ publicKey }) => bytesEqual(publicKey, key)) === true);
+  }
+
+  #ownTip(): Tip | undefined {
+    const { height, finalization } = this.#running().blocks.tip();
+    const header = this.#running().blocks.reader.find(height)?.block.header;
+    return header && finalization && { header, finalization };
+  }
+
+  #findProof(id: Uint8Array): Uint8Array | undefined {
+    const { blocks } = this.#running();
+    const bundle = buildReceiptProof(blocks.reader, blocks.queries, id);
+    return bundle && encodeProofBundle(bundle);
+  }
+
+  #findFinalBlock(height: number): Uint8Array | undefined {
+    const found = this.#running().blocks.findFinalized(height);
+    if (!found) return undefined;
+    return new CborWriter(4_096).array(2).raw(encodeBlock(found.block)).raw(encodeCertificate(found.finalization)).finish();
+  }
+
+  #running(): Contexts {
+    if (!this.#contexts) throw new StartRefused("the network is asked before the node runs");
+    return this.#contexts;
+  }
+}
+
+function addressOf(text: string): PeerAddress {
+  const address = parsePeerAddress(text);
+  if (!address.ok) throw new StartRefused(`network.peers: ${address.error}; correct it in node.toml`);
+  return address.value;
+}
