@@ -29,7 +29,7 @@ export function unbondingPoolOf({ unbondingStake, unbondingShares }: ValidatorEn
 }
 
 /** A validator with other pools. */
-export function withPools(entry: ValidatorEntry, stake: Pool, unbonding: Pool): ValidatorEntry {
+function withPools(entry: ValidatorEntry, stake: Pool, unbonding: Pool): ValidatorEntry {
   const pools = { stake: stake.units, shares: stake.shares, unbondingStake: unbonding.units, unbondingShares: unbonding.shares };
   return { ...entry, ...pools };
 }
