@@ -17,7 +17,7 @@ import { REDIAL_TIMES, Redial } from "./redial.ts";
 import { askOnStream, type OUTSIDE_PROTOCOLS, type RequestFault } from "./requests.ts";
 import { type Misconduct, Standing } from "./standing.ts";
 import { absentPeers, statusOf } from "./status.ts";
-import { encodeTip } from "./tip.ts";
+import { encodeTip, isOwnFinalization } from "./tip.ts";
 import { Traffic } from "./traffic.ts";
 import { makeTransport } from "./transport.ts";
 import type { AbsentPeer, NetworkOptions, NetworkPorts, PeerStatus } from "./types.ts";
@@ -283,15 +283,21 @@ export class Network {
 
   #ownHello(): Hello {
     const { chainId, software, versions } = this.#options;
-    const tip = this.#ports.ownTip();
+    const tip = this.#encodedTip();
     return {
       versions: versions ?? PROTOCOL_VERSIONS,
       chainId,
       instance: this.#instance,
       ...(this.#binding ? { binding: this.#binding } : {}),
-      ...(tip ? { tip: encodeTip(tip) } : {}),
+      ...(tip ? { tip } : {}),
       software,
     };
+  }
+
+  /** Our tip, unless it is a block that a later one made final: that would be a height without proof, which others ban. */
+  #encodedTip(): Uint8Array | undefined {
+    const tip = this.#ports.ownTip();
+    return tip && isOwnFinalization(tip) ? encodeTip(tip) : undefined;
   }
 
   #isValidatorId(id: PeerId): boolean {
@@ -304,11 +310,8 @@ export class Network {
     this.#cancelTip = undefined;
     if (!this.#isTipNew) return;
     this.#isTipNew = false;
-    const tip = this.#ports.ownTip();
-    if (tip) {
-      const encoded = encodeTip(tip);
-      for (const peer of this.#table.peers) peer.link.sendTip(encoded);
-    }
+    const tip = this.#encodedTip();
+    if (tip) for (const peer of this.#table.peers) peer.link.sendTip(tip);
     this.#cancelTip = this.#ports.timers.after(TIP_INTERVAL_MS, () => this.#tellTip());
   }
 }

@@ -27,7 +27,7 @@ export type ReceptionParts = {
 
 /** Tips of one peer are judged at most so often; more often costs us verifications and is ignored. */
 const TIP_JUDGED_MS = 1_000;
-/** What an observer may say to consensus; the rest is for validators (R0). */
+/** What any observer may say to consensus; the rest is for validators (R0) and for who was named here. */
 const OBSERVER_KINDS: ReadonlySet<Message["kind"]> = new Set(["fetch", "hello"]);
 
 /** Decides what becomes of what links tell: who is let in, who is up, what is passed on, who loses standing. */
@@ -63,17 +63,17 @@ export class Reception implements LinkEvents {
     const { greeted } = link;
     assert(greeted !== undefined, "a link that is up was greeted");
     const id = toHex(greeted.key);
+    const address = this.#dialled.get(link);
+    if (address) redial.onConnected(address.text, id);
+    redial.onPeerUp(id);
     const isValidator = greeted.isBound && ports.isValidator(greeted.key);
-    if (isValidator) link.grantValidator();
+    if (isValidator || this.#isNamed(id)) link.grantValidator();
     const peer: Peer = { id, link, isValidator, provenHeight: undefined, isBeyondUs: false, tipJudgedAtMs: Number.NEGATIVE_INFINITY };
     const before = table.raise(peer);
     if (before) {
       ports.onPeerDown(id);
       before.link.refuse("duplicate");
     }
-    const address = this.#dialled.get(link);
-    if (address) redial.onConnected(address.text, id);
-    redial.onPeerUp(id);
     onPlan();
     ports.log.info("peer.up", { peer: id.slice(0, 16), isValidator, direction: link.connection.direction, version: greeted.version });
     ports.onPeerUp(id);
@@ -95,7 +95,7 @@ export class Reception implements LinkEvents {
       return link.close(`${message.error} message`);
     }
     traffic.count("received", `${lane}/${message.value.kind}`, payload.length);
-    if (peer.isValidator || OBSERVER_KINDS.has(message.value.kind)) ports.onMessage(peer.id, message.value);
+    if (peer.isValidator || OBSERVER_KINDS.has(message.value.kind) || this.#isNamed(peer.id)) ports.onMessage(peer.id, message.value);
   };
 
   /** @see LinkEvents.onTip */
@@ -158,9 +158,17 @@ export class Reception implements LinkEvents {
     if (expected !== undefined && expected !== id) return "unexpectedKey";
     if (standing.banLeftMs(id, ports.clock.monotonicMs()) > 0) return "banned";
     if (table.isRedundant(link, id)) return "duplicate";
-    const isWanted = (isBound && ports.isValidator(key)) || options.allow.includes(id) || expected === id;
-    if (isWanted || table.find(id)) return undefined;
+    if ((isBound && ports.isValidator(key)) || this.#dialled.has(link) || this.#isNamed(id) || table.find(id)) return undefined;
     return table.observerCount < options.observersMax ? undefined : "notAllowed";
+  }
+
+  /**
+   * Whether the operator named a peer: by its key, or by an address at which it was found. It is heard in full even if it is
+   * no validator as far as is known here, for who is far behind knows none of the validators of today.
+   */
+  #isNamed(id: PeerId): boolean {
+    const { options, redial } = this.#parts;
+    return options.allow.includes(id) || redial.leadsTo(id);
   }
 
   /** What we dialled did not come up: the peer is connected already, or the address is tried again later. */

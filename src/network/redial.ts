@@ -39,6 +39,12 @@ export class Redial {
     return [...this.#targets.values()];
   }
 
+  /** Whether an address was named that leads, or led, to this peer. */
+  leadsTo(peer: string): boolean {
+    for (const target of this.#targets.values()) if (target.peer === peer) return true;
+    return false;
+  }
+
   /** Names the addresses to keep connected; one that is known keeps its place, one no longer named is forgotten. */
   setAddresses(addresses: readonly string[], nowMs: number): void {
     for (const address of this.#targets.keys()) if (!addresses.includes(address)) this.#targets.delete(address);

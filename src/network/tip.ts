@@ -32,6 +32,12 @@ export type TipVerdict =
   | { readonly kind: "unknownEpoch" }
   | { readonly kind: "false" };
 
+/** Whether the finalization is that of this very block, and not of one after it: only then does it prove the height. */
+export function isOwnFinalization({ header, finalization }: Tip): boolean {
+  const named = finalization.proposal?.blockHash;
+  return finalization.kind === VOTE_KIND.finalize && named !== undefined && bytesEqual(named, blockHashOf(header));
+}
+
 /** Canonical CBOR: array [header, finalization]. */
 export function encodeTip({ header, finalization }: Tip): Uint8Array {
   return new CborWriter(1_024).array(2).raw(encodeBlockHeader(header)).raw(encodeCertificate(finalization)).finish();

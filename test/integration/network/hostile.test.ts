@@ -166,6 +166,7 @@ test("network: batches to who does not take them, refused when its outbox is ful
   expect(a.network.sendBatchMessage(b.id, Uint8Array.of(1), "urgent")).toBe(true);
   a.network.consensusPort(() => {}).send(b.id, ask(1));
   await until("a vote passes by", () => b.messages.length === 1);
+  await until("the first is being taken", () => taken > 0);
   expect(taken).toBe(1);
   gate.resolve();
   await until("all taken", () => taken === sent + 1);

@@ -1,8 +1,10 @@
 import { afterEach, expect, test } from "bun:test";
 import type { Message } from "../../../src/consensus/index.ts";
+import { verifyEd25519 } from "../../../src/crypto/index.ts";
 import { type Clock, toHex } from "../../../src/kernel/index.ts";
 import { systemClock, systemEntropy } from "../../../src/node/ports.ts";
-import { addressOf, type Member, signerOf, startMember, until, validatorsOf } from "./world.ts";
+import { certify, headerAt, TIP_SET } from "../../unit/network/tip-fixture.ts";
+import { addressOf, CHAIN_ID, type Member, signerOf, startMember, until, validatorsOf } from "./world.ts";
 
 const running: Member[] = [];
 
@@ -126,6 +128,40 @@ test("network: observers, let in up to their places, those on the allow-list bey
   expect(a.messages.map(({ message }) => message.kind)).toEqual(["fetch"]);
   broadcast(a, ask(3));
   expect(first.messages).toEqual([]);
+});
+
+test("network: a node that knows no validator of today, hears in full whom its operator named", async () => {
+  const behind = await start({ seed: 1, validators: validatorsOf(1) });
+  const ahead = await start({ seed: 2, validators: validatorsOf(1, 2) });
+  const stranger = await start({ seed: 3, validators: validatorsOf(1, 3), peers: [behind.address()] });
+  behind.network.setAddresses([addressOf(ahead.address())]);
+  await until("both up", () => behind.up.length === 2 && ahead.up.length === 1);
+  broadcast(stranger, ask(3));
+  broadcast(ahead, ask(2));
+  await until("heard", () => behind.messages.length > 0);
+  expect(behind.messages).toEqual([{ from: ahead.id, message: ask(2) }]);
+});
+
+test("network: tips, the height that is proven is known to peers, also as it grows; a false one ends the link and bans", async () => {
+  const validators = validatorsOf(1, 2, 3);
+  let height = 5;
+  const tips = { chainId: CHAIN_ID, findEpochSet: () => TIP_SET, isFinalHere: () => false, verify: verifyEd25519 };
+  const ownTip = () => ({ header: headerAt(height), finalization: certify(headerAt(height), [0, 1, 2]) });
+  const a = await start({ seed: 1, validators, ports: { tips } });
+  const b = await start({ seed: 2, validators, peers: [a.address()], ports: { tips, ownTip } });
+  await until("known", () => a.network.peers()[0]?.provenHeight === 5);
+  height = 9;
+  await new Promise((resolve) => setTimeout(resolve, 1_050)); // tips are judged once a second
+  b.network.onTipChanged();
+  await until("known as it grows", () => a.network.peers()[0]?.provenHeight === 9);
+  const liar = await start({
+    seed: 3,
+    validators,
+    peers: [a.address()],
+    ports: { ownTip: () => ({ header: headerAt(99), finalization: certify(headerAt(99), [0, 1]) }) },
+  });
+  await until("banned", () => liar.downs.length === 1);
+  expect(a.network.peers().map(({ peer }) => peer)).toEqual([b.id]);
 });
 
 test("network: a peer that restarts on its address, down and up again under the same key", async () => {
