@@ -69,6 +69,8 @@ export function newMempoolCounters(): MempoolCounters {
 type MempoolGauges = {
   readonly pendingCount: number;
   readonly pendingSizeBytes: number;
+  /** Of the pending transactions, those that only came in other validators' batches. */
+  readonly foreignCount: number;
   readonly accountCount: number;
   readonly pendingBatchCount: number;
   /** Of the pending batches, those in which nothing can execute at present. */

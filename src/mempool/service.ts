@@ -69,6 +69,8 @@ export type MempoolParts = {
   readonly onBatchReleased?: (release: BatchRelease) => void;
   /** Told encoded evidence against the author of a faulty batch (R11); default nobody. */
   readonly onEvidence?: (evidence: Uint8Array) => void;
+  /** Whether encoded evidence convicts somebody anew, so that the transaction that carries it is free; default never. */
+  readonly isConvicting?: (evidence: Uint8Array) => boolean;
   /** Told the ids that ended without executing, once their status says so; default nobody. */
   readonly onEnded?: (ids: readonly Uint8Array[]) => void;
   /** Called when a batch became includable: wakes consensus. */
@@ -202,6 +204,7 @@ export class Mempool {
       gauges: {
         pendingCount: pool.count,
         pendingSizeBytes: pool.sizeBytes,
+        foreignCount: pool.count - pool.ownUse.count,
         accountCount: pool.accountCount,
         pendingBatchCount: pending.size,
         stuckBatchCount,
@@ -456,8 +459,9 @@ export class Mempool {
 
   /** The next header's time is at least now, and above the last one's. */
   #tipAt(height: number, timeMs: number): FinalizedTip {
-    const { finalizedView, parameters, clock } = this.#parts;
-    return { view: finalizedView(), rules: { tipHeight: height, timeMs: Math.max(clock.nowMs(), timeMs + 1), parameters } };
+    const { finalizedView, parameters, clock, isConvicting } = this.#parts;
+    const rules = { tipHeight: height, timeMs: Math.max(clock.nowMs(), timeMs + 1), parameters };
+    return { view: finalizedView(), rules: { ...rules, ...(isConvicting && { isConvicting }) } };
   }
 
   #retryClock(): RetryClock {

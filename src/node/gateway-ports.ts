@@ -12,7 +12,7 @@ import { parameterQueries, validatorQueries } from "./staking-queries.ts";
 
 /** Everything the gateway knows, from the contexts. */
 export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: number): GatewayPorts {
-  const { blocks, mempool, state, loop, settlements, events } = contexts;
+  const { blocks, mempool, dissemination, state, loop, settlements, events } = contexts;
   const parts: QueryParts = {
     genesis: setup.genesis,
     mempool,
@@ -24,7 +24,7 @@ export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: 
     subscribeSettled: (listener) => settlements.subscribe(listener),
   };
   return {
-    submission: submissionPort(mempool, setup.configuration.mempool.acknowledgement),
+    submission: submissionPort(mempool, dissemination, setup.configuration.mempool.acknowledgement),
     transactions: transactionQueries(parts),
     accounts: accountQueries(parts),
     blocks: blockQueries(parts),

@@ -1,13 +1,15 @@
+import type { DisseminationStats } from "../mempool/index.ts";
 import type { MetricFamily, MetricSource } from "../monitoring/index.ts";
 import type { Contexts } from "./contexts.ts";
 
 /** What the contexts count, as metric families; fields are read at each scrape. */
-export function nodeMetrics({ blocks, mempool, loop, index }: Contexts): MetricSource {
+export function nodeMetrics({ blocks, mempool, dissemination, loop, index }: Contexts): MetricSource {
   return {
     collect: () => {
       const { counters, gauges } = mempool.stats();
       const { epoch, view } = loop.status();
       const rejected = Object.entries(counters.rejected).map(([code, value]) => ({ labels: { code }, value }));
+      const refused = Object.entries(counters.refusedBatches).map(([code, value]) => ({ labels: { code }, value }));
       const families: MetricFamily[] = [
         gauge("bizra_chain_height", "Height of the last final block.", blocks.queries.tipHeight),
         gauge("bizra_consensus_epoch", "Epoch of agreement.", epoch),
@@ -29,10 +31,35 @@ export function nodeMetrics({ blocks, mempool, loop, index }: Contexts): MetricS
         counter("bizra_mempool_batches_total", "Batches sealed.", counters.batches),
         counter("bizra_mempool_batched_bytes_total", "Bytes of transactions in sealed batches.", counters.batchedSizeBytes),
         counter("bizra_mempool_syncs_total", "Syncs of the batch log.", counters.syncs),
+        gauge(
+          "bizra_mempool_foreign_transactions",
+          "Of the transactions not ended, those of other validators' batches.",
+          gauges.foreignCount,
+        ),
+        counter("bizra_mempool_foreign_batches_total", "Batches of other validators made durable here.", counters.foreignBatches),
+        counter("bizra_mempool_foreign_bytes_total", "Bytes of these batches.", counters.foreignSizeBytes),
+        { name: "bizra_mempool_refused_batches_total", help: "Batches of peers not taken, by reason.", kind: "counter", samples: refused },
+        ...disseminationMetrics(dissemination.stats()),
       ];
       return families.filter((family) => family.samples.length > 0);
     },
   };
+}
+
+function disseminationMetrics({ counters, gauges }: DisseminationStats): MetricFamily[] {
+  return [
+    gauge("bizra_dissemination_peers", "Connected peers.", gauges.peers),
+    gauge("bizra_dissemination_wanted", "Announced or needed batches that are not here.", gauges.wanted),
+    gauge("bizra_dissemination_pulls", "Batches being pulled.", gauges.pulls),
+    counter("bizra_dissemination_announced_total", "Digests announced, to each peer counted.", counters.announced),
+    counter("bizra_dissemination_pulled_total", "Batches pulled.", counters.pulled),
+    counter("bizra_dissemination_pulled_bytes_total", "Bytes of batches pulled.", counters.pulledSizeBytes),
+    counter("bizra_dissemination_answered_total", "Batches sent to peers.", counters.answered),
+    counter("bizra_dissemination_answered_bytes_total", "Bytes of batches sent to peers.", counters.answeredSizeBytes),
+    counter("bizra_dissemination_timeouts_total", "Pulls that were not answered in time.", counters.timeouts),
+    counter("bizra_dissemination_duplicates_total", "Batches that came although they were here or on their way.", counters.duplicates),
+    counter("bizra_dissemination_flooded_total", "Messages dropped because a peer sent too many.", counters.flooded),
+  ];
 }
 
 function gauge(name: string, help: string, value: number): MetricFamily {

@@ -8,7 +8,8 @@ import type {
   TransactionQueries,
   TransactionStatus,
 } from "../gateway/index.ts";
-import type { Mempool } from "../mempool/index.ts";
+import { toHex } from "../kernel/index.ts";
+import type { Dissemination, Mempool } from "../mempool/index.ts";
 import { accountKey } from "../protocol/index.ts";
 import { bondsOf, type StakingParts } from "./staking-queries.ts";
 
@@ -19,16 +20,22 @@ export type QueryParts = StakingParts & {
   readonly subscribeSettled: TransactionQueries["subscribeSettled"];
 };
 
+/** How long a submission waits for others to hold what it brought; then it is answered with what it has. */
+const REPLICATED_WITHIN_MS = 3_000;
+
 /**
- * The one command. With a single validator the set tolerates no faulty weight, so what is durable here is replicated by
- * that word's meaning: held durably by more than F.
+ * The one command. A submission that asks for `replicated` waits until more than F is known to hold its transactions
+ * durably; when that cannot be had in time, or one of them waits here for lower nonces and is in no batch, the answer
+ * says `local`. A single validator tolerates no faulty weight, so what is durable there is replicated.
  */
-export function submissionPort(mempool: Mempool, usual: Acknowledgement): SubmissionPort {
+export function submissionPort(mempool: Mempool, dissemination: Dissemination, usual: Acknowledgement): SubmissionPort {
   return {
-    async submit(items, { acknowledgement, source }) {
+    async submit(items, { acknowledgement = usual, source }) {
       const outcomes = await mempool.submit(items, source);
+      const accepted = outcomes.flatMap((outcome) => (outcome.status === "accepted" ? [outcome.id] : []));
+      const isReached = acknowledgement === "local" || (await areReplicated(mempool, dissemination, accepted));
       return {
-        acknowledgement: acknowledgement ?? usual,
+        acknowledgement: isReached ? acknowledgement : "local",
         outcomes: outcomes.map((outcome) => {
           if (outcome.status === "accepted") return outcome;
           const { executedAt, ...refusal } = outcome;
@@ -38,6 +45,18 @@ export function submissionPort(mempool: Mempool, usual: Acknowledgement): Submis
       };
     },
   };
+}
+
+async function areReplicated(mempool: Mempool, dissemination: Dissemination, ids: readonly Uint8Array[]): Promise<boolean> {
+  const digests = new Map<string, Uint8Array>();
+  for (const id of ids) {
+    const digest = mempool.findBatchOf(id);
+    if (digest !== undefined) digests.set(toHex(digest), digest);
+    else if (mempool.status(id) === "accepted") return false;
+    // One that ended meanwhile was executed, or can never be.
+  }
+  const waits = Array.from(digests.values(), (digest) => dissemination.whenReplicated(digest, REPLICATED_WITHIN_MS));
+  return (await Promise.all(waits)).every((isReplicated) => isReplicated);
 }
 
 /** Where transactions stand: final is what the blocks say, everything else the mempool. */

@@ -68,6 +68,7 @@ export class Watch {
     const { configuration, home } = this.#setup;
     const { blocks, loop, mempool } = this.#contexts;
     const { voting } = loop.status();
+    const { pendingCount, foreignCount } = mempool.stats().gauges;
     const { height, timeMs } = blocks.tip();
     const profile = configuration.consensus.profile === "wan" ? WAN_TIMERS : LAN_TIMERS;
     const lagMs = this.#lag.recentQuantileMs(0.99);
@@ -76,7 +77,7 @@ export class Watch {
       height,
       ...(height > 0 && { lastBlockAgeMs: systemClock.nowMs() - timeMs }),
       heartbeatMs: profile.heartbeatMs,
-      pendingTransactions: mempool.stats().gauges.pendingCount,
+      pendingTransactions: pendingCount - foreignCount, // what others' batches bring has room of its own
       pendingTransactionsMax: configuration.mempool.transactionsMax,
       syncState: voting === "voting" ? "synced" : "recovering",
       ...(lagMs !== undefined && { eventLoopLagP99Ms: lagMs }),

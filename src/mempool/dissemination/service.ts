@@ -91,7 +91,10 @@ export class Dissemination {
   /** Begins with what the batch log held. */
   start(): void {
     this.#take({ kind: "members", set: this.#ports.validatorSet() });
-    for (const batch of this.#ports.batches.pendingBatches()) this.#take({ kind: "held", batch });
+    for (const batch of this.#ports.batches.pendingBatches()) {
+      // One that was sealed since the mempool started was told already.
+      if (!this.#state.held.has(toHex(batch.digest))) this.#take({ kind: "held", batch });
+    }
   }
 
   /** Sends nothing more; who waits for replication hears that it was not had. */

@@ -4,7 +4,7 @@ import { type DeviceEntry, LIMITS } from "../../../src/protocol/index.ts";
 import { BALANCE, idOf, keyOf, transactionOf, type Wish, World } from "./mempool-world.ts";
 
 const anchor = (size: number): NonNullable<Wish["body"]> => ({ type: 2, stream: "s", content: { data: new Uint8Array(size).fill(1) } });
-const stake = { type: 8, validator: keyOf(1), amount: 1n } as const;
+const nonsense = { type: 12, evidence: new Uint8Array(3) } as const;
 
 /** A device of account 1, with this quota. */
 function withDevice(world: World, transactionsPerHour: bigint, bytesPerHour = 10_000n): Uint8Array {
@@ -26,7 +26,7 @@ describe("admission", () => {
     ["feeTooLow", transactionOf(keyOf(1), 0n, { fee: 9n })],
     ["expired", transactionOf(keyOf(1), 0n, { validUntil: 0n })],
     ["validityTooLong", transactionOf(keyOf(1), 0n, { validUntil: 1_001n })],
-    ["notAuthorized", transactionOf(keyOf(1), 0n, { body: stake })],
+    ["notAuthorized", transactionOf(keyOf(1), 0n, { body: nonsense })],
     ["unknownSender", transactionOf(keyOf(77), 0n)],
     ["nonceTooHigh", transactionOf(keyOf(1), 1_025n)],
     ["insufficientFunds", transactionOf(keyOf(1), 0n, { fee: BALANCE })],
