@@ -1,5 +1,13 @@
 import { assert } from "../kernel/index.ts";
-import { accusationOf, type EpochFacts, type ExecutionContext, executeBlock, parametersOf } from "../ledger/index.ts";
+import {
+  accusationOf,
+  type EpochFacts,
+  type EvidenceTerms,
+  type ExecutionContext,
+  executeBlock,
+  judgeEvidence,
+  parametersOf,
+} from "../ledger/index.ts";
 import {
   type Block,
   type BlockHeader,
@@ -70,11 +78,18 @@ export class BlockExecutor<O extends StateOverlay> {
 
   /** Whether evidence could convict somebody anew on the finalized state, at the time of its block. */
   canConvict(encoded: Uint8Array, placement: BlockPlacement, timeMs: number): boolean {
-    const view = this.#state.viewOn(undefined);
-    const { epoch } = placement.epoch;
-    const parameters = parametersOf(view, this.#constants.parameters);
-    const terms = { ...this.#constants, parameters, epoch, timeMs, findEpoch: (asked: number) => this.#findEpoch(placement, asked) };
-    return accusationOf(view, terms, encoded).ok;
+    return accusationOf(this.#state.viewOn(undefined), this.#evidenceTerms(placement, timeMs), encoded).ok;
+  }
+
+  /** Whether evidence does convict somebody anew there. */
+  isConvicting(encoded: Uint8Array, placement: BlockPlacement, timeMs: number): boolean {
+    return judgeEvidence(this.#state.viewOn(undefined), this.#evidenceTerms(placement, timeMs), encoded).ok;
+  }
+
+  #evidenceTerms(placement: BlockPlacement, timeMs: number): EvidenceTerms {
+    const parameters = this.parametersOn(undefined);
+    const findEpoch = (asked: number): EpochFacts | undefined => this.#findEpoch(placement, asked);
+    return { ...this.#constants, parameters, epoch: placement.epoch.epoch, timeMs, findEpoch };
   }
 
   #contextOf({ header, evidence }: ExecutedParts, placement: BlockPlacement): ExecutionContext {

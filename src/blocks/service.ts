@@ -144,6 +144,14 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
     return this.#executor.canConvict(evidence, place, table.tip.timeMs);
   }
 
+  /** Whether evidence convicts somebody anew on the last committed block, what it proves included; nobody before recovery ran. */
+  isConvicting(evidence: Uint8Array): boolean {
+    const table = this.#table;
+    if (!table) return false;
+    const place = present(table.findParent(table.tip.hash), "the tip is a parent");
+    return this.#executor.isConvicting(evidence, place, table.tip.timeMs);
+  }
+
   hasWork(): boolean {
     return this.#parts.batches.hasIncludable();
   }

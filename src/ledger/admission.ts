@@ -1,6 +1,6 @@
 import { err, ok, type Result } from "../kernel/index.ts";
 import { formatAddress, LIMITS, type Rejection, type RejectionCode, type Transaction } from "../protocol/index.ts";
-import { type ChargeTerms, chargeFee, validityWindowOf } from "./charge.ts";
+import { type ChargeTerms, chargeFee, isFree, validityWindowOf } from "./charge.ts";
 import type { SkipReason } from "./context.ts";
 import { findFutility } from "./futile.ts";
 import { findUseAfter, type Payer, payerOf, type QuotaUse, quotaHourOf, quotaUseOf } from "./sponsorship.ts";
@@ -14,6 +14,8 @@ export type AdmissionRules = {
   /** The best estimate of the next header's time, milliseconds since the Unix epoch. */
   readonly timeMs: number;
   readonly parameters: ChargeTerms["parameters"];
+  /** Whether encoded evidence convicts somebody anew on the finalized state; without it no transaction is free. */
+  readonly isConvicting?: (evidence: Uint8Array) => boolean;
 };
 
 /** What is accepted but not yet final, as the pool knows it. Keys are 32-byte public keys. */
@@ -86,15 +88,16 @@ export function findSkipReason(view: LedgerView, rules: AdmissionRules, transact
   return typeof charge === "string" ? charge : undefined;
 }
 
-function chargeTermsOf({ tipHeight, timeMs, parameters }: AdmissionRules): ChargeTerms {
-  return { height: tipHeight + 1, timeMs, parameters };
+function chargeTermsOf({ tipHeight, timeMs, parameters, isConvicting }: AdmissionRules): ChargeTerms {
+  return { height: tipHeight + 1, timeMs, parameters, ...(isConvicting && { isConvicting }) };
 }
 
 function findStatelessFault(rules: AdmissionRules, transaction: Transaction): Rejection | undefined {
   const { fee, validUntil } = transaction;
   const { minimumFee } = rules.parameters;
-  const { earliest, latest } = validityWindowOf(chargeTermsOf(rules));
-  if (fee < minimumFee) return fault("feeTooLow", `expected a fee of ${minimumFee} or more, got ${fee}`);
+  const terms = chargeTermsOf(rules);
+  const { earliest, latest } = validityWindowOf(terms);
+  if (fee < minimumFee && !isFree(terms, transaction)) return fault("feeTooLow", `expected a fee of ${minimumFee} or more, got ${fee}`);
   if (validUntil < earliest) return fault("expired", `expected validUntil of ${earliest} or above, got ${validUntil}`);
   if (validUntil > latest) return fault("validityTooLong", `expected validUntil of ${latest} or below, got ${validUntil}`);
   return undefined;

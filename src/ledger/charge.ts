@@ -48,7 +48,7 @@ export function chargeFee(
 }
 
 /** Evidence that does what it is for costs nothing, so that nobody needs means to accuse. */
-function isFree({ isConvicting }: ChargeTerms, { body }: Transaction): boolean {
+export function isFree({ isConvicting }: ChargeTerms, { body }: Transaction): boolean {
   return body.type === 12 && isConvicting?.(body.evidence) === true;
 }
 

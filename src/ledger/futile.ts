@@ -1,6 +1,13 @@
 import { checkPublicKey } from "../crypto/index.ts";
 import { bytesEqual, toHex } from "../kernel/index.ts";
-import { findParameterBounds, formatAddress, type Rejection, type RejectionCode, type Transaction } from "../protocol/index.ts";
+import {
+  decodeEvidence,
+  findParameterBounds,
+  formatAddress,
+  type Rejection,
+  type RejectionCode,
+  type Transaction,
+} from "../protocol/index.ts";
 import { findSigningKey, findValidator } from "./entries.ts";
 import type { LedgerView } from "./view.ts";
 
@@ -19,7 +26,7 @@ export function findFutility(view: LedgerView, { sender, body }: Transaction): R
     case 11:
       return findOwnerFutility(view, body.validator, sender) ?? findKeyFutility(view, body.newKey);
     case 12:
-      return futile("notAuthorized", "expected a type from 1 to 11, 13 or 14, got 12, which is reserved");
+      return findEvidenceFutility(body.evidence);
     case 13:
       return findParameterFutility(body.key, body.value);
     default:
@@ -38,6 +45,11 @@ function findOwnerFutility(view: LedgerView, id: Uint8Array, sender: Uint8Array)
   const validator = findValidator(view, id);
   if (validator === undefined || bytesEqual(validator.owner, sender)) return undefined;
   return futile("notAuthorized", `expected the validator's owner ${formatAddress(validator.owner)}, got ${formatAddress(sender)}`);
+}
+
+function findEvidenceFutility(evidence: Uint8Array): Rejection | undefined {
+  if (decodeEvidence(evidence).ok) return undefined;
+  return futile("notAuthorized", `expected evidence of a fault, got ${evidence.length} bytes that are none by its grammar`);
 }
 
 function findParameterFutility(name: string, value: bigint): Rejection | undefined {

@@ -134,6 +134,7 @@ export function openContexts(
     },
     onBatchReleased: (release) => dissemination.onBatchReleased(release),
     onEvidence: (evidence) => loop.onEvidence(evidence),
+    isConvicting: (evidence) => blocks.isConvicting(evidence),
     onEnded: (ids) => settlements.tell(ids),
     onWork: () => loop.onWork(),
     onFatal: fail,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { bytesEqual } from "../../../src/kernel/index.ts";
 import { type AdmissionRules, checkAdmission, findSkipReason, type PendingView } from "../../../src/ledger/index.ts";
-import { type DeviceEntry, deviceKey, type Transaction, type TransactionPayload } from "../../../src/protocol/index.ts";
+import { type DeviceEntry, deviceKey, encodeEvidence, type Transaction, type TransactionPayload } from "../../../src/protocol/index.ts";
 import { HOUR_MS, keyOf, MapState, START_MS, transactionOf } from "./ledger-fixture.ts";
 
 const alice = keyOf("alice");
@@ -37,6 +37,21 @@ describe("admission", () => {
   test("admission: a transaction that can execute next, ready with what it takes from whom", () => {
     const result = checkAdmission(stateOf(100n), rules, send(), nothing);
     expect(result).toEqual({ ok: true, value: { readiness: "ready", payer: alice, cost: 15n } });
+  });
+
+  test("admission: evidence, free where it is known to convict and only there", () => {
+    const evidence = encodeEvidence({
+      kind: "votes",
+      first: { kind: 2, epoch: 0, view: 1, signer: 0, signature: new Uint8Array(64) },
+      second: { kind: 3, epoch: 0, view: 1, signer: 0, proposalId: new Uint8Array(32), signature: new Uint8Array(64) },
+    });
+    const codeOf = (fee: bigint, isConvicting?: boolean) => {
+      const known = isConvicting === undefined ? {} : { isConvicting: () => isConvicting };
+      const result = checkAdmission(stateOf(100n), { ...rules, ...known }, send({ fee, body: { type: 12, evidence } }), nothing);
+      return result.ok ? "accepted" : result.error.code;
+    };
+    expect([codeOf(0n), codeOf(0n, false), codeOf(0n, true)]).toEqual(["feeTooLow", "feeTooLow", "accepted"]);
+    expect([codeOf(10n), codeOf(10n, false)]).toEqual(["accepted", "accepted"]);
   });
 
   test("admission: each thing that is wrong, its own stable code and a sentence with the bound", () => {
