@@ -87,8 +87,12 @@ export type AccountView = {
   readonly device?: DeviceEntry;
 };
 
+/** Totals at a final height: balances + stake + unbonding + `feePot` + `burned` = `issued`. */
+export type SupplyView = { readonly height: number; readonly issued: bigint; readonly burned: bigint; readonly feePot: bigint };
+
 /** What is known of accounts, by 32-byte public key. */
 export interface AccountQueries {
+  supply(): Eventually<SupplyView>;
   find(publicKey: Uint8Array): Eventually<AccountView>;
   /** Proof of the account's entry, or of its absence, in the state after a final block; undefined before the first block. */
   findProof(publicKey: Uint8Array): Eventually<ProofBundle | undefined>;

@@ -9,6 +9,7 @@ import type {
   TransactionStatus,
 } from "../gateway/index.ts";
 import { toHex } from "../kernel/index.ts";
+import { epochOf } from "../ledger/index.ts";
 import type { Dissemination, Mempool } from "../mempool/index.ts";
 import { accountKey } from "../protocol/index.ts";
 import { bondsOf, type StakingParts } from "./staking-queries.ts";
@@ -87,6 +88,10 @@ export function accountQueries(parts: QueryParts): AccountQueries {
         bonds: bondsOf(parts, publicKey),
         ...(device && { device }),
       };
+    },
+    supply() {
+      const { issued, burned } = view().supply();
+      return { height: queries.tipHeight, issued, burned, feePot: epochOf(view()).feePot };
     },
     findProof: (publicKey) => buildProofBundle(reader, queries, queries.tipHeight, { kind: "state", proof: prove(accountKey(publicKey)) }),
   };

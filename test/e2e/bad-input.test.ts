@@ -20,7 +20,7 @@ import {
 } from "./support/independent-client.ts";
 import { malformedForms } from "./support/malformed-forms.ts";
 import type { Answer, NodeProcess } from "./support/node-process.ts";
-import { keysOutsideTheRule, reservedBodies } from "./support/refused-forms.ts";
+import { futileBodies, keysOutsideTheRule } from "./support/refused-forms.ts";
 import { Workplace } from "./support/workplace.ts";
 
 const place = new Workplace();
@@ -212,12 +212,31 @@ describe("terms", () => {
 });
 
 describe("rights", () => {
-  test("e2e: the reserved types 5 to 14, notAuthorized", async () => {
-    const bodies = reservedBodies(bob.publicKey);
-    expect([...bodies.keys()]).toEqual([5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
-    for (const [type, body] of bodies) {
+  test("e2e: what asks for validators and proposals that are not there, final with the code of its failure", async () => {
+    const codes: Record<number, string> = { 5: "badProof", 13: "notAuthorized" };
+    for (const [type, body] of futileBodies(bob.publicKey)) {
+      const { encoded, id } = client.sign(alice, await client.order(alice, type, body));
+      expect((await node.submit(encoded)).status).toBe(202);
+      const ended = await node.get(`/api/v2/transactions/${id}?wait=final&timeoutMs=10000`);
+      expect([type, ended["status"], ended["receipt"]]).toEqual([
+        type,
+        "final",
+        expect.objectContaining({ code: codes[type] ?? "notRegistered" }),
+      ]);
+    }
+  });
+
+  test("e2e: what could never succeed, refused before it costs", async () => {
+    const asked: [number, Cbor][] = [
+      [5, map([1, Buffer.alloc(32)], [2, Buffer.alloc(64)], [3, 0], [4, ""], [5, ""])],
+      [12, map([1, Buffer.alloc(100, 1)])],
+      [13, map([1, "noSuchParameter"], [2, 1], [3, 5])],
+      [13, map([1, "epochBlocks"], [2, 1], [3, 5])],
+    ];
+    for (const [type, body] of asked) {
       const { encoded } = client.sign(alice, await client.order(alice, type, body));
-      await refuses(`type ${type}`, encoded, 403, "notAuthorized");
+      const isKey = type === 5;
+      await refuses(`type ${type}`, encoded, isKey ? 422 : 403, isKey ? "badSignature" : "notAuthorized");
     }
   });
 

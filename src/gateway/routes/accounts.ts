@@ -1,16 +1,18 @@
 import { z } from "@hono/zod-openapi";
 import { defineEndpoint, type Endpoint, jsonResponse } from "../endpoint.ts";
+import type { AccountQueries } from "../ports.ts";
 import { ProblemError } from "../problem.ts";
-import { accountSchema } from "../schemas/resources.ts";
+import { accountSchema, supplySchema } from "../schemas/resources.ts";
 import { renderAccount } from "../views/resources.ts";
 import type { RouteContext } from "./context.ts";
 import { addressParameter } from "./parameters.ts";
 import { PROOF_CONTENT, proofResponse } from "./proofs.ts";
 
-/** GET /accounts/{address} and its proof. */
+/** GET /accounts/{address} and its proof, /supply. */
 export function accountEndpoints({ ports }: RouteContext): readonly Endpoint[] {
   const params = z.object({ address: addressParameter });
   return [
+    supplyEndpoint(ports.accounts),
     defineEndpoint({
       method: "get",
       path: "/accounts/{address}",
@@ -36,4 +38,19 @@ export function accountEndpoints({ ports }: RouteContext): readonly Endpoint[] {
       },
     }),
   ];
+}
+
+function supplyEndpoint(accounts: AccountQueries): Endpoint {
+  return defineEndpoint({
+    method: "get",
+    path: "/supply",
+    name: "getSupply",
+    summary: "Units issued and destroyed, and fees that wait to be shared",
+    success: { status: 200, description: "Totals at a final height", content: { "application/json": supplySchema } },
+    problems: [],
+    answer: async () => {
+      const { height, issued, burned, feePot } = await accounts.supply();
+      return jsonResponse({ height, issued: String(issued), burned: String(burned), feePot: String(feePot) });
+    },
+  });
 }

@@ -62,6 +62,16 @@ export const accountSchema = z
   })
   .openapi("Account");
 
+/** Totals of all units. */
+export const supplySchema = z
+  .object({
+    height: countSchema,
+    issued: u64Schema.openapi({ description: "By genesis: balances and stakes" }),
+    burned: u64Schema.openapi({ description: "Destroyed since: fees by policy, and what convicted validators lost" }),
+    feePot: u64Schema.openapi({ description: "Fees that are shared among the validators when the epoch ends" }),
+  })
+  .openapi("Supply");
+
 /** What is true of the node now. */
 export const statusSchema = z
   .object({

@@ -127,17 +127,27 @@ function receivedBy(load: Load, key: string): bigint {
   return load.lanes.reduce((sum, lane) => sum + (lane.sentTo.get(key) ?? 0n), 0n);
 }
 
-/** Sums every account that genesis knows and every lane: nothing was made or lost (the demo's fees go to the validators' owners). */
+/**
+ * Sums every account that genesis knows, the stake of its validators and the fees that wait in the epoch's pot: nothing was
+ * made or lost (the demo's fees go to the validators' owners and stake).
+ */
 async function findSupplyFaults(node: NodeProcess, genesisFile: string): Promise<string[]> {
   const genesis = JSON.parse(readFileSync(genesisFile, "utf8")) as {
     accounts: { address: string; balance: string }[];
-    validators: { owner: string }[];
+    validators: { owner: string; stake: string; publicKey: string }[];
   };
-  const issued = genesis.accounts.reduce((sum, account) => sum + BigInt(account.balance), 0n);
+  const balances = genesis.accounts.reduce((sum, account) => sum + BigInt(account.balance), 0n);
+  const issued = genesis.validators.reduce((sum, { stake }) => sum + BigInt(stake), balances);
+  const supply = await node.get("/api/v2/supply");
+  if (String(supply["issued"]) !== String(issued)) return [`the chain issued ${String(supply["issued"])}, genesis ${issued}`];
   const addresses = new Set([...genesis.accounts.map(({ address }) => address), ...genesis.validators.map(({ owner }) => owner)]);
-  let held = 0n;
+  let held = BigInt(String(supply["feePot"])) + BigInt(String(supply["burned"]));
   for (const address of addresses) held += BigInt(String((await node.get(`/api/v2/accounts/${address}`))["balance"]));
-  return held === issued ? [] : [`the accounts hold ${held}, genesis issued ${issued}`];
+  for (const { publicKey } of genesis.validators) {
+    const { stake, unbonding } = await node.get(`/api/v2/validators/${publicKey}`);
+    held += BigInt(String(stake)) + BigInt(String(unbonding));
+  }
+  return held === issued ? [] : [`accounts, validators and pot hold ${held}, genesis issued ${issued}`];
 }
 
 /** As many receipts as transactions: none executed twice, and nothing executed that nobody signed. */

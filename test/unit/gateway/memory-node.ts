@@ -80,7 +80,11 @@ export class MemoryNode {
         findProof: (id) => this.#findReceiptProof(id),
         subscribeSettled: (listener) => subscribe(this.#settled, listener),
       },
-      accounts: { find: (key) => this.#findAccount(key), findProof: (key) => this.#findProof(protocol.accountKey(key)) },
+      accounts: {
+        supply: () => ({ height: this.#blocks.length, issued: 10n ** 19n, burned: 33n, feePot: 12n }),
+        find: (key) => this.#findAccount(key),
+        findProof: (key) => this.#findProof(protocol.accountKey(key)),
+      },
       blocks: {
         latestHeight: () => this.#blocks.length,
         find: (height) => this.#blocks[height - 1],

@@ -62,6 +62,7 @@ test("routes: the document lists every route of the contract, each with a name o
       "validators/{id}",
       "validators/{id}/proof",
       "parameters",
+      "supply",
       "status",
       "events",
       "events/stream",
@@ -186,6 +187,15 @@ test("validators: the set, one of it by its key, and none by another", async () 
   expect(validators).toEqual([expected]);
   expect(await (await gateway.get(`/api/v2/validators/${id}`)).json()).toEqual({ ...expected, height: 2, epoch: 0 });
   expect((await gateway.get(`/api/v2/validators/${"0".repeat(64)}`)).status).toBe(404);
+});
+
+test("supply: units issued and destroyed, and the pot of fees", async () => {
+  expect(await (await gateway.get("/api/v2/supply")).json()).toEqual({
+    height: 2,
+    issued: "10000000000000000000",
+    burned: "33",
+    feePot: "12",
+  });
 });
 
 test("parameters: those in force with their values at genesis, flags, approved changes and open proposals", async () => {
