@@ -14,6 +14,7 @@ import { projectRoot } from "./toolchain.mjs";
  * @property {readonly string[]} args arguments for Bun
  * @property {number} limitMs
  * @property {string} [needs] a path without which there is nothing to check yet
+ * @property {boolean} [tellsFigures] whether its last line is worth showing when it passes
  */
 
 /**
@@ -44,6 +45,22 @@ const quickCheck = (name, args, needs) => ({
 /** @param {string} name @param {readonly string[]} paths @returns {TestStage} */
 const quickTest = (name, paths) => ({ kind: "test", name, quick: true, paths, limitMs: 120_000, testLimitMs: 10_000 });
 
+/**
+ * Simulated networks, each seed twice with equal traces.
+ *
+ * @param {string} name @param {number} firstSeed @param {number} runs @param {boolean} quick @param {number} limitMs
+ * @returns {CheckStage}
+ */
+const simulation = (name, firstSeed, runs, quick, limitMs) => ({
+  kind: "check",
+  name,
+  quick,
+  args: ["src/main.ts", "sim", "--seed", String(firstSeed), "--runs", String(runs), "--twice", "--jobs", "2"],
+  limitMs,
+  needs: "src/main.ts",
+  tellsFigures: true,
+});
+
 /** @type {readonly Stage[]} */
 export const stages = [
   quickCheck("types", ["run", "tsc", "--noEmit", "--pretty", "false"]),
@@ -55,6 +72,8 @@ export const stages = [
   quickTest("vectors", ["test/vectors"]),
   quickTest("contract", ["test/contract"]),
   quickTest("fuzz", ["test/fuzz"]),
+  simulation("seeds", 1, 50, true, 60_000),
+  simulation("sim", 1_000, 2_000, false, 300_000),
   { kind: "test", name: "integration", quick: false, paths: ["test/integration"], limitMs: 300_000, testLimitMs: 60_000 },
   { kind: "check", name: "build", quick: false, args: ["run", "build"], limitMs: 120_000, needs: "src/main.ts" },
   { kind: "test", name: "e2e", quick: false, paths: ["test/e2e"], limitMs: 600_000, testLimitMs: 120_000 },

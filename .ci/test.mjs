@@ -46,6 +46,7 @@ async function runStage(stage, bun) {
     if (stage.needs !== undefined && !existsSync(join(projectRoot, stage.needs))) return undefined;
     const { ok, verdict, output, elapsedMs } = await runChild(bun, stage.args, { ...options, echo: false });
     if (!ok) console.log(output.trimEnd());
+    else if (stage.tellsFigures) console.log(`[${stage.name}] ${output.trimEnd().split("\n").at(-1)}`);
     console.log(`[${stage.name}] ${ok ? "passed" : `FAILED, ${verdict}`}, ${seconds(elapsedMs)}`);
     return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
   }

@@ -8,6 +8,7 @@ import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValid
 import { keysNew, keysProve, keysShow } from "./commands/keys.ts";
 import { node } from "./commands/node.ts";
 import { proofGet, proofVerify } from "./commands/proof.ts";
+import { sim } from "./commands/sim.ts";
 import { account, status } from "./commands/status.ts";
 import { testnet } from "./commands/testnet.ts";
 import { txAnchor, txDeviceRegister, txDeviceRevoke, txSend, txTransfer } from "./commands/tx.ts";
@@ -57,6 +58,7 @@ export const COMMANDS: readonly Command[] = [
   proofVerify,
   status,
   doctor,
+  sim,
   version,
 ];
 

@@ -88,6 +88,9 @@ export type Setup = {
   readonly loadEveryMs: number;
 };
 
+/** Share of seeds on which the boxes run whole nodes, mempool and databases included; they cost four times as much. */
+const WHOLE_SHARE = 0.2;
+
 /** Sets of weights, those that cost little more often. */
 const WEIGHTS: readonly (readonly bigint[])[] = [
   [1n, 1n, 1n, 1n],
@@ -114,6 +117,7 @@ export function setupOf(seed: number, plan: Plan = present(PLANS[seed % PLANS.le
   const profile = prng.chance(0.1) ? WAN_TIMERS : LAN_TIMERS;
   const pace = profile.minimumBlockIntervalMs / LAN_TIMERS.minimumBlockIntervalMs;
   const drawn = (spec.some ?? []).filter(() => prng.chance(Math.min(0.5, 3 / (spec.some?.length ?? 1))));
+  // A whole chain's sets follow from its transactions; a modelled one's from a rule.
   const setChanges = spec.hasSetChanges && isEqual && weights.length >= 5 && prng.chance(0.7);
   return {
     seed,
@@ -128,6 +132,7 @@ export function setupOf(seed: number, plan: Plan = present(PLANS[seed % PLANS.le
       delayMs: [0.2, prng.chance(0.5) ? 3 : 30],
       ...(spec.hasClones ? { clones: [weights.indexOf(weights.reduce((a, b) => (b < a ? b : a)))] } : {}),
       hasRealSignatures: prng.chance(0.01),
+      fidelity: prng.chance(WHOLE_SHARE) ? "whole" : "model",
     },
     faults: [...new Set([...spec.always, ...drawn])].filter((name) => name in FAULTS),
     windowMs: (2_500 + prng.below(5_500)) * Math.sqrt(pace),

@@ -95,3 +95,9 @@ test("front doors: absent or without a word about the area, refused", () => {
   expect(places(checkFrontDoors(sampleModules({ "src/state/index.ts": 'export * from "./a.ts";' })))).toEqual(["src/state/index.ts:1"]);
   expect(checkFrontDoors(sampleModules({ "src/state/index.ts": "/** What it is for. */\n", "src/main.ts": "" }))).toEqual([]);
 });
+
+test("floors: the simulator's front door, open to the command line alone", () => {
+  expect(objections("src/cli/commands/a.ts", "../../../test/sim/index.ts")).toEqual([]);
+  expect(objections("src/cli/commands/a.ts", "../../../test/sim/cluster.ts")).toHaveLength(1);
+  expect(objections("src/node/a.ts", "../../test/sim/index.ts")).toHaveLength(1);
+});

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { Finding } from "./finding.ts";
-import { AREAS, type Area, FRONT_DOORS, PRODUCT_FOLDERS, SIDEWAYS } from "./layout.ts";
+import { AREAS, type Area, FRONT_DOORS, OUTSIDE_DOORS, PRODUCT_FOLDERS, SIDEWAYS } from "./layout.ts";
 import type { SourceModule } from "./source-module.ts";
 
 /** The area that holds a path: the one with the longest folder. */
@@ -35,6 +35,7 @@ function problemOf(area: Area, target: string): string | undefined {
   const other = areaOf(target);
   if (other === area) return undefined;
   if (other === undefined) {
+    if (OUTSIDE_DOORS.some(({ from, to }) => from === area.folder && to === target)) return undefined;
     // Texts of the repository, such as package.json, belong to no floor; code outside every area does not exist for the product.
     return isProduct(target) || /\.[cm]?[jt]sx?$/.test(target) ? "the product imports nothing but its own areas" : undefined;
   }

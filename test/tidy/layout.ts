@@ -62,6 +62,9 @@ export const FRONT_DOORS: Readonly<Record<string, readonly string[]>> = {
   "src/node": ["index.ts", "ports.ts", "version.ts"],
 };
 
+/** Doors outside the product that one area may enter. The simulator is part of the binary (docs/adr/simulator-in-the-binary.md). */
+export const OUTSIDE_DOORS: readonly { readonly from: string; readonly to: string }[] = [{ from: "src/cli", to: "test/sim/index.ts" }];
+
 /** A capability that only some files may touch. */
 export type Containment = {
   /** What it is, for the message. */
