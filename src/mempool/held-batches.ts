@@ -1,5 +1,5 @@
 import { bytesEqual, toHex } from "../kernel/index.ts";
-import { type Batch, decodeTransaction, type Transaction } from "../protocol/index.ts";
+import { type Batch, decodeTransaction, encodeBatch, type Transaction } from "../protocol/index.ts";
 import { StorageError } from "../storage/index.ts";
 import type { BatchLog } from "./batch-log.ts";
 import type { MempoolState } from "./mempool-state.ts";
@@ -53,11 +53,29 @@ export class HeldBatches {
 
   /** A durable batch by digest: pending, fading, or from the log when a committed block names it; undefined when not held. */
   find(digest: Uint8Array): HeldBatch | undefined {
-    const digestHex = toHex(digest);
-    const pending = this.#state.pending.get(digestHex) ?? this.#state.fading.get(digestHex)?.batch;
+    const pending = this.#findListed(digest);
     if (pending !== undefined) return this.of(pending);
     const committed = this.#chain.findBatch(digest);
     return committed === undefined ? undefined : this.read(digest, committed.location);
+  }
+
+  /** Whether a batch is durable here: waiting for a block, or named by a committed one. */
+  has(digest: Uint8Array): boolean {
+    return this.#findListed(digest) !== undefined || this.#chain.findBatch(digest) !== undefined;
+  }
+
+  /** A batch as peers get it, pending or committed; undefined when not held. Damage throws. */
+  findEncoded(digest: Uint8Array): Uint8Array | undefined {
+    const listed = this.#findListed(digest);
+    if (listed !== undefined) return encodeBatch(listed.batch);
+    const committed = this.#chain.findBatch(digest);
+    const record = committed && this.#log.read(committed.location);
+    return record?.kind === "batch" && bytesEqual(record.batch.digest, digest) ? encodeBatch(record.batch) : undefined;
+  }
+
+  #findListed(digest: Uint8Array): PendingBatch | undefined {
+    const digestHex = toHex(digest);
+    return this.#state.pending.get(digestHex) ?? this.#state.fading.get(digestHex)?.batch;
   }
 
   /**

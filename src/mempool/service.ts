@@ -1,7 +1,7 @@
 import type { SignatureClaim, Signer } from "../crypto/index.ts";
-import { assert, bytesEqual, type CancelTimer, type Clock, type Log, parseHex, present, type Timers, toHex } from "../kernel/index.ts";
+import { assert, type CancelTimer, type Clock, type Log, parseHex, present, type Timers, toHex } from "../kernel/index.ts";
 import type { AdmissionRules, LedgerView } from "../ledger/index.ts";
-import { encodeBatch, transactionAad } from "../protocol/index.ts";
+import { transactionAad } from "../protocol/index.ts";
 import type { RecordLog } from "../storage/index.ts";
 import { type AdmissionContext, type FinalizedTip, staleRefusal } from "./admission.ts";
 import { Admitter } from "./admitter.ts";
@@ -15,6 +15,7 @@ import type { RetryClock } from "./flush-plan.ts";
 import { HeldBatches } from "./held-batches.ts";
 import { MempoolState } from "./mempool-state.ts";
 import { type MempoolStats, newMempoolCounters } from "./metrics.ts";
+import { Offers } from "./offers.ts";
 import type { Account, PendingBatch, PoolEntry } from "./pool-entry.ts";
 import { wake, wakeWatched } from "./readiness.ts";
 import { replayLog } from "./replay.ts";
@@ -98,12 +99,12 @@ export class Mempool {
   readonly #admitter: Admitter;
   readonly #batcher: Batcher;
   readonly #door: BatchDoor;
+  readonly #offers: Offers;
   readonly #author: string;
   #isStopping = false;
   #failure: MempoolFailed | undefined;
   #includable: { readonly version: number; readonly value: boolean } = { version: -1, value: false };
   #cancelTick: CancelTimer | undefined;
-  #cancelOffer: CancelTimer | undefined;
 
   constructor(parts: MempoolParts) {
     this.#parts = parts;
@@ -135,6 +136,13 @@ export class Mempool {
       onRoundEnd: () => this.#batcher.poke(),
       onFailed: (error) => this.#fail(error),
     });
+    this.#offers = new Offers({
+      ...{ state, clock, timers, offerAfterMs: this.#bounds.offerAfterMs },
+      isAlone: () => (this.#epochs()[0]?.validatorSet.validators.length ?? 1) === 1,
+      onOffered: () => {
+        if (this.hasIncludable()) parts.onWork();
+      },
+    });
     this.#door = new BatchDoor({
       ...{ state, bounds: this.#bounds, chainId, aad: this.#aad, clock, verified, verifyMany: parts.verifyMany },
       epochs: () => this.#epochs(),
@@ -158,8 +166,7 @@ export class Mempool {
     const { author, nowMs } = { author: this.#author, nowMs: this.#nowMs() };
     const records = replayLog({ state: this.#state, log: this.#log, chain, tip, aad: this.#aad, author, nowMs }, mark);
     this.#state.untoldReleases = []; // nobody was told that they are here
-    for (const batch of this.#state.pending.values()) batch.isOffered = this.#isAlone();
-    this.#armOffers();
+    this.#offers.start();
     const accounts = new Set<Account>();
     for (const { account } of this.#state.pool.entries()) accounts.add(account);
     for (const account of accounts) wake(this.#state, account, tip, this.#retryClock(), this.#aad);
@@ -236,8 +243,7 @@ export class Mempool {
 
   /** Whether a batch is durable here: waiting for a block, or named by a committed one. */
   isHeld(digest: Uint8Array): boolean {
-    const digestHex = toHex(digest);
-    return this.#state.pending.has(digestHex) || this.#state.fading.has(digestHex) || this.#parts.chain.findBatch(digest) !== undefined;
+    return this.#held.has(digest);
   }
 
   /** Whether a digest is known to be of a batch that its author should not have signed. */
@@ -247,12 +253,7 @@ export class Mempool {
 
   /** A batch as peers get it, pending or committed; undefined when not held. Damage throws. */
   findEncoded(digest: Uint8Array): Uint8Array | undefined {
-    const digestHex = toHex(digest);
-    const listed = this.#state.pending.get(digestHex) ?? this.#state.fading.get(digestHex)?.batch;
-    if (listed !== undefined) return encodeBatch(listed.batch);
-    const committed = this.#parts.chain.findBatch(digest);
-    const record = committed && this.#log.read(committed.location);
-    return record?.kind === "batch" && bytesEqual(record.batch.digest, digest) ? encodeBatch(record.batch) : undefined;
+    return this.#held.findEncoded(digest);
   }
 
   /** The batches that wait for a block, oldest first. */
@@ -267,18 +268,14 @@ export class Mempool {
 
   /** Lets blocks have a batch that enough others are known to hold (R2); harmless for one that is not pending. */
   offer(digest: Uint8Array): void {
-    const batch = this.#state.pending.get(toHex(digest));
-    if (batch === undefined || batch.isOffered) return;
-    batch.isOffered = true;
-    this.#state.version++;
-    if (this.hasIncludable()) this.#parts.onWork();
+    this.#offers.offer(digest);
   }
 
   /** Refuses new submissions, judges and answers what was submitted, saves ends; afterwards nothing writes to the log. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#cancelTick?.();
-    this.#cancelOffer?.();
+    this.#offers.stop();
     this.#door.close();
     await this.#admitter.drain();
     await this.#batcher.close();
@@ -383,8 +380,7 @@ export class Mempool {
   }
 
   #onListed(batch: PendingBatch): void {
-    batch.isOffered = this.#isAlone();
-    if (!batch.isOffered) this.#armOffers();
+    this.#offers.onListed(batch);
     this.#parts.onBatchDurable?.(this.#durable(batch));
     this.#tellReleases();
   }
@@ -395,26 +391,6 @@ export class Mempool {
 
   #epochs(): readonly EpochMembers[] {
     return this.#parts.epochs?.() ?? [];
-  }
-
-  /** Whether there is nobody else whose holding a batch could be waited for. */
-  #isAlone(): boolean {
-    return (this.#epochs()[0]?.validatorSet.validators.length ?? 1) === 1;
-  }
-
-  /** After a while a batch is offered whoever holds it: what is known of others may be wrong, and they can fetch it. */
-  #armOffers(): void {
-    if (this.#cancelOffer !== undefined || this.#isStopping) return;
-    let firstMs = Number.POSITIVE_INFINITY;
-    for (const { isOffered, sinceMs } of this.#state.pending.values()) if (!isOffered) firstMs = Math.min(firstMs, sinceMs);
-    if (firstMs === Number.POSITIVE_INFINITY) return;
-    const leftMs = Math.max(0, firstMs + this.#bounds.offerAfterMs - this.#nowMs());
-    this.#cancelOffer = this.#parts.timers.after(leftMs, () => {
-      this.#cancelOffer = undefined;
-      for (const { sinceMs, isOffered, batch } of [...this.#state.pending.values()])
-        if (!isOffered && sinceMs + this.#bounds.offerAfterMs <= this.#nowMs()) this.offer(batch.digest);
-      this.#armOffers();
-    });
   }
 
   #onDiskFull(entries: readonly PoolEntry[]): void {
@@ -489,7 +465,7 @@ export class Mempool {
     if (this.#failure !== undefined) return;
     this.#failure = new MempoolFailed("the mempool failed; what it had not answered may or may not be durable", { cause: error });
     this.#cancelTick?.();
-    this.#cancelOffer?.();
+    this.#offers.stop();
     this.#door.close();
     this.#admitter.fail(this.#failure);
     this.#parts.journal.error("mempool.failed", { error: error instanceof Error ? error.message : String(error) });
