@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { decodeMessage, encodeMessage, type Message } from "../../../src/consensus/index.ts";
 import { Prng, present } from "../../../src/kernel/index.ts";
 import { VOTE_KIND } from "../../../src/protocol/index.ts";
+import { mutate } from "../../fuzz/message-mutations.ts";
 import { Rig } from "../../rules/rig.ts";
 import { Cluster } from "../../sim/cluster.ts";
 
@@ -51,11 +52,14 @@ test("messages: any bytes, are refused or read back to themselves, without throw
 });
 
 test("consensus: a peer that says anything at all, makes no box throw and does not stop the chain", () => {
-  const cluster = new Cluster({ seed: 77, weights: [1n, 1n, 1n, 1n] });
+  const cluster = new Cluster({ seed: 77, weights: [1n, 1n, 1n, 1n], epochBlocks: 12 });
   const { prng, nodes } = cluster;
+  const heard: Message[] = samples();
   const overheard: Uint8Array[] = samples().map(encodeMessage);
   cluster.onDelivery = (message) => {
     if (overheard.length < 400) overheard.push(encodeMessage(message));
+    heard.push(message);
+    if (heard.length > 300) heard.splice(prng.below(heard.length), 1);
   };
   cluster.start();
   const hostile = present(nodes[3], "a fourth node");
@@ -65,6 +69,9 @@ test("consensus: a peer that says anything at all, makes no box throw and does n
       const decoded = decodeMessage(mutated(present(overheard[prng.below(overheard.length)], "overheard"), prng));
       const source = overheard[prng.below(overheard.length)];
       const replayed = source && decodeMessage(source);
+      const model = heard[prng.below(heard.length)];
+      const changed = model && mutate(prng, model, heard);
+      if (changed) nodes[prng.below(3)]?.loop?.onMessage(hostile.id, changed);
       for (const candidate of [decoded, replayed]) {
         if (candidate?.ok) nodes[prng.below(3)]?.loop?.onMessage(hostile.id, candidate.value);
       }
