@@ -151,6 +151,12 @@ export const SETTINGS = {
       fallback: 25_000,
       doc: "Pending transactions that came from one address.",
     }),
+    lingerMs: integerSetting({
+      min: 0,
+      max: 1_000,
+      fallback: 0,
+      doc: "Milliseconds a transaction waits for company in its batch, at most: fewer writes, later answers. 0: by the profile, 20 (lan) or 40 (wan).",
+    }),
     acknowledgement: choiceSetting({
       choices: ["local", "replicated"],
       fallback: "local",

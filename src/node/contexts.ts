@@ -33,8 +33,10 @@ export type Contexts = {
   readonly rebuilt: readonly CacheDamage[];
 };
 
-/** On flash every sync costs a page or two whatever it holds, so transactions wait a little longer for company. */
-const FLASH_LINGER = { lingerMinMs: 20, lingerMaxMs: 40 } as const;
+/** On flash, which the wan profile is for, every sync costs a page or two whatever it holds: transactions wait longer for company. */
+const LINGER = { lan: { lingerMinMs: 5, lingerMaxMs: 20 }, wan: { lingerMinMs: 20, lingerMaxMs: 40 } } as const;
+/** How long a leader leaves out a batch that a quorum is not known to hold: some round trips and syncs. */
+const OFFER_AFTER_MS = { lan: 1_000, wan: 2_500 } as const;
 
 /**
  * Constructs the contexts in floor order and brings each up to the chain's tip: state by executing again what follows its
@@ -54,7 +56,8 @@ export function openContexts(
 ): Contexts {
   const { genesis, validatorSet, configuration, home } = setup;
   const { clock, timers, entropy, suite, network } = platform;
-  const isWan = configuration.consensus.profile === "wan";
+  const { profile } = configuration.consensus;
+  const isWan = profile === "wan";
   let events: EventLog | undefined;
   const { state, damage } = openState(setup, files, platform, log, fail);
   const indexParts: HashIndexParts = {
@@ -122,7 +125,8 @@ export function openContexts(
       sourceCountMax: configuration.mempool.sourceTransactionsMax,
       sourceSizeBytesMax: configuration.mempool.sourceBytesMax,
       freeSpaceBytesMin: configuration.storage.freeBytesMin,
-      ...(isWan && FLASH_LINGER),
+      offerAfterMs: OFFER_AFTER_MS[profile],
+      ...lingerOf(profile, configuration.mempool.lingerMs),
     },
     isSyncing: () => isBehind(loop.status()),
     freeSpaceBytes: () => platform.freeBytes(home),
@@ -192,6 +196,14 @@ export function openContexts(
   );
   const peers = peerEvents(loop, dissemination, network);
   return { state, index, blocks, mempool, dissemination, loop, events: opened, settlements, parameters, peers, rebuilt: damage };
+}
+
+/** How long transactions wait for company: at most as configured, 0 for what the profile says. */
+function lingerOf(profile: "lan" | "wan", configuredMs: number): { readonly lingerMinMs: number; readonly lingerMaxMs: number } {
+  const { lingerMinMs, lingerMaxMs } = LINGER[profile];
+  return configuredMs === 0
+    ? { lingerMinMs, lingerMaxMs }
+    : { lingerMinMs: Math.min(lingerMinMs, configuredMs), lingerMaxMs: configuredMs };
 }
 
 /** The set of the running epoch, and that of the one before, whose members' last batches are still on their way. */

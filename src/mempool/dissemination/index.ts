@@ -24,5 +24,5 @@
  */
 export * from "./messages.ts";
 export * from "./service.ts";
-export type { PeerFault, PeerId } from "./state.ts";
+export type { PeerFault } from "./state.ts";
 export * from "./tuning.ts";

@@ -42,7 +42,7 @@ export function signerOf(index: number): Signer {
 }
 
 /** Transactions' stand-in signatures are bytes of 1, forged ones of 0xff; a batch's is real. */
-export async function verifyStandIns(claims: readonly SignatureClaim[]): Promise<readonly boolean[]> {
+async function verifyStandIns(claims: readonly SignatureClaim[]): Promise<readonly boolean[]> {
   return claims.map(({ key, message, signature }) => {
     if (signature.every((byte) => byte === 1)) return true;
     return !signature.every((byte) => byte === 0xff) && verifyEd25519(key, message, signature);
