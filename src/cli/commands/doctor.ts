@@ -2,7 +2,7 @@ import { type Examination, examineHome, type Finding, findRunningNode, recoverHo
 import { isJson, NodeClient } from "../client.ts";
 import { type Command, CommandFailure, required } from "../command.ts";
 import { progressOf } from "../progress.ts";
-import { PASSPHRASE_FLAG } from "../signer.ts";
+import { obtainPassphrase, PASSPHRASE_FLAG } from "../signer.ts";
 
 /** `bizra doctor`: what is wrong with a home, and how to mend it. */
 export const doctor: Command = {
@@ -19,7 +19,7 @@ export const doctor: Command = {
   },
   async run(input, terminal) {
     const home = required(input, "home");
-    const askPassphrase = (): Promise<string | undefined> => terminal.askSecret("Passphrase of the node's keys: ");
+    const askPassphrase = (): Promise<string | undefined> => obtainPassphrase(input, terminal, "Passphrase of the node's keys: ");
     const running = findRunningNode(home);
     if (running && (await isAnswering(running.http))) {
       const report = await examineRunning(home, running.http);

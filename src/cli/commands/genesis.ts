@@ -35,6 +35,12 @@ export const genesisNew: Command = {
     "minimum-fee": { kind: "text", value: "UNITS", doc: "Least fee of a transaction (default 1000)." },
     "max-validity": { kind: "text", value: "BLOCKS", doc: "How far ahead validUntil may lie (default 1000000)." },
     "fee-policy": { kind: "text", value: "POLICY", doc: "burn (default) or validators." },
+    parameter: {
+      kind: "text",
+      value: "NAME=VALUE",
+      doc: "Any other parameter, e.g. epochBlocks=10000, minimumStake=1000000 or unbondingMs=604800000.",
+      isRepeatable: true,
+    },
   },
   run(input, terminal) {
     const document = newDocument(input);
@@ -47,6 +53,15 @@ export const genesisNew: Command = {
     return Promise.resolve(0);
   },
 };
+
+/** Amounts are text in a document, as `minimumStake` is, other numbers are numbers; the schema judges both. */
+function parametersOf(input: CommandInput): Record<string, string | number> {
+  const given = input.flags("parameter").map((text): [string, string | number] => {
+    const [name = "", value = ""] = text.split("=");
+    return [name, name === "minimumStake" || !/^[0-9]{1,15}$/.test(value) ? value : Number(value)];
+  });
+  return Object.fromEntries(given);
+}
 
 /** A document without validators and signatures from the flags of `genesis new`. */
 function newDocument(input: CommandInput): GenesisDocument {
@@ -66,6 +81,7 @@ function newDocument(input: CommandInput): GenesisDocument {
       blockTransactionsMax: 4_096,
       epochBlocks: 100_000,
       epochMs: 86_400_000,
+      ...parametersOf(input),
     },
     accounts,
     validators: [],
