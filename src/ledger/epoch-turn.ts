@@ -39,7 +39,7 @@ export function turnEpoch(working: WorkingSet, context: ExecutionContext, genesi
   const epoch = context.epoch + 1;
   const feePot = shareFees(working, context, entry.feePot);
   settleMembers(working, context, entry);
-  settleOthers(working, context);
+  settleOthers(working, context, entry.certificates);
   turnParameters(working, genesis, epoch);
   const set = chooseNextSet(working, context.validatorSet, epoch, parametersOf(working, genesis));
   pruneRegistry(working, set);
@@ -88,12 +88,12 @@ function settleMembers(working: WorkingSet, { validatorSet, epoch }: ExecutionCo
 }
 
 /** Validators outside the set regain standing, and their sentences and keys turn as those of members do. */
-function settleOthers(working: WorkingSet, { validatorSet, epoch }: ExecutionContext): void {
+function settleOthers(working: WorkingSet, { validatorSet, epoch }: ExecutionContext, certificates: number): void {
   const seated = validatorSet.validators.map((member) => idOfMember(working, member));
   for (const id of registryOf(working)) {
     const entry = seated.some((other) => bytesEqual(other, id)) ? undefined : findValidator(working, id);
     if (entry === undefined) continue;
-    const after = turned({ ...entry, reputation: reputationAtRest(entry.reputation) }, epoch + 1);
+    const after = turned({ ...entry, reputation: reputationAtRest(entry.reputation, certificates) }, epoch + 1);
     if (isChanged(entry, after)) working.setValidator(id, after);
   }
 }

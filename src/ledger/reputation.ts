@@ -8,8 +8,8 @@ const FULL_EPOCH_CERTIFICATES = 64;
 const EPOCHS_TO_FORGET = 4;
 /** Votes in one of so many certificates are all that is asked: a certificate holds the first votes of weight Q, not all. */
 const CERTIFICATES_PER_VOTE = 4;
-/** Part of the gap to what it began with, 1/8, that a validator outside the set regains an epoch. */
-const REST_DIVISOR = 8;
+/** A validator outside the set regains an eighth of what it lacks to what it began with in an epoch that counts in full. */
+const EPOCHS_TO_REGAIN = 8;
 
 /**
  * What a member did in an epoch, 0 to 10,000: three quarters for the share of its turns in which a block of its came to
@@ -34,19 +34,24 @@ function scoreOf({ proposed, missed, votes }: MemberTally, certificates: number)
 export function reputationAfter(before: number, tally: MemberTally, certificates: number): number {
   const score = scoreOf(tally, certificates);
   if (score === undefined) return before;
-  const weight = Math.min(certificates, FULL_EPOCH_CERTIFICATES);
-  const gap = Math.abs(score - before);
-  const divisor = FULL_EPOCH_CERTIFICATES * EPOCHS_TO_FORGET;
-  const step = wholePart(gap * weight + divisor - 1, divisor);
+  const step = stepOver(Math.abs(score - before), certificates, EPOCHS_TO_FORGET);
   const after = score > before ? before + step : before - step;
   assert(after >= 0 && after <= REPUTATION_MAX, "a reputation stays within 0 to 10,000");
   return after;
 }
 
-/** The reputation of a validator outside the set after one more epoch: what it lost comes back slowly, up to what it began with. */
-export function reputationAtRest(before: number): number {
-  if (before >= REPUTATION_AT_REGISTRATION) return before;
-  return before + wholePart(REPUTATION_AT_REGISTRATION - before + REST_DIVISOR - 1, REST_DIVISOR);
+/**
+ * The reputation of a validator outside the set after one more epoch: what it lost comes back slowly, up to what it began
+ * with, and no faster by epochs that are forced to end.
+ */
+export function reputationAtRest(before: number, certificates: number): number {
+  return before + stepOver(Math.max(0, REPUTATION_AT_REGISTRATION - before), certificates, EPOCHS_TO_REGAIN);
+}
+
+/** The part of a gap that an epoch closes: one of so many when it counts in full; rounded up. */
+function stepOver(gap: number, certificates: number, parts: number): number {
+  const divisor = FULL_EPOCH_CERTIFICATES * parts;
+  return wholePart(gap * Math.min(certificates, FULL_EPOCH_CERTIFICATES) + divisor - 1, divisor);
 }
 
 /** The quotient of natural numbers, rounded down, in whole numbers all the way. */

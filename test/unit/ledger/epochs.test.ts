@@ -150,7 +150,7 @@ describe("convictions", () => {
   });
 
   test("conviction: over, the validator comes back with the reputation it regained", () => {
-    const world = new EpochWorld(FIVE, { epochBlocks: 8, jailEpochs: 2 });
+    const world = new EpochWorld(FIVE, { epochBlocks: 65, jailEpochs: 2 });
     world.block([], { evidence: [world.doubleVote("a")] });
     expect(world.epoch).toBe(1);
     world.finishEpoch();

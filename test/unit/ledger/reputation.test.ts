@@ -40,11 +40,12 @@ describe("reputation", () => {
     let reputation = 0;
     const path: number[] = [];
     for (let epoch = 0; epoch < 80; epoch++) {
-      reputation = reputationAtRest(reputation);
+      reputation = reputationAtRest(reputation, 64);
       path.push(reputation);
     }
     expect(path.slice(0, 3)).toEqual([625, 1_172, 1_651]);
     expect(reputation).toBe(5_000);
-    expect(reputationAtRest(8_000)).toBe(8_000);
+    expect(reputationAtRest(8_000, 64)).toBe(8_000);
+    expect([reputationAtRest(0, 0), reputationAtRest(0, 1), reputationAtRest(0, 9_999)]).toEqual([0, 10, 625]);
   });
 });
