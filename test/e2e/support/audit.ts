@@ -14,7 +14,13 @@ const PENDING_LIMIT_MS = 30_000;
 export type Opening = ReadonlyMap<string, bigint>;
 
 /** What was found. */
-export type Audit = { readonly faults: readonly string[]; readonly final: number; readonly height: number; readonly stateRoot: string };
+export type Audit = {
+  readonly faults: readonly string[];
+  readonly final: number;
+  readonly height: number;
+  readonly stateRoot: string;
+  readonly hashes: readonly string[];
+};
 
 type Receipt = {
   readonly transactionId: string;
@@ -33,8 +39,14 @@ type Ended = {
 };
 
 /** Compares everything; waits until what is pending has ended. */
-export async function auditNode(node: NodeProcess, load: Load, opening: Opening, genesisFile: string): Promise<Audit> {
-  const ends = await readEnds(node, load);
+export async function auditNode(
+  node: NodeProcess,
+  load: Load,
+  opening: Opening,
+  genesisFile: string,
+  limitMs = PENDING_LIMIT_MS,
+): Promise<Audit> {
+  const ends = await readEnds(node, load, limitMs);
   const blocks = await readBlocks(node);
   const status = await node.get("/api/v2/status");
   const genesisHash = String(status["genesisHash"]);
@@ -42,18 +54,25 @@ export async function auditNode(node: NodeProcess, load: Load, opening: Opening,
     ...findEndFaults(load, ends),
     ...(await findAccountFaults(node, load, opening)),
     ...(await findSupplyFaults(node, genesisFile)),
-    ...findChainFaults(blocks, genesisHash, String(status["validator"])),
+    ...findChainFaults(blocks, genesisHash, readGenesisKeys(genesisFile)),
     ...findCountFaults(
       blocks.map((block) => block.transactionCount),
       ends.size,
     ),
   ];
-  return { faults, final: ends.size, height: blocks.length, stateRoot: blocks.at(-1)?.header.stateRoot ?? "" };
+  const hashes = blocks.map(({ hash }) => hash);
+  return { faults, final: ends.size, height: blocks.length, stateRoot: blocks.at(-1)?.header.stateRoot ?? "", hashes };
+}
+
+/** Keys of the validators that a genesis names, in hex. */
+export function readGenesisKeys(genesisFile: string): string[] {
+  const genesis = JSON.parse(readFileSync(genesisFile, "utf8")) as { validators: { publicKey: string }[] };
+  return genesis.validators.map(({ publicKey }) => publicKey);
 }
 
 /** Asks for the end of every transaction that was ever signed, once nothing is pending or nothing more becomes final. */
-async function readEnds(node: NodeProcess, load: Load): Promise<Map<string, Ended>> {
-  const deadline = performance.now() + PENDING_LIMIT_MS;
+async function readEnds(node: NodeProcess, load: Load, limitMs: number): Promise<Map<string, Ended>> {
+  const deadline = performance.now() + limitMs;
   while (performance.now() < deadline && ((await node.get("/api/v2/status"))["pending"] as { transactions: number }).transactions > 0) {
     await Bun.sleep(20);
   }

@@ -28,6 +28,7 @@ type Finalization = {
   readonly epoch: number;
   readonly view: number;
   readonly proposal: Proposal;
+  readonly bitmap: string;
   readonly signatures: readonly string[];
 };
 
@@ -68,17 +69,23 @@ function blockHash(header: Header): string {
     .digest("hex");
 }
 
-/** Whether a finalization is signed by the one validator of the network (docs/proof.cddl: vote). */
-function isSignedByValidator(finalization: Finalization, chainId: string, validator: string): boolean {
-  const { epoch, view, proposal } = finalization;
+/**
+ * Whether a finalization is signed by a quorum (docs/proof.cddl: vote).
+ *
+ * @param validators keys of a set of equal weights, in hex
+ */
+function isFinalizedBy(finalization: Finalization, chainId: string, validators: readonly string[]): boolean {
+  const { epoch, view, proposal, bitmap, signatures } = finalization;
   const encoded = cbor([proposal.epoch, proposal.view, proposal.parentView, hex(proposal.blockHash)]);
   const round = Buffer.alloc(17);
   round.writeBigUInt64BE(BigInt(epoch), 0);
   round.writeBigUInt64BE(BigInt(view), 8);
   round[16] = 3;
   const vote = Buffer.concat([Buffer.from("bizra/vote/1"), hex(chainId), round, createHash("sha256").update(encoded).digest()]);
-  const [signature = ""] = finalization.signatures;
-  return finalization.signatures.length === 1 && verify(null, vote, publicKey(validator), hex(signature));
+  const signers = validators.toSorted().filter((_, at) => ((hex(bitmap)[at >> 3] ?? 0) >> (at & 7)) % 2 === 1);
+  const quorum = validators.length - Math.floor((validators.length - 1) / 3);
+  if (signers.length < quorum || signatures.length !== signers.length) return false;
+  return signers.every((key, at) => verify(null, vote, publicKey(key), hex(signatures[at] ?? "")));
 }
 
 function publicKey(key: string): KeyObject {
@@ -98,8 +105,8 @@ export async function readBlocks(node: NodeProcess): Promise<Block[]> {
   return blocks.slice(0, tip);
 }
 
-/** What is wrong with a chain of one validator, in sentences; empty when nothing is. */
-export function findChainFaults(blocks: readonly Block[], genesisHash: string, validator: string): string[] {
+/** What is wrong with a chain of these validators, who never change and weigh the same, in sentences; empty when nothing is. */
+export function findChainFaults(blocks: readonly Block[], genesisHash: string, validators: readonly string[]): string[] {
   const faults: string[] = [];
   let parent = genesisHash;
   let timeMs = 0;
@@ -110,7 +117,7 @@ export function findChainFaults(blocks: readonly Block[], genesisHash: string, v
     if (header.parentHash !== parent) faults.push(`block ${at + 1} does not follow its parent`);
     if (Date.parse(header.time) <= timeMs) faults.push(`block ${at + 1} is not later than its parent`);
     if (blockHash(header) !== hash) faults.push(`block ${at + 1} does not hash to ${hash}`);
-    if (!isSignedByValidator(block.finalization, genesisHash, validator)) faults.push(`block ${at + 1} has no valid finalization`);
+    if (!isFinalizedBy(block.finalization, genesisHash, validators)) faults.push(`block ${at + 1} has no valid finalization`);
     if (block.finalization.proposal.blockHash !== hash && at === blocks.length - 1) faults.push("the tip is finalized by another block");
     parent = hash;
     timeMs = Date.parse(header.time);

@@ -83,7 +83,7 @@ export class Load {
 
   /** Submits on all lanes until told to stop or the node is gone; resolves when every lane has stopped. */
   async run(node: NodeProcess, stop: AbortSignal): Promise<void> {
-    await Promise.all(this.lanes.map((lane) => this.#runLane(node, lane, stop)));
+    await Promise.all(this.lanes.map((lane) => this.runLane(node, lane, stop)));
   }
 
   /** Hands in again what is open, until all is durable. */
@@ -103,7 +103,8 @@ export class Load {
     }
   }
 
-  async #runLane(node: NodeProcess, lane: Lane, stop: AbortSignal): Promise<void> {
+  /** Submits on one lane until told to stop or the node is gone. */
+  async runLane(node: NodeProcess, lane: Lane, stop: AbortSignal): Promise<void> {
     const chance = this.#chance;
     for (const position of lane.withheld) if (chance.happens(RELEASED_SHARE)) lane.withheld.delete(position);
     while (!stop.aborted && node.child.exitCode === null && node.child.signalCode === null) {
