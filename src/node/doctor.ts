@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { JournalReplay } from "../consensus/index.ts";
 import { LANES } from "../events/index.ts";
 import { parseKeyFile, unlockKeyFile } from "../identity/index.ts";
 import { silentLog, toHex } from "../kernel/index.ts";
@@ -116,15 +117,37 @@ async function examineFiles(
 
 function findJournalFaults(setup: NodeSetup, files: NodeFiles, findings: Finding[]): void {
   const replay = files.journal.replay();
+  const isAlone = setup.validatorSet.validators.length === 1;
+  if (isStuck(replay, isAlone)) {
+    const detail = "a peer showed a vote of this validator that the journal lacks. It follows and does not vote any more";
+    findings.push({ severity: "error", file: join(setup.home, HOME.journal), detail: `${setup.home}: ${detail}. ${wayOut(setup.home)}` });
+  }
   if (replay.kind === "intact") return;
+  if (!isAlone) {
+    const detail = `the consensus journal is ${replay.loss}: ${replay.detail}. The node asks the other validators and votes again once they have answered`;
+    findings.push({ severity: "warning", file: join(setup.home, HOME.journal), detail: `${join(setup.home, HOME.journal)}: ${detail}` });
+    return;
+  }
   findings.push({
     severity: "error",
     file: join(setup.home, HOME.journal),
     detail: /newer than this release/.test(replay.detail)
       ? `${join(setup.home, HOME.journal)}: ${replay.detail}. Run the release that wrote it, or a later one; nothing is lost`
       : `${join(setup.home, HOME.journal)}: the consensus journal is ${replay.loss}: ${replay.detail}. This validator does not vote without it. ` +
-        `If no other box runs this key and this home is the latest, \`bizra doctor --home ${setup.home} --recover-journal\` begins a new one above the chain's last block`,
+        wayOut(setup.home),
   });
+}
+
+/** A single validator that recovers has nobody to ask (J7). */
+function isStuck(replay: JournalReplay, isAlone: boolean): boolean {
+  return isAlone && replay.kind === "intact" && replay.recovery.kind === "recovering";
+}
+
+function wayOut(home: string): string {
+  return (
+    `If no other box runs this key and this home is the latest, \`bizra doctor --home ${home} --recover-journal\` ` +
+    "lets it vote again above the chain's last block"
+  );
 }
 
 /** Un-synced bytes at the end of a log are dropped at a start; ones that look altered rather than cut are told as damage. */
@@ -160,18 +183,29 @@ function examineChain(setup: NodeSetup, { blocks, state }: Contexts, options: Ex
 }
 
 /**
- * Begins a new consensus journal above the chain's last block, in place of a lost one. For the operator of a single
- * validator who knows that no other box runs its key.
+ * Begins a new consensus journal above the chain's last block, in place of a lost one, or ends the recovery of one that
+ * nobody else can end. For the operator of a single validator who knows that no other box runs its key. A validator
+ * among others asks them (R14): a new journal without their answers could contradict what it voted before.
  *
- * @returns where the lost one was moved, or undefined when there was none
- * @throws StartRefused when the journal is sound, or the home cannot be opened
+ * @returns where the lost one was moved, or undefined when nothing was
+ * @throws StartRefused when the journal is sound, there are other validators, or the home cannot be opened
  */
 export async function recoverHomeJournal(home: string, askPassphrase: () => Promise<string | undefined>): Promise<string | undefined> {
   const setup = await openSetup(home, {}, askPassphrase);
   const directory = join(home, HOME.journal);
   const files = openFiles(setup, systemPlatform, silentLog);
   try {
-    if (files.journal.replay().kind === "intact") throw new StartRefused(`${directory}: the journal is sound; nothing was changed`);
+    const replay = files.journal.replay();
+    const isAlone = setup.validatorSet.validators.length === 1;
+    if (replay.kind === "intact" && !isStuck(replay, isAlone))
+      throw new StartRefused(`${directory}: the journal is sound; nothing was changed`);
+    if (!isAlone)
+      throw new StartRefused(`${directory}: there are other validators; start the node, which asks them and recovers. Nothing was changed`);
+    if (replay.kind === "intact") {
+      files.journal.append({ kind: "recovery", status: { kind: "intact" } });
+      files.journal.syncNow();
+      return undefined;
+    }
     const contexts = named(home, () => openContexts(setup, files, systemPlatform, silentLog, () => {}));
     const { epoch, view } = contexts.blocks.tip();
     await contexts.mempool.stop();

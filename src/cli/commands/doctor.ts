@@ -43,7 +43,8 @@ async function recover(
     const aside = await recoverHomeJournal(home, askPassphrase);
     terminal.result(
       { ok: true, setAside: aside ?? null },
-      () => `A new journal begins above the chain's last block.${aside ? ` The lost one was moved to ${aside}.` : ""} Start the node now.`,
+      () =>
+        `This validator votes again above the chain's last block.${aside ? ` The lost journal was moved to ${aside}.` : ""} Start the node now.`,
     );
     return 0;
   } catch (error) {
