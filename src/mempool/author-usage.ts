@@ -6,6 +6,8 @@ import type { MempoolBounds } from "./bounds.ts";
 export type BatchRoom = { readonly count: number; readonly sizeBytes: number };
 
 const NOTHING: BatchRoom = { count: 0, sizeBytes: 0 };
+/** What a batch takes besides its transactions: many small ones must not take more memory than few large ones. */
+const BATCH_OVERHEAD_BYTES = 1_024;
 /** However many validators share the room, an author has room for this many full batches. */
 const FULL_BATCHES_MIN = 4;
 
@@ -27,7 +29,7 @@ export class AuthorUsage {
     if (author === this.#own) return;
     const usage = this.#usage.get(author) ?? { count: 0, sizeBytes: 0 };
     usage.count += count;
-    usage.sizeBytes += sizeBytes;
+    usage.sizeBytes += sizeBytes + BATCH_OVERHEAD_BYTES;
     this.#usage.set(author, usage);
   }
 
@@ -35,9 +37,10 @@ export class AuthorUsage {
   remove(author: string, count: number, sizeBytes: number): void {
     if (author === this.#own) return;
     const usage = this.#usage.get(author);
-    assert(usage !== undefined && usage.sizeBytes >= sizeBytes && usage.count >= count, "what is let go was counted");
+    const taken = sizeBytes + BATCH_OVERHEAD_BYTES;
+    assert(usage !== undefined && usage.sizeBytes >= taken && usage.count >= count, "what is let go was counted");
     usage.count -= count;
-    usage.sizeBytes -= sizeBytes;
+    usage.sizeBytes -= taken;
     if (usage.count === 0) this.#usage.delete(author);
   }
 

@@ -85,8 +85,9 @@ export function newPendingBatch(
   sinceMs: number,
 ): PendingBatch {
   const names = { digestHex: toHex(batch.digest), authorHex: toHex(batch.header.author) };
+  const mutable = { entries: [...entries], firstRecord: location.record };
   const start = { liveCount: 0, isStuck: false, isOffered: false, held: undefined };
-  return { batch, ...names, sizeBytes, location, firstRecord: location.record, entries, sinceMs, ...start };
+  return { batch, ...names, sizeBytes, location, ...mutable, sinceMs, ...start };
 }
 
 function keptStep(entries: readonly PoolEntry[], parts: FlushParts): FlushStep {

@@ -69,11 +69,11 @@ export class MempoolState {
 
   /** Lists a batch that became durable. Its entries that still flush become `batched`; those that ended meanwhile keep their end. */
   listBatch(batch: PendingBatch, recordSizeBytes: number): void {
-    assert(!this.pending.has(batch.digestHex) && !this.fading.has(batch.digestHex), "a batch is listed once");
+    const twin = this.#takeTwin(batch);
     let pins = 1;
     for (const entry of batch.entries) {
       if (entry === undefined) continue;
-      if (entry.place === "flushing") {
+      if (entry.place === "flushing" || (twin !== undefined && entry.batch === twin)) {
         this.#moveTo(entry, batch.location.record);
         entry.place = "batched";
         entry.batch = batch;
@@ -86,6 +86,23 @@ export class MempoolState {
     this.authors.add(batch.authorHex, batch.entries.length, batch.sizeBytes);
     if (batch.liveCount === 0) this.#fade(batch);
     this.version++;
+  }
+
+  /**
+   * Takes the batch with the same digest off the list, if there is one: a validator restored from an old disk may seal again
+   * what it sealed before and the others still hold. What it followed, the new one does.
+   */
+  #takeTwin(batch: PendingBatch): PendingBatch | undefined {
+    const twin = this.pending.get(batch.digestHex) ?? this.fading.get(batch.digestHex)?.batch;
+    if (twin === undefined) return undefined;
+    assert(twin !== batch && twin.entries.length === batch.entries.length, "equal digests are of equal batches");
+    this.pending.delete(batch.digestHex);
+    this.fading.delete(batch.digestHex);
+    this.authors.remove(twin.authorHex, twin.entries.length, twin.sizeBytes);
+    this.pins.release(twin.location.record);
+    batch.firstRecord = twin.firstRecord;
+    for (const [i, entry] of twin.entries.entries()) batch.entries[i] ??= entry;
+    return twin;
   }
 
   /** Notes that a record of transactions outside batches became durable. Those already batched only change their record. */

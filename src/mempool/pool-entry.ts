@@ -170,9 +170,9 @@ export type PendingBatch = {
   /** Its place in the log; a newer one after its record moved forward. */
   location: BatchLocation;
   /** The first record that held it: a place that was handed out before is not pruned. */
-  readonly firstRecord: number;
+  firstRecord: number;
   /** What the pool holds of its transactions, in batch order; undefined where it ended before. */
-  readonly entries: readonly (PoolEntry | undefined)[];
+  readonly entries: (PoolEntry | undefined)[];
   /** Entries that are `batched` in this one. */
   liveCount: number;
   /** Whether nothing in it could execute when it was last looked at. */

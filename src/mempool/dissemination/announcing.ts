@@ -1,4 +1,4 @@
-import { assert, toHex } from "../../kernel/index.ts";
+import { toHex } from "../../kernel/index.ts";
 import type { DurableBatch } from "../types.ts";
 import { judgeLevel, noteHolder } from "./holders.ts";
 import { ANNOUNCED_COUNT_MAX, type Announced } from "./messages.ts";
@@ -15,7 +15,7 @@ const PAUSE_FACTOR_MAX = 16;
 /** A batch is durable here: whoever announced it holds it too, and everyone is told. */
 export function onHeld(state: DisseminationState, { digest, sizeBytes }: DurableBatch): void {
   const digestHex = toHex(digest);
-  assert(!state.held.has(digestHex), "a batch is listed once");
+  if (state.held.has(digestHex)) return; // sealed again by a validator whose disk was restored
   const held: Held = {
     digest,
     digestHex,

@@ -33,7 +33,8 @@ export function onBatch(state: DisseminationState, peer: Peer, digest: Uint8Arra
   state.pullSizeBytes += encoded.length;
   state.counters.pulled++;
   state.counters.pulledSizeBytes += encoded.length;
-  state.effects.push({ kind: "receive", digest: want.digest, encoded, isNeeded: want.neededUntilMs !== undefined });
+  want.wasNeeded = want.neededUntilMs !== undefined;
+  state.effects.push({ kind: "receive", digest: want.digest, encoded, isNeeded: want.wasNeeded });
 }
 
 function onUnsolicited(state: DisseminationState, peer: Peer): void {
@@ -68,6 +69,8 @@ export function onRefused(state: DisseminationState, digest: Uint8Array, code: B
     forgetWant(state, want);
   } else if (code === "closed") forgetWant(state, want);
   else if (fault !== undefined) retry(state, want);
+  else if (want.neededUntilMs !== undefined && !want.wasNeeded)
+    makeReady(state, want); // the door judges it otherwise now
   else pause(state, want);
 }
 

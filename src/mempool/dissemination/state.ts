@@ -86,6 +86,8 @@ export type Want = {
   phase: "ready" | "asked" | "arrived" | "waiting";
   /** Who is asked, or sent what arrived. */
   peer: PeerId | undefined;
+  /** Whether a block needed it when it was handed to the door. */
+  wasNeeded: boolean;
   /** When the pull or the wait is over. */
   atMs: number;
 };

@@ -49,7 +49,7 @@ function addWant(state: DisseminationState, digest: Uint8Array, digestHex: strin
   const want: Want = {
     ...{ digest, digestHex, sizeBytes },
     ...{ announcers: new Set<PeerId>(), tried: new Set<PeerId>() },
-    ...{ neededUntilMs: undefined, attempts: 0, phase: "ready", peer: undefined, atMs: 0 },
+    ...{ neededUntilMs: undefined, attempts: 0, phase: "ready", peer: undefined, wasNeeded: false, atMs: 0 },
   };
   state.wants.set(digestHex, want);
   return want;

@@ -323,3 +323,35 @@ test("receive: random bytes in place of a batch, refused and never thrown at", a
     expect(decoded.ok ? ["wrongDigest", "badSignature", "held"] : ["malformed"]).toContain(code);
   }
 });
+
+test("receive: a restored box seals again what the others still hold of it, listed once and executed once", async () => {
+  const { net, box, receive } = door();
+  const [alice = keyOf(1), bob = keyOf(2)] = net.fund(2);
+  const image = box.fs.image();
+  const transactions = [transactionOf(alice, 0n), transactionOf(bob, 0n)];
+  expect(await net.submit(box, transactions)).toEqual(["accepted", "accepted"]);
+  const [sealed] = box.mempool.pendingBatches().map(({ digest }) => present(box.mempool.findEncoded(digest), "it is held"));
+  const lost = decodeBatch(present(sealed, "a batch was sealed"));
+  if (!lost.ok) throw new Error(lost.error);
+  for (const isReceivedFirst of [true, false]) {
+    net.crash(box);
+    box.fs.restore(image, "/batches");
+    box.start();
+    if (isReceivedFirst) {
+      const received = receive(lost.value);
+      const submitted = net.submit(box, transactions);
+      expect(await received).toBe("held");
+      expect(await submitted).toEqual(["accepted", "accepted"]);
+      expect(box.mempool.stats().counters).toMatchObject({ batches: 1, foreignBatches: 1 });
+    } else {
+      expect(await net.submit(box, transactions)).toEqual(["accepted", "accepted"]);
+      expect(box.pending()).toEqual([toHex(lost.value.digest)]);
+      expect(await receive(lost.value)).toBe("held");
+    }
+    expect(box.pending()).toEqual([toHex(lost.value.digest)]);
+  }
+  await net.time.advance(1_100);
+  box.commit(box.mempool.select(ROOM, none).map(({ digest }) => digest));
+  expect(box.chain.nonces.get(toHex(alice))).toEqual([0n]);
+  expect(box.mempool.stats().gauges.pendingCount).toBe(0);
+});
