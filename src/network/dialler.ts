@@ -9,6 +9,8 @@ export type DiallerParts = {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly redial: Redial;
+  /** How long one attempt may take. */
+  readonly dialMs: number;
   /** A connection that we asked for is there. */
   readonly onConnection: (connection: Connection, address: PeerAddress) => void;
 };
@@ -51,11 +53,14 @@ export class Dialler {
   }
 
   #dial(text: string): void {
-    const { transport, redial, clock, onConnection } = this.#parts;
+    const { transport, redial, clock, timers, dialMs, onConnection } = this.#parts;
     const address = this.#addresses.get(text);
     if (!address) return;
+    const patience = new AbortController();
+    const cancel = timers.after(dialMs, () => patience.abort(new Error(`no connection within ${dialMs} ms`)));
     transport
-      .dial(address.multiaddr, { force: true })
+      .dial(address.multiaddr, { force: true, signal: patience.signal })
+      .finally(cancel)
       .then((connection) => (this.#isStopped ? connection.close() : onConnection(connection, address)))
       .catch((error: unknown) => {
         // Every failure to reach a machine comes as an error of its own class; all mean: not now.

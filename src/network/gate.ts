@@ -6,6 +6,8 @@ import type { Standing } from "./standing.ts";
 /** Connections from one address: boxes behind one router share one, so not few; each costs a handshake, so not many. */
 const CONNECTIONS: Rate = { perSecond: 5, burst: 60 };
 const ADDRESSES_MAX = 4_096;
+/** Connections of one address whose handshake is under way; this machine's own are not counted. */
+const HANDSHAKES_MAX = 8;
 
 /** Decides at the door, before a handshake is paid for: addresses that come too often, and keys that are banned. */
 export function makeGate(standing: Standing, clock: Clock): ConnectionGater {
@@ -22,10 +24,30 @@ export function makeGate(standing: Standing, clock: Clock): ConnectionGater {
     budget.spend(1, nowMs);
     return false;
   };
+  const handshakes = new Map<string, number>();
+  const underWay = new WeakMap<MultiaddrConnection, () => void>();
+  const isTooMany = (connection: MultiaddrConnection): boolean => {
+    const host = hostOf(connection);
+    if (isLoopback(host)) return false;
+    const count = handshakes.get(host) ?? 0;
+    if (count >= HANDSHAKES_MAX) return true;
+    handshakes.set(host, count + 1);
+    const end = once(() => {
+      const left = (handshakes.get(host) ?? 1) - 1;
+      if (left > 0) handshakes.set(host, left);
+      else handshakes.delete(host);
+    });
+    underWay.set(connection, end);
+    connection.addEventListener("close", end);
+    return false;
+  };
   return {
     denyDialMultiaddr: () => false, // the library's default gater refuses private addresses in browsers only; ours are all wanted
-    denyInboundConnection: isTooOften,
-    denyInboundEncryptedConnection: (peer) => standing.banLeftMs(nodeKeyOf(peer) ?? "", clock.monotonicMs()) > 0,
+    denyInboundConnection: (connection) => isTooOften(connection) || isTooMany(connection),
+    denyInboundEncryptedConnection: (peer, connection) => {
+      underWay.get(connection)?.();
+      return standing.banLeftMs(nodeKeyOf(peer) ?? "", clock.monotonicMs()) > 0;
+    },
   };
 }
 
@@ -36,4 +58,16 @@ export function nodeKeyOf(peer: NodeId): string | undefined {
 
 function hostOf({ remoteAddr }: MultiaddrConnection): string {
   return remoteAddr.getComponents()[0]?.value ?? remoteAddr.toString();
+}
+
+function isLoopback(host: string): boolean {
+  return host === "::1" || host.startsWith("127.");
+}
+
+function once(action: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) action();
+    isDone = true;
+  };
 }

@@ -46,15 +46,19 @@ export type LinkParts = {
   readonly timers: Timers;
   readonly traffic: Traffic;
   readonly events: LinkEvents;
+  /** Opens another connection to the same node; the dialler's only. */
+  readonly dialAgain: () => Promise<Connection>;
 };
 
 const SILENCES_MAX = 3;
 
 /**
- * One connection between two nodes: the hellos, then three lanes, then signs of life until it ends. It is up when both
- * ends have welcomed each other's hello, so neither ever takes a connection for good that the other refuses.
+ * What joins two nodes: the hellos, then three lanes, then signs of life until it ends. It is up when both ends have
+ * welcomed each other's hello, so neither ever takes a link for good that the other refuses.
  *
- * consensus lane: hello >, hello <, welcome > and <, then messages; the dialler opens the other lanes once it is up.
+ * consensus lane: hello >, hello <, welcome > and <, then messages; once it is up the dialler opens the other lanes, on a
+ * second connection so that no vote stands behind a batch in a buffer of the system or waits for its lost segments. Where
+ * a second connection cannot be had, they share the first.
  */
 export class Link {
   readonly connection: Connection;
@@ -63,6 +67,7 @@ export class Link {
   readonly #parts: LinkParts;
   readonly #channels: Readonly<Record<Lane, Channel>>;
   readonly #openedAtMs: number;
+  #bulk: Connection | undefined;
   #hello: Hello | undefined;
   #greeted: Greeted | undefined;
   #isWelcomed = false;
@@ -157,14 +162,22 @@ export class Link {
   /** The dialler's first act: opens the consensus lane and says hello. */
   begin(): void {
     assert(this.isDialler, "the dialler opens the lanes");
-    this.#open("consensus");
+    this.#open("consensus", this.connection);
   }
 
-  /** Takes a stream that the other end opened; false when it is out of turn. */
-  accept(lane: Lane, stream: Stream): boolean {
-    const isExpected = !this.isDialler && !this.#isClosed && !this.#channels[lane].isAttached && (lane === "consensus" || this.#isUp);
-    if (isExpected) this.#attach(lane, stream);
-    return isExpected;
+  /** Whether a connection is one of this link's. */
+  carries(connection: Connection): boolean {
+    return connection === this.connection || connection === this.#bulk;
+  }
+
+  /** Takes a stream that the other end opened on a connection of its node key; false when it is out of turn. */
+  accept(lane: Lane, stream: Stream, connection: Connection): boolean {
+    if (this.isDialler || this.#isClosed || this.#channels[lane].isAttached) return false;
+    if (lane === "consensus" ? connection !== this.connection : !this.#isUp) return false;
+    if (!this.carries(connection) && this.#bulk !== undefined) return false;
+    if (connection !== this.connection) this.#adopt(connection);
+    this.#attach(lane, stream);
+    return true;
   }
 
   /** Queues an encoded message frame on a lane; false when the link is not up or the lane is full. */
@@ -193,14 +206,34 @@ export class Link {
     this.#isClosed = true;
     this.#cancelTimer();
     for (const lane of LANES) this.#channels[lane].close();
-    const { connection, events } = this.#parts;
-    // A graceful close lets the goodbye out; a connection that does not close within its second is cut.
-    if (connection.status === "open") connection.close().catch((error: unknown) => connection.abort(asError(error)));
-    events.onClosed(this, reason, refusal);
+    for (const connection of [this.connection, this.#bulk]) {
+      // A graceful close lets the goodbye out; a connection that does not close within its second is cut.
+      if (connection?.status === "open") connection.close().catch((error: unknown) => connection.abort(asError(error)));
+    }
+    this.#parts.events.onClosed(this, reason, refusal);
   }
 
-  #open(lane: Lane): void {
-    const { connection } = this.#parts;
+  #openBulk(): void {
+    const open = (connection: Connection): void => {
+      if (this.#isClosed) {
+        if (connection !== this.connection) connection.abort(new Error("the link is over"));
+        return;
+      }
+      if (connection !== this.connection) this.#adopt(connection);
+      for (const lane of LANES) if (lane !== "consensus") this.#open(lane, connection);
+    };
+    // Whatever kept the second connection from coming, the first is there and can carry all lanes.
+    this.#parts.dialAgain().then(open, () => open(this.connection));
+  }
+
+  #adopt(connection: Connection): void {
+    if (this.#bulk === connection) return;
+    assert(this.#bulk === undefined, "a link has two connections at most");
+    this.#bulk = connection;
+    connection.addEventListener("close", () => this.close("second connection lost"));
+  }
+
+  #open(lane: Lane, connection: Connection): void {
     connection
       .newStream(LANE_TRAITS[lane].protocol)
       .then((stream) => (this.#isClosed ? stream.abort(new Error("the link is over")) : this.#attach(lane, stream)))
@@ -264,7 +297,7 @@ export class Link {
     if (!this.#isWelcomed || !this.#greeted || this.#isUp) return;
     this.#cancelTimer();
     this.#isUp = true;
-    if (this.isDialler) for (const lane of LANES) if (lane !== "consensus") this.#open(lane);
+    if (this.isDialler) this.#openBulk();
     this.#watch();
     this.#parts.events.onUp(this);
   }

@@ -6,6 +6,7 @@ import { listenMultiaddr, type PeerAddress } from "./address.ts";
 import { Dialler } from "./dialler.ts";
 import { encodeFrame } from "./frames.ts";
 import { makeGate, nodeKeyOf } from "./gate.ts";
+import { Guests } from "./guests.ts";
 import { type Hello, PROTOCOL_VERSIONS } from "./hello.ts";
 import { FRAME, LANE_RATES, LANE_TRAITS, LANES, type Lane, laneOf } from "./lanes.ts";
 import { Link, type LinkTimes } from "./link.ts";
@@ -25,9 +26,6 @@ import type { AbsentPeer, NetworkOptions, NetworkPorts, PeerStatus } from "./typ
 const LINK_TIMES: LinkTimes = { helloMs: 10_000, pingMs: 5_000, guestMs: 30_000 };
 /** Our tip is told at most so often. */
 const TIP_INTERVAL_MS = 5_000;
-/** Connections beyond those of validators and observers: half-open ones, guests, duplicates. */
-const SPARE_CONNECTIONS = 64;
-const VALIDATOR_CONNECTIONS = 256;
 
 /** Thrown when the network cannot listen where it should. */
 export class NetworkStartFailed extends Error {
@@ -49,6 +47,7 @@ export class Network {
   readonly #standing = new Standing();
   readonly #redial: Redial;
   readonly #reception: Reception;
+  readonly #guests: Guests;
   #transport: Libp2p | undefined;
   #dialler: Dialler | undefined;
   #isTipNew = false;
@@ -67,6 +66,7 @@ export class Network {
     this.#times = { ...LINK_TIMES, ...options.times };
     const seed = new DataView(ports.entropy.bytes(4).buffer).getUint32(0);
     this.#redial = new Redial({ ...REDIAL_TIMES, ...options.times }, new Prng(seed));
+    this.#guests = new Guests(ports.timers, this.#times.guestMs, (connection) => this.#table.isLinked(connection));
     this.#reception = new Reception({
       options,
       ports,
@@ -87,14 +87,13 @@ export class Network {
    */
   async start(): Promise<void> {
     assert(this.#transport === undefined, "a network starts once");
-    const { listen, observersMax, software, peers } = this.#options;
+    const { listen, software, peers } = this.#options;
     const { clock, timers, entropy } = this.#ports;
     const transport = await makeTransport({
       nodeSeed: this.#nodeSeed,
       listen: listen ? [listenMultiaddr(listen.host, listen.port)] : [],
       announce: [],
       software,
-      connectionsMax: VALIDATOR_CONNECTIONS + observersMax + SPARE_CONNECTIONS,
       gater: makeGate(this.#standing, clock),
       entropy,
     });
@@ -102,6 +101,10 @@ export class Network {
     for (const lane of LANES)
       await transport.handle(LANE_TRAITS[lane].protocol, (stream, connection) => this.#onStream(lane, stream, connection));
     await new OutsideService(this.#ports).register(transport);
+    // Nothing here reads the library's address book, and whoever knocks with ever new keys would fill it.
+    transport.addEventListener("peer:disconnect", ({ detail }) => {
+      transport.peerStore.delete(detail).catch(() => {}); // gone already, or the node stops: either way it is not there
+    });
     transport.addEventListener("connection:open", ({ detail }) => this.#onConnection(detail));
     try {
       await transport.start();
@@ -114,6 +117,7 @@ export class Network {
       clock,
       timers,
       redial: this.#redial,
+      dialMs: this.#options.times?.dialMs ?? REDIAL_TIMES.dialMs,
       onConnection: (connection, address) => this.#onDialled(connection, address),
     });
     this.#dialler.setAddresses(peers);
@@ -237,10 +241,7 @@ export class Network {
   }
 
   #onConnection(connection: Connection): void {
-    if (this.#isStopped || connection.direction !== "inbound") return;
-    this.#ports.timers.after(this.#times.guestMs, () => {
-      if (connection.status === "open" && !this.#table.linkOf(connection.id)) connection.abort(new Error("no hello"));
-    });
+    if (!this.#isStopped && connection.direction === "inbound") this.#guests.admit(connection);
   }
 
   #onDialled(connection: Connection, address: PeerAddress): void {
@@ -255,8 +256,13 @@ export class Network {
   }
 
   #onStream(lane: Lane, stream: Stream, connection: Connection): void {
-    const link = this.#table.linkOf(connection.id) ?? (lane === "consensus" ? this.#makeLink(connection) : undefined);
-    if (!link?.accept(lane, stream)) stream.abort(new Error("out of turn"));
+    const link = this.#table.linkOf(connection.id) ?? (lane === "consensus" ? this.#makeLink(connection) : this.#linkFrom(connection));
+    if (!link?.accept(lane, stream, connection)) stream.abort(new Error("out of turn"));
+  }
+
+  #linkFrom({ remotePeer }: Connection): Link | undefined {
+    const nodeKey = parseHex(nodeKeyOf(remotePeer) ?? "");
+    return nodeKey && this.#table.linkFrom(nodeKey);
   }
 
   #makeLink(connection: Connection): Link | undefined {
@@ -276,6 +282,7 @@ export class Network {
       timers,
       traffic,
       events: this.#reception,
+      dialAgain: () => present(this.#transport, "the network runs").dial(connection.remoteAddr, { force: true }),
     });
     this.#table.add(link);
     return link;

@@ -1,5 +1,6 @@
+import type { Connection } from "@libp2p/interface";
 import type { PeerId } from "../consensus/index.ts";
-import { assert } from "../kernel/index.ts";
+import { assert, bytesEqual } from "../kernel/index.ts";
 import { isReplacement } from "./duplicates.ts";
 import type { Link } from "./link.ts";
 
@@ -32,6 +33,19 @@ export class PeerTable {
   /** The link on a connection. */
   linkOf(connectionId: string): Link | undefined {
     return this.#links.get(connectionId);
+  }
+
+  /** The link by which a node reaches us: of its node key, up, and dialled by it. */
+  linkFrom(nodeKey: Uint8Array): Link | undefined {
+    for (const { link } of this.#peers.values()) if (!link.isDialler && bytesEqual(link.nodeKey, nodeKey)) return link;
+    return undefined;
+  }
+
+  /** Whether a connection belongs to a link. */
+  isLinked(connection: Connection): boolean {
+    if (this.#links.has(connection.id)) return true;
+    for (const link of this.#links.values()) if (link.carries(connection)) return true;
+    return false;
   }
 
   /** The peer of a key, when it is up. */

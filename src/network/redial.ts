@@ -1,10 +1,16 @@
 import { assert, type Prng } from "../kernel/index.ts";
 
 /** How soon a lost or refused connection is tried again. */
-export type RedialTimes = { readonly firstMs: number; readonly maxMs: number; readonly refusedMs: number };
+export type RedialTimes = {
+  readonly firstMs: number;
+  readonly maxMs: number;
+  readonly refusedMs: number;
+  /** How long one attempt may take. */
+  readonly dialMs: number;
+};
 
 /** Quick at first, since a peer that restarts is back in a second; never given up. */
-export const REDIAL_TIMES: RedialTimes = { firstMs: 250, maxMs: 15_000, refusedMs: 30_000 };
+export const REDIAL_TIMES: RedialTimes = { firstMs: 250, maxMs: 15_000, refusedMs: 30_000, dialMs: 8_000 };
 
 /** Where an attempt at an address stands. */
 export type DialTarget = {

@@ -3,11 +3,11 @@ import { identify } from "@libp2p/identify";
 import type { ConnectionGater, Libp2p } from "@libp2p/interface";
 import { noise } from "@libp2p/noise";
 import { ping } from "@libp2p/ping";
-import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p } from "libp2p";
 import type { Entropy } from "../kernel/index.ts";
 import { noiseCrypto } from "./noise-crypto.ts";
+import { abortableTcp } from "./tcp.ts";
 
 /** What the libp2p node is made of. */
 export type TransportOptions = {
@@ -18,13 +18,17 @@ export type TransportOptions = {
   /** Multiaddrs to be told to others instead, where the box stands behind a forwarded port. */
   readonly announce: readonly string[];
   readonly software: string;
-  readonly connectionsMax: number;
   readonly gater: ConnectionGater;
   readonly entropy: Entropy;
 };
 
 /** The largest window of a stream: what a peer that reads nothing can make us hold, and what may stand ahead of a vote. */
 const STREAM_WINDOW_BYTES = 512 * 1024;
+/** Beyond it the library closes connections of its own choice; links, guests and places for observers are bounded far below. */
+const CONNECTIONS_MAX = 16_384;
+/** Connections whose handshake is under way, and how long one may take. */
+const HANDSHAKES_MAX = 128;
+const HANDSHAKE_MS = 5_000;
 /** New connections a second from one address before the library turns them away; boxes behind one router share one. */
 const INBOUND_PER_SECOND = 50;
 
@@ -33,7 +37,7 @@ const INBOUND_PER_SECOND = 50;
  * life and who may stay are this project's own.
  */
 export async function makeTransport(options: TransportOptions): Promise<Libp2p> {
-  const { nodeSeed, listen, announce, software, connectionsMax, gater, entropy } = options;
+  const { nodeSeed, listen, announce, software, gater, entropy } = options;
   const crypto = await noiseCrypto(entropy);
   return createLibp2p({
     start: false,
@@ -41,7 +45,7 @@ export async function makeTransport(options: TransportOptions): Promise<Libp2p> 
     nodeInfo: { name: "bizra", userAgent: software },
     addresses: { listen: [...listen], announce: [...announce] },
     transports: [
-      tcp({
+      abortableTcp({
         inboundSocketInactivityTimeout: 0,
         outboundSocketInactivityTimeout: 0,
         dialOpts: { noDelay: true, keepAlive: true },
@@ -58,9 +62,10 @@ export async function makeTransport(options: TransportOptions): Promise<Libp2p> 
       }),
     ],
     connectionManager: {
-      maxConnections: connectionsMax,
+      maxConnections: CONNECTIONS_MAX,
       inboundConnectionThreshold: INBOUND_PER_SECOND,
-      maxIncomingPendingConnections: 64,
+      maxIncomingPendingConnections: HANDSHAKES_MAX,
+      inboundUpgradeTimeout: HANDSHAKE_MS,
       maxParallelDials: 32,
       dialTimeout: 10_000,
       reconnectRetries: 0,

@@ -1,10 +1,12 @@
 import { afterEach, expect, test } from "bun:test";
 import type { Socket } from "node:net";
+import type { Logger, Upgrader } from "@libp2p/interface";
 import type { Message } from "../../../src/consensus/index.ts";
 import { Prng, utf8 } from "../../../src/kernel/index.ts";
 import { encodeFrame } from "../../../src/network/frames.ts";
 import { encodeFinalRequest, encodeProofRequest, OUTSIDE_PROTOCOLS } from "../../../src/network/index.ts";
 import { FRAME } from "../../../src/network/lanes.ts";
+import { abortableTcp } from "../../../src/network/tcp.ts";
 import { VOTE_KIND, type Vote } from "../../../src/protocol/index.ts";
 import { connectSilently, connectStranger, greet, openLane, type Stranger } from "./stranger.ts";
 import { addressOf, type Member, type MemberOptions, startMember, until, validatorsOf } from "./world.ts";
@@ -115,6 +117,26 @@ test("network: connections that say nothing, at TCP, after Noise and in the hell
   await until("the half greeted is cut", () => halfway.connection.status !== "open");
   expect(stream.status).not.toBe("open");
   expect(a.up).toEqual([b.id]);
+});
+
+test("network: a dial aborted while the socket connects, an error to its caller and to nobody else", async () => {
+  const a = await start({ seed: 1, validators: validatorsOf(1) });
+  const uncaught: unknown[] = [];
+  const onUncaught = (error: unknown): void => void uncaught.push(error);
+  process.on("uncaughtException", onUncaught);
+  try {
+    const log: Logger = Object.assign(() => {}, { error() {}, trace() {}, enabled: false, newScope: () => log });
+    const transport = abortableTcp({})({ logger: { forComponent: () => log } });
+    const patience = new AbortController();
+    const upgrader = { upgradeOutbound: () => Promise.reject(new Error("connected")) } as unknown as Upgrader;
+    const dialling = transport.dial(addressOf(a.address()).multiaddr, { signal: patience.signal, upgrader });
+    patience.abort();
+    expect(await dialling.catch((error: unknown) => error)).toMatchObject({ name: "AbortError" });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(uncaught).toEqual([]);
+  } finally {
+    process.off("uncaughtException", onUncaught);
+  }
 });
 
 test("network: a validator that reads nothing, what waits for it is bounded by its lane's policy and another gets everything", async () => {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Prng } from "../../../src/kernel/index.ts";
 import { Redial } from "../../../src/network/redial.ts";
 
-const TIMES = { firstMs: 100, maxMs: 1_000, refusedMs: 5_000 };
+const TIMES = { firstMs: 100, maxMs: 1_000, refusedMs: 5_000, dialMs: 1_000 };
 
 function redialOf(...addresses: string[]): Redial {
   const redial = new Redial(TIMES, new Prng(1));
