@@ -81,7 +81,7 @@ export type AccountView = {
   /** Next nonce that no pending transaction uses. */
   readonly pendingNonce: bigint;
   readonly balance: bigint;
-  /** What it has bonded to validators that are or may come into a set, and to those of genesis. */
+  /** What it has bonded to each validator of the list in the state, and to those of genesis. */
   readonly bonds: readonly BondView[];
   /** Sponsorship, when the key is a registered device's. */
   readonly device?: DeviceEntry;
@@ -208,9 +208,45 @@ export type StatusView = {
   readonly pendingBytes: number;
 };
 
+/** A node that is connected. Durations in milliseconds. */
+export type PeerView = {
+  /** Key that it proved, 32 bytes in hex: a validator's signing key, or an observer's. */
+  readonly peer: string;
+  readonly isValidator: boolean;
+  readonly direction: "inbound" | "outbound";
+  readonly address: string;
+  readonly software: string;
+  readonly connectedForMs: number;
+  readonly silentForMs: number;
+  readonly rttMs: number | undefined;
+  /** Height of the highest block that it has proven final; undefined while it has proven none. */
+  readonly height: number | undefined;
+  readonly queuedBytes: number;
+};
+
+/** A node that should be connected and is not. */
+export type AbsentPeerView = {
+  readonly address: string;
+  readonly peer: string | undefined;
+  readonly failures: number;
+  readonly reason: string | undefined;
+  readonly nextTryInMs: number | undefined;
+};
+
+/** Whom the node is connected to. */
+export type PeersView = {
+  /** Addresses that it listens on; none without a network. */
+  readonly addresses: readonly string[];
+  readonly connected: readonly PeerView[];
+  readonly absent: readonly AbsentPeerView[];
+  /** Keys, in hex, of members of the epoch's set that are not connected; this node is not among them. */
+  readonly missingValidators: readonly string[];
+};
+
 /** The node's own state. */
 export interface StatusQuery {
   status(): Eventually<StatusView>;
+  peers(): Eventually<PeersView>;
 }
 
 /** A lane of the event log. */

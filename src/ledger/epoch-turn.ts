@@ -110,13 +110,13 @@ function isChanged(before: ValidatorEntry, after: ValidatorEntry): boolean {
   return before.term !== after.term || before.jailedUntilEpoch !== after.jailedUntilEpoch || before.reputation !== after.reputation;
 }
 
-/** Lets go of validators that cannot come into a set as they are: those that exited and those without stake. */
+/** Lets go of validators in which nobody has anything bonded any more; the others are listed, so that their bonds are found. */
 function pruneRegistry(working: WorkingSet, set: ValidatorSet): void {
   const ids = registryOf(working);
   const seated = set.validators.map((member) => idOfMember(working, member));
   const kept = ids.filter((id) => {
     const entry = findValidator(working, id);
-    const isIdle = entry === undefined || entry.isExiting || entry.stake === 0n;
+    const isIdle = entry === undefined || (entry.stake === 0n && entry.unbondingStake === 0n);
     return !isIdle || seated.some((other) => bytesEqual(other, id));
   });
   if (kept.length < ids.length) working.setRegistry(kept);

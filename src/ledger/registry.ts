@@ -18,9 +18,9 @@ export function membersOwnedBy(entries: EntryReader, set: ValidatorSet, owner: U
 }
 
 /**
- * Puts a validator that has stake on the list of those that may come into a set. A full list lets go of the validator
- * with the least stake, when that has less than the new one and is no member of the current set: it could not come into a
- * set before all others. Its bonds stay what they are, and more stake brings it back.
+ * Puts a validator that has stake on the list of those that may come into a set. A full list lets go of one that leaves for
+ * good, or else of the validator with the least stake, when that has less than the new one: it could not come into a set
+ * before all others. Members of the current set stay. Its bonds stay what they are, and more stake brings it back.
  *
  * @returns false when the list is full of validators with as much stake
  */
@@ -37,15 +37,16 @@ export function enterRegistry(working: WorkingSet, set: ValidatorSet, id: Uint8A
   return true;
 }
 
-/** Who would be let go for this much stake: the least stake below it; of equals the last by id. */
+/** Who would be let go for this much stake: who exits, or the least stake below it; of equals the last by id. */
 function leastOf(entries: EntryReader, set: ValidatorSet, ids: readonly Uint8Array[], below: bigint): Uint8Array | undefined {
   let least: Uint8Array | undefined;
   let leastStake = below;
   for (const id of ids) {
-    const { stake, signingKey } = present(findValidator(entries, id), "the list of validators names such as there are");
-    if (stake >= below || stake > leastStake || isMember(set, signingKey)) continue;
+    const { stake, isExiting, signingKey } = present(findValidator(entries, id), "the list of validators names such as there are");
+    const rank = isExiting ? -1n : stake;
+    if (rank >= below || rank > leastStake || isMember(set, signingKey)) continue;
     least = id;
-    leastStake = stake;
+    leastStake = rank;
   }
   return least;
 }

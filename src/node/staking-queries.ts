@@ -96,8 +96,8 @@ export function parameterQueries({ genesis, queries, reader, view }: StakingPart
 }
 
 /**
- * What an account has bonded to validators that are or may come into a set, and to those of genesis. The state is keyed
- * by both names, so bonds with others cannot be listed without reading all of it.
+ * What an account has bonded to each validator of the list in the state, and to those of genesis. Bonds are keyed by both
+ * names, so any with a validator that a full list let go cannot be found without reading the whole state.
  */
 export function bondsOf({ genesis, reader, view, queries }: StakingParts, staker: Uint8Array): readonly BondView[] {
   const state = view();

@@ -1,10 +1,10 @@
 import { z } from "@hono/zod-openapi";
 import { defineEndpoint, type Endpoint, jsonResponse } from "../endpoint.ts";
-import { statusSchema } from "../schemas/resources.ts";
-import { renderStatus } from "../views/resources.ts";
+import { peersSchema, statusSchema } from "../schemas/resources.ts";
+import { renderPeers, renderStatus } from "../views/resources.ts";
 import type { RouteContext } from "./context.ts";
 
-/** GET /status and /genesis. */
+/** GET /status, /peers and /genesis. */
 export function nodeEndpoints(context: RouteContext): readonly Endpoint[] {
   const { ports, limits, build, clock } = context;
   return [
@@ -16,6 +16,15 @@ export function nodeEndpoints(context: RouteContext): readonly Endpoint[] {
       success: { status: 200, description: "Chain, position, peers, fees and limits", content: { "application/json": statusSchema } },
       problems: [],
       answer: async () => jsonResponse(renderStatus(await ports.node.status(), limits, build.version, clock.nowMs())),
+    }),
+    defineEndpoint({
+      method: "get",
+      path: "/peers",
+      name: "getPeers",
+      summary: "Whom the node is connected to, who is missing and why",
+      success: { status: 200, description: "Connected nodes and absent ones", content: { "application/json": peersSchema } },
+      problems: [],
+      answer: async () => jsonResponse(renderPeers(await ports.node.peers(), (await ports.node.status()).height)),
     }),
     genesisEndpoint(context),
   ];

@@ -47,7 +47,10 @@ export const accountSchema = z
     pendingNonce: u64Schema.openapi({ description: "Next nonce that no pending transaction uses" }),
     balance: u64Schema,
     stake: u64Schema.openapi({ description: "What is bonded, by its present worth" }),
-    bonds: z.array(bondSchema).optional().openapi({ description: "With validators that are or may come into a set, and those of genesis" }),
+    bonds: z
+      .array(bondSchema)
+      .optional()
+      .openapi({ description: "With each validator of the list in the state, which names all that have stake (512 at most)" }),
     device: z
       .object({
         owner: addressSchema,
@@ -71,6 +74,38 @@ export const supplySchema = z
     feePot: u64Schema.openapi({ description: "Fees that are shared among the validators when the epoch ends" }),
   })
   .openapi("Supply");
+
+/** Whom the node is connected to. */
+export const peersSchema = z
+  .object({
+    addresses: z.array(z.string()).openapi({ description: "Multiaddrs that it listens on; empty without a network" }),
+    connected: z.array(
+      z.object({
+        peer: hash32Schema.openapi({ description: "Key that it proved: a validator's signing key, or an observer's" }),
+        isValidator: z.boolean(),
+        direction: z.enum(["inbound", "outbound"]),
+        address: z.string(),
+        software: z.string(),
+        connectedSeconds: countSchema,
+        silentSeconds: countSchema,
+        rttMs: z.number().min(0).optional(),
+        height: countSchema.optional().openapi({ description: "Highest block that it has proven final" }),
+        behind: countSchema.optional().openapi({ description: "Blocks that it has not proven and this node has" }),
+        queuedBytes: countSchema,
+      }),
+    ),
+    absent: z.array(
+      z.object({
+        address: z.string(),
+        peer: hash32Schema.optional(),
+        failures: countSchema,
+        reason: z.string().optional(),
+        nextTrySeconds: countSchema.optional(),
+      }),
+    ),
+    missingValidators: z.array(hash32Schema).openapi({ description: "Members of the epoch's set that are not connected" }),
+  })
+  .openapi("Peers");
 
 /** What is true of the node now. */
 export const statusSchema = z

@@ -2,8 +2,8 @@ import type { z } from "@hono/zod-openapi";
 import { toHex } from "../../kernel/index.ts";
 import { formatAddress, LIMITS, networkIdOf } from "../../protocol/index.ts";
 import type { GatewayLimits } from "../limits.ts";
-import type { AccountView, EventCursor, EventRecord, StatusView, TransactionStatus } from "../ports.ts";
-import type { accountSchema, eventSchema, statusSchema, transactionSchema } from "../schemas/resources.ts";
+import type { AccountView, EventCursor, EventRecord, PeersView, StatusView, TransactionStatus } from "../ports.ts";
+import type { accountSchema, eventSchema, peersSchema, statusSchema, transactionSchema } from "../schemas/resources.ts";
 import { renderReceipt, renderTime } from "./render.ts";
 import { renderBond } from "./staking.ts";
 
@@ -88,4 +88,32 @@ export function renderEvent(record: EventRecord): z.input<typeof eventSchema> {
   const { lane, epoch, sequence, previousHash, time, type, payload, payloadHex, hash } = record;
   const content = { ...(payload === undefined ? {} : { payload }), ...(payloadHex === undefined ? {} : { payloadHex }) };
   return { lane, epoch, sequence, cursor: renderCursor(record), previousHash, time, type, ...content, hash };
+}
+
+/** Whom the node is connected to, in JSON. */
+export function renderPeers(
+  { addresses, connected, absent, missingValidators }: PeersView,
+  ownHeight: number,
+): z.input<typeof peersSchema> {
+  return {
+    addresses: [...addresses],
+    connected: connected.map(
+      ({ peer, isValidator, direction, address, software, connectedForMs, silentForMs, rttMs, height, queuedBytes }) => ({
+        ...{ peer, isValidator, direction, address, software },
+        connectedSeconds: Math.floor(connectedForMs / 1_000),
+        silentSeconds: Math.floor(silentForMs / 1_000),
+        ...(rttMs === undefined ? {} : { rttMs: Math.round(rttMs * 10) / 10 }),
+        ...(height === undefined ? {} : { height, behind: Math.max(0, ownHeight - height) }),
+        queuedBytes,
+      }),
+    ),
+    absent: absent.map(({ address, peer, failures, reason, nextTryInMs }) => ({
+      address,
+      ...(peer === undefined ? {} : { peer }),
+      failures,
+      ...(reason === undefined ? {} : { reason }),
+      ...(nextTryInMs === undefined ? {} : { nextTrySeconds: Math.ceil(nextTryInMs / 1_000) }),
+    })),
+    missingValidators: [...missingValidators],
+  };
 }

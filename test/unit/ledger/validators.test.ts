@@ -148,5 +148,9 @@ describe("bounds", () => {
     for (const name of Object.keys(four)) expect(ids).toContain(toHex(idOf(name)));
     expect(ids).not.toContain(toHex(idOf("poorest")));
     expect(w.do("alice", { type: 9, validator: idOf("poorest"), amount: U64_MAX }).effects).toMatchObject([{ amount: 120n }]);
+    w.do("bob", { type: 7, validator: idOf("late") });
+    w.do("bob", register("bob", "later"));
+    expect(w.code("bob", { type: 8, validator: idOf("later"), amount: 100n })).toBe("applied");
+    expect(registryOf(w.state).map(toHex)).not.toContain(toHex(idOf("late")));
   });
 });
