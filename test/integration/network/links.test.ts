@@ -4,6 +4,7 @@ import { verifyEd25519 } from "../../../src/crypto/index.ts";
 import { type Clock, toHex } from "../../../src/kernel/index.ts";
 import { systemClock, systemEntropy } from "../../../src/node/ports.ts";
 import { certify, headerAt, TIP_SET } from "../../unit/network/tip-fixture.ts";
+import { SlowLink } from "./slow-link.ts";
 import { addressOf, CHAIN_ID, type Member, signerOf, startMember, until, validatorsOf } from "./world.ts";
 
 const running: Member[] = [];
@@ -221,6 +222,45 @@ test("network: a port that is taken, the start fails by its own error and opens 
   const port = Number(a.address().split(":")[1]);
   expect(startMember({ seed: 2, validators, port })).rejects.toThrow(`127.0.0.1:${port}`);
 });
+
+test("network: a slow link full of batches, a vote and its answer pass them by", async () => {
+  const validators = validatorsOf(1, 2);
+  const far = await start({
+    seed: 1,
+    validators,
+    ports: {
+      onMessage: (from, message) => {
+        if (message.kind !== "recoveryRequest") return;
+        const answer: Message = { kind: "recoveryAnswer", token: message.token, isRecovering: false };
+        far.network.consensusPort(() => {}).send(from, answer);
+      },
+    },
+  });
+  const link = await SlowLink.open(far.address(), 500_000);
+  try {
+    const answered = new Set<number>();
+    const onMessage = (_from: string, message: Message): void => {
+      if (message.kind === "recoveryAnswer") answered.add(message.token);
+    };
+    const times = { pingMs: 20_000, helloMs: 5_000 };
+    const near = await start({ seed: 2, validators, peers: [link.address], ports: { onMessage }, options: { times } });
+    await until("up", () => near.up.length === 1);
+    await until("bulk lanes", () => near.network.sendBatchMessage(far.id, systemEntropy.bytes(1_000), "bulk"));
+    for (let i = 0; i < 24; i++) near.network.sendBatchMessage(far.id, systemEntropy.bytes(128 * 1024), "bulk");
+    const tookMs: number[] = [];
+    for (let token = 0; token < 10; token++) {
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      const startMs = systemClock.monotonicMs();
+      broadcast(near, ask(token));
+      await until("the answer", () => answered.has(token));
+      tookMs.push(systemClock.monotonicMs() - startMs);
+    }
+    expect(near.network.peers()[0]?.queuedBytes).toBeGreaterThan(1_000_000);
+  expect(tookMs.sort((a, b) => a - b)[5]).toBeLessThan(100);
+  } finally {
+    link.close();
+  }
+}, 20_000);
 
 test("network: dissemination's messages, urgent ones and batches arrive whole and from the proven key", async () => {
   const validators = validatorsOf(1, 2);
