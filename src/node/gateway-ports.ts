@@ -1,17 +1,23 @@
 import { join } from "node:path";
 import { LaneDamaged, recordToJson } from "../events/index.ts";
-import type { GatewayPorts, StatusView } from "../gateway/index.ts";
-import { utf8 } from "../kernel/index.ts";
+import type { GatewayPorts, PeersView, StatusView } from "../gateway/index.ts";
+import { toHex, utf8 } from "../kernel/index.ts";
 import { HealthModel } from "../monitoring/index.ts";
 import type { Contexts } from "./contexts.ts";
 import { HOME } from "./home.ts";
+import type { NodeNetworking } from "./networking.ts";
 import { systemClock } from "./ports.ts";
 import { accountQueries, blockQueries, type QueryParts, submissionPort, transactionQueries } from "./queries.ts";
 import type { NodeSetup } from "./setup.ts";
 import { parameterQueries, validatorQueries } from "./staking-queries.ts";
 
 /** Everything the gateway knows, from the contexts. */
-export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: number): GatewayPorts {
+export function gatewayPorts(
+  setup: NodeSetup,
+  contexts: Contexts,
+  networking: NodeNetworking | undefined,
+  startedAtMs: number,
+): GatewayPorts {
   const { blocks, mempool, dissemination, state, loop, settlements, events } = contexts;
   const parts: QueryParts = {
     genesis: setup.genesis,
@@ -30,7 +36,7 @@ export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: 
     blocks: blockQueries(parts),
     validators: validatorQueries(parts),
     parameters: parameterQueries(parts),
-    node: { status: () => statusOf(setup, contexts, startedAtMs) },
+    node: { status: () => statusOf(setup, contexts, startedAtMs), peers: () => peersOf(contexts, networking) },
     events: {
       read(lane, after, limit) {
         const read = events.read(lane, after, limit);
@@ -41,19 +47,19 @@ export function gatewayPorts(setup: NodeSetup, contexts: Contexts, startedAtMs: 
       subscribe: (listener) => events.subscribe((lane) => listener(lane)),
     },
     genesis: { document: () => utf8(setup.genesisText) },
-    health: healthOf(setup, contexts),
+    health: healthOf(setup, contexts, networking),
   };
 }
 
 function statusOf(setup: NodeSetup, { blocks, loop, mempool, parameters }: Contexts, startedAtMs: number): StatusView {
-  const { epoch, view, voting, peerCount } = loop.status();
+  const { epoch, view, voting, peerCount, isLagging, self } = loop.status();
   const tip = blocks.tip();
   const { gauges } = mempool.stats();
   return {
     chainId: setup.genesis.hash,
     chainName: setup.genesis.chainName,
     nodeId: setup.nodeId,
-    role: "validator",
+    role: self === undefined ? "observer" : "validator",
     validator: setup.validator.publicKey,
     height: tip.height,
     blockHash: tip.hash,
@@ -61,7 +67,7 @@ function statusOf(setup: NodeSetup, { blocks, loop, mempool, parameters }: Conte
     epoch,
     view,
     peers: peerCount,
-    syncState: voting === "voting" ? "synced" : "recovering",
+    syncState: isLagging ? "catchingUp" : voting === "voting" || voting === "following" ? "synced" : "recovering",
     uptimeMs: systemClock.monotonicMs() - startedAtMs,
     minimumFee: parameters.minimumFee,
     maxValidity: parameters.maxValidity,
@@ -70,21 +76,41 @@ function statusOf(setup: NodeSetup, { blocks, loop, mempool, parameters }: Conte
   };
 }
 
+function peersOf({ blocks, loop }: Contexts, networking: NodeNetworking | undefined): PeersView {
+  const { connected, absent } = networking?.peers() ?? { connected: [], absent: [] };
+  const present = new Set(connected.map(({ peer }) => peer));
+  const { self } = loop.status();
+  const members = blocks.reader.currentEpoch().validatorSet.validators.map(({ publicKey }) => toHex(publicKey));
+  return {
+    addresses: networking?.addresses ?? [],
+    connected: connected.map(({ provenHeight, ...peer }) => ({ ...peer, height: provenHeight })),
+    absent,
+    missingValidators: members.filter((key, index) => index !== self && !present.has(key)),
+  };
+}
+
 /** Why this validator does not vote, and what to do. */
-function reasonNotToVote(voting: string, home: string): string {
-  if (voting !== "mute" && voting !== "recovering") return `this validator does not vote: ${voting}`;
+function reasonNotToVote(voting: string, home: string, missing: readonly string[]): string {
+  if (voting === "greeting")
+    return `this validator does not vote yet: validators of a quorum have not answered it since its start; not connected: ${missing.join(", ") || "none"}`;
+  if (voting === "recovering")
+    return `this validator does not vote: its journal was lost, and it asks the others what was certified meanwhile; not connected: ${missing.join(", ") || "none"}`;
+  if (voting !== "mute") return `this validator does not vote: ${voting}`;
   return `this validator does not vote, because its journal (${join(home, HOME.journal)}) is missing or damaged; stop it and run \`bizra doctor --home ${home}\``;
 }
 
 /** The node's own health: cheap questions of fields. */
-function healthOf({ home }: NodeSetup, { loop, mempool }: Contexts): HealthModel {
+function healthOf({ home }: NodeSetup, contexts: Contexts, networking: NodeNetworking | undefined): HealthModel {
+  const { loop, mempool } = contexts;
   const health = new HealthModel();
   health.add({
     name: "consensus",
     gates: ["ready"],
     check: () => {
-      const { voting } = loop.status();
-      return voting === "voting" ? { isOk: true } : { isOk: false, reason: reasonNotToVote(voting, home) };
+      const { voting, isLagging } = loop.status();
+      if (isLagging) return { isOk: false, reason: "more blocks are final than this node has: it is catching up" };
+      if (voting === "voting" || voting === "following") return { isOk: true };
+      return { isOk: false, reason: reasonNotToVote(voting, home, peersOf(contexts, networking).missingValidators) };
     },
   });
   health.add({

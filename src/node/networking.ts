@@ -122,7 +122,7 @@ export class NodeNetworking {
 
   /** Multiaddrs that this node listens on. */
   get addresses(): readonly string[] {
-    return this.#network.addresses;
+    return this.#contexts ? this.#network.addresses : [];
   }
 
   /** Peers that are connected, and configured ones that are not, with the reason. */

@@ -42,7 +42,7 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
   const contexts = openOrClose(setup, files, networking, log, failure.resolve);
   const lag = new EventLoopLag(systemClock, systemTimers);
   const watch = new Watch(setup, contexts, lag, log);
-  const gateway = listen(setup, contexts, lag, startedAtMs, log, failure.resolve);
+  const gateway = listen(setup, contexts, networking, lag, startedAtMs, log, failure.resolve);
   if (!gateway.ok) {
     await closeContexts(contexts, files);
     throw new StartRefused(gateway.error.detail);
@@ -92,6 +92,7 @@ function openOrClose(
 function listen(
   setup: NodeSetup,
   contexts: Contexts,
+  networking: NodeNetworking | undefined,
   lag: EventLoopLag,
   startedAtMs: number,
   log: Log,
@@ -102,7 +103,7 @@ function listen(
   registry.addSource(lag);
   registry.addSource(nodeMetrics(contexts));
   return startGateway({
-    ports: gatewayPorts(setup, contexts, startedAtMs),
+    ports: gatewayPorts(setup, contexts, networking, startedAtMs),
     limits: setup.configuration.http,
     listen: setup.configuration.http.listen,
     build: { name: "bizra", version: VERSION.version, runtime: VERSION.runtime, commit: VERSION.commit },

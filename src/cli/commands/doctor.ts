@@ -3,6 +3,7 @@ import { isJson, NodeClient } from "../client.ts";
 import { type Command, CommandFailure, required } from "../command.ts";
 import { progressOf } from "../progress.ts";
 import { obtainPassphrase, PASSPHRASE_FLAG } from "../signer.ts";
+import { describePeers } from "./status.ts";
 
 /** `bizra doctor`: what is wrong with a home, and how to mend it. */
 export const doctor: Command = {
@@ -70,6 +71,11 @@ async function examineRunning(home: string, http: string): Promise<Examination> 
   const checks: unknown = answer.ok ? [] : answer.error.body["checks"];
   for (const check of Array.isArray(checks) ? checks.filter(isJson) : []) {
     if (check["isOk"] !== true) findings.push({ severity: "error", detail: `${String(check["name"])}: ${String(check["reason"])}` });
+  }
+  const peers = await new NodeClient(http).get("/api/v2/peers");
+  for (const line of describePeers(peers)) {
+    const isTrouble = line.startsWith("absent") || line.startsWith("validators not connected") || line.includes("silent for");
+    findings.push({ severity: isTrouble ? "warning" : "notice", detail: line });
   }
   findings.push({
     severity: answer.ok ? "notice" : "error",

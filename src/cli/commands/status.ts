@@ -11,11 +11,35 @@ export const status: Command = {
   summary: "Shows what a running node says of itself: height, sync, peers, version, limits.",
   flags: NODE_FLAGS,
   async run(input, terminal) {
-    const answer = await NodeClient.of(input).get("/api/v2/status");
-    terminal.result(answer, () => flatten(answer).join("\n"));
+    const client = NodeClient.of(input);
+    const answer = await client.get("/api/v2/status");
+    const peers = await client.get("/api/v2/peers");
+    terminal.result({ ...answer, connections: peers }, () => [...flatten(answer), ...describePeers(peers)].join("\n"));
     return 0;
   },
 };
+
+/** A line for each node that is connected or should be. */
+export function describePeers(peers: Readonly<Record<string, unknown>>): string[] {
+  const listOf = (name: string): Readonly<Record<string, unknown>>[] => (Array.isArray(peers[name]) ? peers[name].filter(isJson) : []);
+  const connected = listOf("connected").map(({ peer, isValidator, rttMs, behind, silentSeconds, address }) => {
+    const standing =
+      behind === undefined ? "has proven no block yet" : behind === 0 ? "level with us" : `${printable(behind)} blocks behind us`;
+    const trip = rttMs === undefined ? "" : `, ${printable(rttMs)} ms away`;
+    const silence = Number(silentSeconds) > 15 ? `, silent for ${printable(silentSeconds)} s` : "";
+    return `${isValidator ? "validator" : "observer"} ${printable(peer).slice(0, 16)} at ${printable(address)}: ${standing}${trip}${silence}`;
+  });
+  const absent = listOf("absent").map(({ address, failures, reason }) => {
+    const why = reason === undefined ? "not tried yet" : `${printable(reason)}, ${printable(failures)} tries`;
+    return `absent ${printable(address)}: ${why}`;
+  });
+  const missing = Array.isArray(peers["missingValidators"]) ? peers["missingValidators"] : [];
+  return [
+    ...connected,
+    ...absent,
+    ...(missing.length > 0 ? [`validators not connected: ${missing.map((key) => printable(key).slice(0, 16)).join(", ")}`] : []),
+  ];
+}
 
 /** `bizra account`: balance and nonce of an address or key file. */
 export const account: Command = {

@@ -99,7 +99,7 @@ export class MemoryNode {
         findProof: (id) => this.#findProof(protocol.validatorKey(id)),
       },
       parameters: { current: () => this.#parameters() },
-      node: { status: () => this.#status() },
+      node: { status: () => this.#status(), peers: () => ({ addresses: [], connected: [], absent: [], missingValidators: [] }) },
       events: {
         read: async (lane, after, limit) => this.#readEvents(lane, after, limit),
         head: (lane) => this.#head(lane),
