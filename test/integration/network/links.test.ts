@@ -256,7 +256,7 @@ test("network: a slow link full of batches, a vote and its answer pass them by",
       tookMs.push(systemClock.monotonicMs() - startMs);
     }
     expect(near.network.peers()[0]?.queuedBytes).toBeGreaterThan(1_000_000);
-  expect(tookMs.sort((a, b) => a - b)[5]).toBeLessThan(100);
+    expect(tookMs.sort((a, b) => a - b)[5]).toBeLessThan(100);
   } finally {
     link.close();
   }
