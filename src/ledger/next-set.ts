@@ -19,7 +19,7 @@ export type SetMember = SetCandidate & { readonly weight: bigint; readonly fate:
 type Seat = { readonly candidate: SetCandidate; readonly weight: bigint };
 
 /** Steps that a change is cut into when all of it would move too much. */
-const PART_BITS = 32n;
+const PART_BITS = 64n;
 
 /**
  * The set of the next epoch. From the running weights it moves towards the stakes, in this order: convicted members out,
@@ -77,12 +77,13 @@ class Move {
   /** Takes a seat away, or leaves it weight 1 where fewer than four would remain. */
   remove(leaver: SetMember): void {
     const others = this.seats.filter(({ candidate }) => candidate !== leaver);
-    if (others.length >= SEATS_MIN && this.#takeWhenWithin(capped(others))) return;
+    if (this.#isSpent() || (others.length >= SEATS_MIN && this.#takeWhenWithin(capped(others)))) return;
     this.towards((seat) => (seat.candidate === leaver ? 1n : seat.weight));
   }
 
   /** Moves every weight towards its target, above 0, as far as it goes. */
   towards(targetOf: (seat: Seat) => bigint): void {
+    if (this.#isSpent()) return;
     const start = this.seats;
     const goal = capped(start.map((seat) => ({ ...seat, weight: targetOf(seat) })));
     if (this.#takeWhenWithin(goal)) return;
@@ -117,13 +118,22 @@ class Move {
     return isWithin;
   }
 
+  /** Whether not one unit more may move. */
+  #isSpent(): boolean {
+    return 3n * (this.#movedIn(this.seats) + 1n) >= this.#totalBefore;
+  }
+
   #isWithin(seats: readonly Seat[]): boolean {
+    return 3n * this.#movedIn(seats) < this.#totalBefore;
+  }
+
+  #movedIn(seats: readonly Seat[]): bigint {
     let moved = this.#totalBefore;
     for (const { candidate, weight } of seats) {
       const before = this.#before.get(candidate) ?? 0n;
       moved += (weight > before ? weight - before : before - weight) - before;
     }
-    return 3n * moved < this.#totalBefore;
+    return moved;
   }
 }
 
