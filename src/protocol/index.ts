@@ -16,6 +16,7 @@ export * from "./genesis-checks.ts";
 export * from "./genesis-parameters.ts";
 export * from "./governance-entry.ts";
 export { type LeaderSchedule, leaderBySlots, leaderCycleOf } from "./leader-schedule.ts";
+export * from "./light-client.ts";
 export * from "./limits.ts";
 export * from "./proof-bundle.ts";
 export * from "./receipt.ts";

@@ -2,7 +2,7 @@ import { type CryptoSuite, leafHash, rootOfInclusionPath } from "../crypto/porta
 import { bytesEqual, err, ok, type Result, toHex } from "../kernel/index.ts";
 import { type BlockHeader, blockHashOf } from "./block.ts";
 import { checkCertificate } from "./certificate.ts";
-import type { FinalHeaders, ProofBundle } from "./proof-bundle.ts";
+import type { EpochHop, FinalHeaders, ProofBundle } from "./proof-bundle.ts";
 import { encodeReceipt, type Receipt } from "./receipt.ts";
 import { verifyStateProof } from "./state-proof.ts";
 import type { ValidatorSet } from "./validator-set.ts";
@@ -31,28 +31,47 @@ export type ProofFaultCode = "wrongChain" | "wrongEpoch" | "notFinal" | "brokenA
  * @see ledger: proof bundle; consensus S15
  */
 export function verifyProofBundle(suite: CryptoSuite, trusted: TrustedSet, bundle: ProofBundle): Result<ProvenFact, ProofFault> {
-  let { epoch, set } = trusted;
+  let at = trusted;
   for (const hop of bundle.hops) {
-    const boundary = verifyFinalHeaders(suite, trusted.chainId, epoch, set, hop);
-    if (!boundary.ok) return boundary;
-    const committed = boundary.value.nextValidatorSetHash;
-    if (!committed || !bytesEqual(committed, hop.nextSet.hash)) {
-      return refuse("wrongSet", `the header at height ${boundary.value.height} does not commit to the given set of epoch ${epoch + 1}`);
-    }
-    epoch += 1;
-    set = hop.nextSet;
+    const next = verifyEpochHop(suite, at, hop);
+    if (!next.ok) return next;
+    at = next.value;
   }
-  const header = verifyFinalHeaders(suite, trusted.chainId, epoch, set, bundle);
+  const header = verifyFinalHeaders(suite, at, bundle);
   if (!header.ok) return header;
   return verifyContent(suite, header.value, bundle);
 }
 
-/** Checks that the last header is final: certified directly, or an ancestor of the certified one by the parent hashes. */
-function verifyFinalHeaders(
+/**
+ * Verifies a step from a trusted set into the next epoch: its boundary header is final under that set and commits to the
+ * set that comes with it. Gives what is trusted then, with the time of the boundary header.
+ *
+ * Errors: those of a header that is not final, and `wrongSet` when it commits to another set or to none.
+ */
+export function verifyEpochHop(
   suite: CryptoSuite,
-  chainId: Uint8Array,
-  epoch: number,
-  set: ValidatorSet,
+  trusted: TrustedSet,
+  hop: EpochHop,
+): Result<TrustedSet & { readonly openedAtMs: number }, ProofFault> {
+  const { chainId, epoch } = trusted;
+  const boundary = verifyFinalHeaders(suite, trusted, hop);
+  if (!boundary.ok) return boundary;
+  const { height, nextValidatorSetHash: committed, timeMs } = boundary.value;
+  if (!committed || !bytesEqual(committed, hop.nextSet.hash)) {
+    return refuse("wrongSet", `the header at height ${height} does not commit to the given set of epoch ${epoch + 1}`);
+  }
+  return ok({ chainId, epoch: epoch + 1, set: hop.nextSet, openedAtMs: timeMs });
+}
+
+/**
+ * Checks that the last header is final under a trusted set, certified directly or an ancestor of the certified one by the
+ * parent hashes, and gives it.
+ *
+ * Errors: `wrongChain`, `wrongEpoch`, `wrongSet`, `notFinal`, `brokenAncestry`.
+ */
+export function verifyFinalHeaders(
+  suite: CryptoSuite,
+  { chainId, epoch, set }: TrustedSet,
   { headers, finalization }: FinalHeaders,
 ): Result<BlockHeader, ProofFault> {
   for (const header of headers) {
