@@ -1,5 +1,5 @@
 import { type SignatureClaim, sha256 } from "../crypto/index.ts";
-import { assert, bytesEqual, type Clock, present, toHex } from "../kernel/index.ts";
+import { assert, bytesEqual, type Clock, toHex } from "../kernel/index.ts";
 import {
   type Batch,
   batchSignBytes,
@@ -20,6 +20,7 @@ import type { MempoolState } from "./mempool-state.ts";
 import type { PendingBatch, PoolEntry } from "./pool-entry.ts";
 import { RecentSet } from "./recent-set.ts";
 import { ownCopy } from "./replay.ts";
+import { Turns } from "./turns.ts";
 import type { BatchFault, BatchLocation, EpochMembers, ReceiveVerdict } from "./types.ts";
 import type { VerifiedCache } from "./verified-cache.ts";
 
@@ -60,6 +61,11 @@ export type Receipt = {
 /** A decoded batch with its encoding, of which the decoded one is views. */
 type Opened = { readonly batch: Batch; readonly encoded: Uint8Array };
 
+/** Batches being judged at a time: while one is verified, the next is decoded. */
+const JUDGED_MAX = 2;
+/** Transactions decoded and handed to the verifying threads at once, so that this thread is held for a millisecond or so. */
+const CHUNK_COUNT = 256;
+
 const HELD: ReceiveVerdict = { status: "held" };
 
 /**
@@ -72,6 +78,7 @@ const HELD: ReceiveVerdict = { status: "held" };
 export class BatchDoor {
   readonly #parts: BatchDoorParts;
   readonly #faulty: RecentSet;
+  readonly #turns = new Turns(JUDGED_MAX);
   readonly #arriving = new Map<string, Promise<ReceiveVerdict>>();
   #arrivingSizeBytes = 0;
   #isClosed = false;
@@ -108,7 +115,7 @@ export class BatchDoor {
     const refusal = receipt.isNeeded ? undefined : this.#findRefusal(opened.batch, encoded.length);
     if (refusal !== undefined) return Promise.resolve(this.#refuse(refusal));
     this.#arrivingSizeBytes += encoded.length;
-    const verdict = this.#check(opened).finally(() => {
+    const verdict = this.#check(opened, receipt.isNeeded).finally(() => {
       this.#arriving.delete(digestHex);
       this.#arrivingSizeBytes -= encoded.length;
     });
@@ -141,36 +148,49 @@ export class BatchDoor {
     return this.#parts.epochs().find(isMember)?.epoch;
   }
 
-  async #check(opened: Opened): Promise<ReceiveVerdict> {
-    const { chainId, verifyMany } = this.#parts;
+  async #check(opened: Opened, isNeeded: boolean): Promise<ReceiveVerdict> {
     const { batch } = opened;
-    const { header, digest, signature } = batch;
-    const [isSigned] = await verifyMany([{ key: header.author, message: batchSignBytes(chainId, digest), signature }]);
-    if (isSigned !== true) return this.#refuse("badSignature");
-    const judged = await this.#judgeTransactions(batch);
+    await this.#turns.enter(isNeeded);
+    const judged = await this.#judge(batch).finally(() => this.#turns.leave());
+    if (judged === "badSignature") return this.#refuse(judged);
     if (typeof judged === "number") return this.#onFaulty(batch, judged);
     if (this.#isClosed) return this.#refuse("closed");
     return this.#keep(opened, judged);
   }
 
+  async #judge(batch: Batch): Promise<readonly Transaction[] | number | "badSignature"> {
+    const { chainId, verifyMany } = this.#parts;
+    const { header, digest, signature } = batch;
+    const [isSigned] = await verifyMany([{ key: header.author, message: batchSignBytes(chainId, digest), signature }]);
+    return isSigned === true ? this.#judgeTransactions(batch) : "badSignature";
+  }
+
   /** The transactions, or the position of one that is no transaction or badly signed. */
   async #judgeTransactions(batch: Batch): Promise<readonly Transaction[] | number> {
-    const { aad, verified, verifyMany, state } = this.#parts;
     const transactions: Transaction[] = [];
-    for (const [index, encoded] of batch.transactions.entries()) {
+    for (let start = 0; start < batch.transactions.length; start += CHUNK_COUNT) {
+      const fault = await this.#judgeChunk(batch.transactions.slice(start, start + CHUNK_COUNT), transactions);
+      if (fault !== undefined) return start + fault;
+    }
+    return transactions;
+  }
+
+  async #judgeChunk(chunk: readonly Uint8Array[], transactions: Transaction[]): Promise<number | undefined> {
+    const { aad, verified, verifyMany, state } = this.#parts;
+    const claims: { readonly index: number; readonly digest: string; readonly claim: SignatureClaim }[] = [];
+    for (const [index, encoded] of chunk.entries()) {
       const decoded = decodeTransaction(aad, encoded);
       if (!decoded.ok) return index;
       transactions.push(decoded.value);
+      const digest = toHex(sha256(encoded));
+      if (!verified.has(digest)) claims.push({ index, digest, claim: claimOf(aad, decoded.value) });
     }
-    const digests = batch.transactions.map((encoded) => toHex(sha256(encoded)));
-    const unknown = [...digests.keys()].filter((index) => !verified.has(digests[index] ?? ""));
-    const verdicts = await verifyMany(unknown.map((index) => claimOf(aad, present(transactions[index], "every transaction decoded"))));
-    assert(verdicts.length === unknown.length, "every claim gets a verdict");
-    state.counters.verified += unknown.length;
-    state.counters.verifiedFromCache += digests.length - unknown.length;
-    for (const [i, index] of unknown.entries()) if (verdicts[i] === true) verified.add(digests[index] ?? "");
-    const badlySigned = unknown[verdicts.indexOf(false)];
-    return badlySigned ?? transactions;
+    const verdicts = await verifyMany(claims.map(({ claim }) => claim));
+    assert(verdicts.length === claims.length, "every claim gets a verdict");
+    state.counters.verified += claims.length;
+    state.counters.verifiedFromCache += chunk.length - claims.length;
+    for (const [i, { digest }] of claims.entries()) if (verdicts[i] === true) verified.add(digest);
+    return claims.find((_, i) => verdicts[i] !== true)?.index;
   }
 
   #onFaulty(batch: Batch, index: number): ReceiveVerdict {

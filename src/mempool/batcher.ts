@@ -24,6 +24,9 @@ export type ArrivedBatch = { readonly step: FlushStep; readonly sizeBytes: numbe
 const ARRIVED_BATCHES_MAX = 64;
 const ARRIVED_SIZE_BYTES_MAX = 2 * 1024 * 1024;
 
+/** Records taken into the tables before other work has its turn. */
+const TURN_SIZE_BYTES = 256 * 1024;
+
 /** Rest, for what nobody waits for an answer to, after a flush that found the disk full or nothing to write. */
 const PAUSE_MS = 1_000;
 
@@ -184,7 +187,14 @@ export class Batcher {
     state.counters.syncMs += tookMs;
     const { batches, foreignBatches } = state.counters;
     const durable = written.filter(({ location }) => location.record < durableRecords);
-    for (const { step, location, sizeBytes } of durable) step.onDurable(location, sizeBytes);
+    let heldUpBytes = 0;
+    for (const { step, location, sizeBytes } of durable) {
+      step.onDurable(location, sizeBytes);
+      heldUpBytes += sizeBytes;
+      if (heldUpBytes < TURN_SIZE_BYTES) continue;
+      heldUpBytes = 0;
+      await new Promise<void>((resolve) => void this.#parts.timers.after(0, resolve)); // other work has its turn
+    }
     if (durable.length < steps.length) {
       state.counters.diskFull++;
       this.#pausedUntilMs = clock.monotonicMs() + PAUSE_MS;
