@@ -1,12 +1,13 @@
 import { assert } from "../kernel/index.ts";
 import type { EpochOpening } from "./block-port.ts";
+import { isGreetedByQuorum } from "./greeting.ts";
 import { replayRecords } from "./replay.ts";
-import { type CoreState, newEpochState, note } from "./state.ts";
+import { type CoreState, type EpochState, newEpochState, note } from "./state.ts";
 
 /**
  * R12: the boundary block is final and committed, so the next epoch starts at view 1 on it. The epoch before stays for
  * evidence; its voters that did not see the finalization are answered with it (R9b). Silence of leaders is carried over
- * by key.
+ * by key. A box that has not voted yet in this life, as one that catches up, is greeted by the set it will vote in (R15).
  */
 export function openEpoch(core: CoreState, opening: EpochOpening): void {
   const before = core.epoch;
@@ -23,6 +24,12 @@ export function openEpoch(core: CoreState, opening: EpochOpening): void {
   core.epoch = after;
   core.targets = [];
   core.fetches.clear();
+  if (!hasVoted(before)) core.isGreeted = isGreetedByQuorum(core);
   replayRecords(core, core.laterRecords);
   note(core, { kind: "entered", epoch: after.epoch, view: 1 });
+}
+
+function hasVoted(epoch: EpochState): boolean {
+  for (const view of epoch.views.values()) if (view.ownSigned.length > 0) return true;
+  return false;
 }

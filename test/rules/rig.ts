@@ -15,7 +15,7 @@ import {
   type TimerProfile,
 } from "../../src/consensus/index.ts";
 import { sha256 } from "../../src/crypto/index.ts";
-import { compareBytes, present, toHex, u64be, utf8 } from "../../src/kernel/index.ts";
+import { bytesEqual, compareBytes, present, toHex, u64be, utf8 } from "../../src/kernel/index.ts";
 import {
   type Block,
   blockHashOf,
@@ -42,6 +42,8 @@ export type RigOptions = {
   readonly self?: number;
   readonly timers?: TimerProfile;
   readonly epochBlocks?: number;
+  /** Sets of the epochs, of the keys in ascending order; default all of them in every epoch. */
+  readonly setOf?: (epoch: number, keys: readonly VoteKey[]) => ValidatorSet;
   readonly replay?: JournalReplay;
   /** A chain that was there before. */
   readonly chain?: ChainModel;
@@ -106,14 +108,15 @@ export class Rig {
     const keys = weights.map((_, i) => registry.make(`rig ${i}`)).sort((a, b) => compareBytes(a.publicKey, b.publicKey));
     this.keys = keys;
     this.suite = registry.suite;
-    const set = setOf(keys, weights);
-    this.set = set;
+    const everyone = setOf(keys, weights);
+    const setOfEpoch = (epoch: number): ValidatorSet => options.setOf?.(epoch, keys) ?? everyone;
+    this.set = setOfEpoch(0);
     this.self = options.self ?? 0;
     const rules: ChainRules = {
       chainId: CHAIN_ID,
       genesisTimeMs: GENESIS_TIME_MS,
       epochBlocks: options.epochBlocks ?? 1_000_000,
-      setOf: () => set,
+      setOf: setOfEpoch,
     };
     this.chain = options.chain ?? new ChainModel(rules);
     this.chain.restart();
@@ -163,6 +166,15 @@ export class Rig {
     return present(this.keys[index], "an index of the set");
   }
 
+  /** The key of a signer in an epoch. */
+  keyOf(signer: number, epoch = this.core.epoch.epoch): VoteKey {
+    const member = this.#setAt(epoch).validators[signer];
+    return present(
+      this.keys.find((key) => member && bytesEqual(key.publicKey, member.publicKey)),
+      "a member of the set",
+    );
+  }
+
   peer(index: number): PeerId {
     return toHex(this.key(index).publicKey);
   }
@@ -170,12 +182,12 @@ export class Rig {
   /** The first view from `from` on that this validator leads in the current epoch. */
   viewLedBy(index: number, from = 1): number {
     let view = from;
-    while (leaderBySlots(this.set, this.core.epoch.epoch, view) !== index) view++;
+    while (leaderBySlots(this.core.epoch.set, this.core.epoch.epoch, view) !== index) view++;
     return view;
   }
 
   leaderOf(view: number): number {
-    return leaderBySlots(this.set, this.core.epoch.epoch, view);
+    return leaderBySlots(this.core.epoch.set, this.core.epoch.epoch, view);
   }
 
   /** Takes an input and runs what follows from it. */
@@ -215,7 +227,7 @@ export class Rig {
   /** A signed vote of any validator. */
   makeVote(signer: number, kind: VoteKind, view: number, proposalId?: Uint8Array, epoch = this.core.epoch.epoch): Vote {
     const statement: VoteStatement = proposalId ? { kind, epoch, view, proposalId } : { kind, epoch, view };
-    const signature = this.key(signer).sign(voteSignBytes(CHAIN_ID, statement));
+    const signature = this.keyOf(signer, epoch).sign(voteSignBytes(CHAIN_ID, statement));
     if (signature instanceof Promise) throw new Error("stand-in keys sign at once");
     return { ...statement, signer, signature };
   }
@@ -230,7 +242,14 @@ export class Rig {
     const id = proposal ? proposalIdOf(proposal) : undefined;
     const ascending = [...signers].sort((a, b) => a - b);
     const signatures = ascending.map((signer) => this.makeVote(signer, kind, view, id, epoch).signature);
-    return { kind, epoch, view, ...(proposal ? { proposal } : {}), bitmap: makeBitmap(ascending, this.keys.length), signatures };
+    return {
+      kind,
+      epoch,
+      view,
+      ...(proposal ? { proposal } : {}),
+      bitmap: makeBitmap(ascending, this.#setAt(epoch).validators.length),
+      signatures,
+    };
   }
 
   /** Shows the core a certificate by way of a peer. */
@@ -255,7 +274,7 @@ export class Rig {
     const parentCertificate = parent?.certificate ?? epoch.opening;
     const leader = this.leaderOf(view);
     const timeMs = changes.timeMs ?? Math.max(Math.floor(this.wallMs), parentTimeMs + 1);
-    const request = { epoch: epoch.epoch, view, leader, parentHash, timeMs, isEmpty: false, validatorSet: this.set, evidence: [] };
+    const request = { epoch: epoch.epoch, view, leader, parentHash, timeMs, isEmpty: false, validatorSet: epoch.set, evidence: [] };
     const built = this.chain.build(parentCertificate ? { ...request, parentCertificate } : request);
     this.chain.discard(built.hash);
     const block: Block = { ...built.block, header: { ...built.block.header, ...changes } };
@@ -288,6 +307,10 @@ export class Rig {
   /** Refusals so far. */
   get refusals(): string[] {
     return this.notices.flatMap((notice) => (notice.kind === "refused" ? [notice.code] : []));
+  }
+
+  #setAt(epoch: number): ValidatorSet {
+    return this.chain.rules.setOf(epoch);
   }
 
   #time() {
