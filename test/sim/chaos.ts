@@ -105,6 +105,7 @@ class Load {
 
   stop(): void {
     this.#isOn = false;
+    this.#cluster.world.rest();
   }
 
   /** Whether a box has executed all that was submitted. */

@@ -7,7 +7,6 @@ import { type DisseminationMessage, encodeDisseminationMessage, type PeerFault }
 import { StartRefused } from "../../src/node/start-refused.ts";
 import type { ValidatorSet } from "../../src/protocol/index.ts";
 import { isStorageError } from "../../src/storage/index.ts";
-import { simGenesis } from "./genesis.ts";
 import { SimHost } from "./host.ts";
 import { Ed25519Keys, type SimKeys, StandInKeys, setOf } from "./keys.ts";
 import { ModelWorld } from "./model-world.ts";
@@ -45,10 +44,8 @@ export type ClusterOptions = {
 export type MessageRule = (from: number, to: number, message: Message) => boolean;
 
 const GENESIS_TIME_MS = 1_700_000_000_000;
-/** An epoch never ends by time alone in a run. */
-const EPOCH_MS = 86_400_000;
-/** Accounts of people who send transactions. */
-const ACCOUNTS = 5;
+/** Boxes that stand by where whole nodes change their set: one takes over a key, one joins. */
+const STANDBYS = 2;
 /** So long a peer stays with one of two boxes that run the same key. */
 const CLONE_SHIFT_MS = 1_500;
 
@@ -88,15 +85,17 @@ export class Cluster {
     this.prng = new Prng(options.seed);
     this.keys = options.hasRealSignatures === true ? new Ed25519Keys() : new StandInKeys();
     const keys = options.weights.map((_, i) => this.keys.make(`validator ${i}`));
-    this.world = makeWorld(options, this.keys, { schedule: this.schedule, prng: this.prng, nodes: () => this.nodes });
+    const isRestaffed = options.fidelity === "whole" && options.hasSetChanges !== undefined && options.hasSetChanges !== false;
+    const observerCount = options.observerCount ?? (isRestaffed ? STANDBYS : 0);
+    const observers = Array.from({ length: observerCount }, (_, i) => this.keys.make(`observer ${i}`));
+    this.world = makeWorld(options, this.keys, observers, { schedule: this.schedule, prng: this.prng, nodes: () => this.nodes });
     this.rules = this.world.rules;
-    const observers = Array.from({ length: options.observerCount ?? 0 }, (_, i) => this.keys.make(`observer ${i}`));
     const clones = (options.clones ?? []).map((index) => present(keys[index], "a clone is of a validator"));
     this.oracle = new Oracle(this.rules, this.keys.suite, this.world.reexecution());
     this.network = new SimNetwork(this.schedule, this.prng.uint32(), (from, to, parcel) => this.#deliver(from, to, parcel));
     this.network.delayMs = options.delayMs ?? this.network.delayMs;
     this.network.loss = options.loss ?? 0;
-    this.#validatorIds = keys.map((key) => toHex(key.publicKey));
+    this.#validatorIds = (isRestaffed ? [...keys, ...observers] : keys).map((key) => toHex(key.publicKey));
     this.nodes = [...keys, ...observers, ...clones].map((key, i) => {
       const around = {
         host: new SimHost(this.schedule, GENESIS_TIME_MS + 5),
@@ -279,13 +278,13 @@ function isDamage(error: unknown): boolean {
   return cause instanceof StartRefused || isStorageError(cause, "damaged") || isChainDamaged(cause);
 }
 
-function makeWorld(options: ClusterOptions, keys: SimKeys, parts: WorldParts): World {
+function makeWorld(options: ClusterOptions, keys: SimKeys, observers: readonly Signer[], parts: WorldParts): World {
   const { weights, epochBlocks = 1_000_000 } = options;
   const validators = weights.map((_, i) => keys.make(`validator ${i}`));
   if (options.fidelity === "whole") {
-    const accounts = Array.from({ length: ACCOUNTS }, (_, i) => keys.make(`account ${i}`));
-    const span = { timeMs: GENESIS_TIME_MS, epochBlocks, epochMs: EPOCH_MS };
-    return new WholeWorld(simGenesis({ ...span, validators, weights, accounts, feePolicy: "burn" }), keys, accounts, parts);
+    const hasSetChanges = options.hasSetChanges !== undefined && options.hasSetChanges !== false;
+    const people = { keys, genesisTimeMs: GENESIS_TIME_MS, validators, weights, observers, epochBlocks, hasSetChanges };
+    return new WholeWorld(people, parts);
   }
   const setOfEpoch = setsOf(validators, options);
   const chainId = sha256(utf8("simulated chain"));

@@ -13,6 +13,8 @@ export type SimGenesis = {
   readonly timeMs: number;
   readonly validators: readonly Signer[];
   readonly weights: readonly bigint[];
+  /** Owner of each validator; accounts like the others. */
+  readonly owners: readonly Signer[];
   readonly accounts: readonly Signer[];
   readonly epochBlocks: number;
   readonly epochMs: number;
@@ -34,11 +36,14 @@ export function simGenesis(wish: SimGenesis): Genesis {
       epochBlocks: wish.epochBlocks,
       epochMs: wish.epochMs,
     },
-    accounts: wish.accounts.map(({ publicKey }) => ({ address: formatAddress(publicKey), balance: String(ACCOUNT_BALANCE) })),
+    accounts: [...wish.owners, ...wish.accounts].map(({ publicKey }) => ({
+      address: formatAddress(publicKey),
+      balance: String(ACCOUNT_BALANCE),
+    })),
     validators: wish.validators.map(({ publicKey }, i) => ({
       name: `validator-${i}`,
       publicKey: toHex(publicKey),
-      owner: formatAddress(publicKey),
+      owner: formatAddress(present(wish.owners[i], "each has an owner").publicKey),
       stake: String(present(wish.weights[i], "each has a weight") * WEIGHT_UNIT),
       proofOfPossession: SIGNATURE_NONE,
     })),

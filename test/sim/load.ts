@@ -13,15 +13,21 @@ export type LoadParts = {
   readonly schedule: Schedule;
   readonly seed: number;
   readonly chainId: Uint8Array;
+  /** Who sends the everyday transactions. */
   readonly accounts: readonly Signer[];
+  /** Who sends others, with bodies that the caller gives. */
+  readonly others: readonly Signer[];
   /** The doors of the boxes, by index. */
   readonly doors: readonly Door[];
 };
 
 /** A transaction that its sender has not seen final. */
-type Pending = { readonly id: string; readonly encoded: Uint8Array };
+type Pending = { readonly id: string; readonly nonce: bigint; readonly encoded: Uint8Array };
 
 type Account = { readonly signer: Signer; nextNonce: bigint; pending: Pending[] };
+
+/** Refusals of what can never execute: its sender signs something else with the same nonce. */
+const FUTILE: ReadonlySet<RejectionCode> = new Set(["notAuthorized"]);
 
 /** How often a device asks again about what is not final, in milliseconds. */
 const PATIENCE_MS = 700;
@@ -43,13 +49,15 @@ export class Load {
   readonly #prng: Prng;
   readonly #aad: Uint8Array;
   readonly #accounts: readonly Account[];
+  readonly #everydayCount: number;
   #isAsking = false;
 
   constructor(parts: LoadParts) {
     this.#parts = parts;
     this.#prng = new Prng(parts.seed);
     this.#aad = transactionAad(parts.chainId);
-    this.#accounts = parts.accounts.map((signer) => ({ signer, nextNonce: 0n, pending: [] }));
+    this.#accounts = [...parts.accounts, ...parts.others].map((signer) => ({ signer, nextNonce: 0n, pending: [] }));
+    this.#everydayCount = parts.accounts.length;
   }
 
   /** Transactions that are not final. */
@@ -59,7 +67,7 @@ export class Load {
 
   /** Signs a transaction of some account, hands it to these boxes and follows it from then on; gives its id. */
   submit(to: readonly number[]): Uint8Array {
-    const account = present(this.#accounts[this.#prng.below(this.#accounts.length)], "an index of the accounts");
+    const account = present(this.#accounts[this.#prng.below(this.#everydayCount)], "an index of the accounts");
     return this.submitBody(account.signer, this.#someBody(), to);
   }
 
@@ -67,21 +75,12 @@ export class Load {
   submitBody(signer: Signer, body: TransactionBody, to: readonly number[]): Uint8Array {
     const account = this.#accounts.find((each) => each.signer === signer);
     assert(account !== undefined, "the load knows its accounts");
-    const payload = {
-      sender: signer.publicKey,
-      nonce: account.nextNonce++,
-      fee: BigInt(1 + this.#prng.below(9)),
-      validUntil: VALID_UNTIL,
-      body,
-    };
-    const encoded = signTransaction(signer, this.#aad, payload);
-    const decoded = decodeTransaction(this.#aad, encoded);
-    assert(decoded.ok, "what was just signed decodes");
-    account.pending.push({ id: toHex(decoded.value.id), encoded });
+    const { id, pending } = this.#sign(account, account.nextNonce++, body);
+    account.pending.push(pending);
     this.submittedCount++;
-    for (const index of to) this.#hand(index, [encoded]);
+    for (const index of to) this.#hand(index, [pending.encoded]);
     this.#askAgain();
-    return decoded.value.id;
+    return id;
   }
 
   /** A box made these final. */
@@ -93,9 +92,26 @@ export class Load {
     }
   }
 
+  #sign({ signer }: Account, nonce: bigint, body: TransactionBody): { readonly id: Uint8Array; readonly pending: Pending } {
+    const payload = { sender: signer.publicKey, nonce, fee: BigInt(1 + this.#prng.below(9)), validUntil: VALID_UNTIL, body };
+    const encoded = signTransaction(signer, this.#aad, payload);
+    const decoded = decodeTransaction(this.#aad, encoded);
+    assert(decoded.ok, "what was just signed decodes");
+    return { id: decoded.value.id, pending: { id: toHex(decoded.value.id), nonce, encoded } };
+  }
+
+  /** Something that can execute takes the place of what cannot, so that what follows is not held up. */
+  #replace(id: string): void {
+    for (const account of this.#accounts) {
+      const at = account.pending.findIndex((each) => each.id === id);
+      const futile = account.pending[at];
+      if (futile) account.pending[at] = this.#sign(account, futile.nonce, this.#someBody()).pending;
+    }
+  }
+
   #someBody(): TransactionBody {
     if (this.#prng.chance(0.3)) return { type: 2, stream: `stream-${this.#prng.below(3)}`, content: { digest: this.#prng.bytes(32) } };
-    const to = present(this.#accounts[this.#prng.below(this.#accounts.length)], "an index of the accounts").signer.publicKey;
+    const to = present(this.#accounts[this.#prng.below(this.#everydayCount)], "an index of the accounts").signer.publicKey;
     return { type: 1, to, amount: BigInt(this.#prng.below(1_000)) };
   }
 
@@ -128,7 +144,10 @@ export class Load {
     for (const outcome of outcomes) {
       if (outcome.status === "accepted") this.accepted.add(toHex(outcome.id));
       else if (outcome.executedAt && outcome.id) final.add(toHex(outcome.id));
-      else this.refusals.set(outcome.code, (this.refusals.get(outcome.code) ?? 0) + 1);
+      else {
+        this.refusals.set(outcome.code, (this.refusals.get(outcome.code) ?? 0) + 1);
+        if (outcome.id && FUTILE.has(outcome.code)) this.#replace(toHex(outcome.id));
+      }
     }
     if (final.size > 0) this.onExecuted(final);
   }

@@ -38,6 +38,8 @@ export class ModelWorld implements World {
     for (const index of this.#chains.keys()) schedule.after(prng.below(withinMs), () => this.#give(index, digest));
   }
 
+  rest(): void {}
+
   isFinal(node: SimNode, digest: Uint8Array): boolean {
     return node.chain.isExecuted(digest);
   }

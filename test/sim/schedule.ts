@@ -2,6 +2,9 @@ import type { CancelTimer, Clock, Timers } from "../../src/kernel/index.ts";
 
 type Event = { readonly at: number; readonly order: number; readonly action: () => void; isCancelled: boolean };
 
+/** Time moves in steps of a power of two, so that sums are exact and no timer fires a hair before its time. */
+const TICKS_PER_MS = 1024;
+
 /** Simulated time: events run in order of their time, then of their making. Nothing else moves it. */
 export class Schedule {
   nowMs = 0;
@@ -14,7 +17,8 @@ export class Schedule {
 
   /** Runs an action after a delay. */
   after(delayMs: number, action: () => void): CancelTimer {
-    const event = { at: this.nowMs + Math.max(0, delayMs), order: this.#order++, action, isCancelled: false };
+    const at = Math.ceil((this.nowMs + Math.max(0, delayMs)) * TICKS_PER_MS) / TICKS_PER_MS;
+    const event = { at, order: this.#order++, action, isCancelled: false };
     push(this.#heap, event);
     return () => {
       event.isCancelled = true;

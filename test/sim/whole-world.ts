@@ -2,11 +2,12 @@ import type { Signer } from "../../src/crypto/index.ts";
 import { present, toHex } from "../../src/kernel/index.ts";
 import type { Genesis, ValidatorSet } from "../../src/protocol/index.ts";
 import { genesisValidatorSet } from "../../src/protocol/index.ts";
-import { WEIGHT_UNIT } from "./genesis.ts";
+import { simGenesis, WEIGHT_UNIT } from "./genesis.ts";
 import type { BoxParts, Insides } from "./insides.ts";
 import type { SimKeys } from "./keys.ts";
 import { type Door, Load } from "./load.ts";
 import type { Reexecution } from "./oracle/chain-check.ts";
+import { SetChanges } from "./set-changes.ts";
 import type { ChainRules } from "./sim-chain.ts";
 import type { SimNode } from "./sim-node.ts";
 import { WholeChain } from "./whole-chain.ts";
@@ -14,20 +15,43 @@ import { WholeNode } from "./whole-node.ts";
 import { WholeReexecution } from "./whole-reexecution.ts";
 import type { World, WorldParts } from "./world.ts";
 
+/** Accounts of people who send transactions. */
+const ACCOUNTS = 5;
+/** An epoch never ends by time alone in a run. */
+const EPOCH_MS = 86_400_000;
+
+/** Who is there at the beginning. */
+export type WholePeople = {
+  readonly keys: SimKeys;
+  readonly genesisTimeMs: number;
+  readonly validators: readonly Signer[];
+  readonly weights: readonly bigint[];
+  /** Keys of boxes that are in no set at first. */
+  readonly observers: readonly Signer[];
+  readonly epochBlocks: number;
+  readonly hasSetChanges: boolean;
+};
+
 /** Whole nodes: real transactions of real accounts through admission, batches, blocks, state and events. */
 export class WholeWorld implements World {
   readonly rules: ChainRules;
   readonly weightUnit = WEIGHT_UNIT;
   readonly genesis: Genesis;
   readonly load: Load;
+  readonly setChanges: SetChanges;
   readonly #parts: WorldParts;
   readonly #keys: SimKeys;
   readonly #nodes: WholeNode[] = [];
   readonly #doors: Door[] = [];
   readonly #sets: ValidatorSet[] = [];
 
-  /** @param accounts whose transactions are the load */
-  constructor(genesis: Genesis, keys: SimKeys, accounts: readonly Signer[], parts: WorldParts) {
+  constructor(people: WholePeople, parts: WorldParts) {
+    const { keys, validators, weights, observers, epochBlocks, hasSetChanges } = people;
+    const accounts = Array.from({ length: ACCOUNTS }, (_, i) => keys.make(`account ${i}`));
+    const owners = validators.map((_, i) => keys.make(`owner ${i}`));
+    const staker = keys.make("staker");
+    const span = { timeMs: people.genesisTimeMs, epochBlocks, epochMs: EPOCH_MS };
+    const genesis = simGenesis({ ...span, validators, weights, owners, accounts: [...accounts, staker], feePolicy: "validators" });
     this.genesis = genesis;
     this.#parts = parts;
     this.#keys = keys;
@@ -41,7 +65,17 @@ export class WholeWorld implements World {
       setOf: (epoch) => this.#setOf(epoch),
     };
     const { schedule, prng } = parts;
-    this.load = new Load({ schedule, seed: prng.uint32(), chainId: genesis.hash, accounts, doors: this.#doors });
+    const { hash: chainId } = genesis;
+    this.load = new Load({ schedule, seed: prng.uint32(), chainId, accounts, others: [...owners, staker], doors: this.#doors });
+    this.setChanges = new SetChanges({
+      ...{ schedule, chainId, owners, staker, load: this.load },
+      seed: prng.uint32(),
+      boxCount: validators.length + observers.length,
+      validators: validators.map(({ publicKey }) => publicKey),
+      standbys: observers,
+      epoch: () => this.#sets.length - 1,
+    });
+    if (hasSetChanges) this.setChanges.start();
   }
 
   insidesOf(index: number, box: BoxParts): Insides {
@@ -68,6 +102,10 @@ export class WholeWorld implements World {
 
   /** Dissemination does that among the nodes, and the load asks again. */
   spread(): void {}
+
+  rest(): void {
+    this.setChanges.stop();
+  }
 
   isFinal(node: SimNode, id: Uint8Array): boolean {
     const { contexts } = this.nodeOf(this.#parts.nodes().indexOf(node));

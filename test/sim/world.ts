@@ -24,6 +24,8 @@ export interface World {
   submit(to: readonly number[]): Uint8Array;
   /** Sees to it that what was submitted reaches everybody within a time. */
   spread(id: Uint8Array, withinMs: number): void;
+  /** People do nothing more of their own accord; what they began they see through. */
+  rest(): void;
   /** Whether what was submitted has executed on a box's chain. */
   isFinal(node: SimNode, id: Uint8Array): boolean;
   /** Executes the chain anew for the oracle. */
