@@ -1,12 +1,14 @@
 import { join } from "node:path";
 import { startGateway } from "../gateway/index.ts";
-import type { Log } from "../kernel/index.ts";
+import { type Log, toHex } from "../kernel/index.ts";
 import { EventLoopLag, MetricRegistry, processMetrics } from "../monitoring/index.ts";
+import { findValidatorIndex } from "../protocol/index.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
 import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
 import { announceRunningNode, HOME, withdrawRunningNode } from "./home.ts";
 import { closeContexts, runContexts, tellStop } from "./lifetime.ts";
+import { networkMetrics } from "./network-metrics.ts";
 import { NodeNetworking } from "./networking.ts";
 import { nodeMetrics } from "./node-metrics.ts";
 import { systemPlatform } from "./platform.ts";
@@ -40,6 +42,11 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
   if (replay.kind === "lost") log.error("journal.lost", { file: join(setup.home, HOME.journal), loss: replay.loss, detail: replay.detail });
   const networking = NodeNetworking.isWanted(setup) ? new NodeNetworking(setup, systemPlatform, log) : undefined;
   const contexts = openOrClose(setup, files, networking, log, failure.resolve);
+  const stranger = findStranger(setup, contexts);
+  if (stranger !== undefined) {
+    await closeContexts(contexts, files);
+    throw new StartRefused(stranger);
+  }
   const lag = new EventLoopLag(systemClock, systemTimers);
   const watch = new Watch(setup, contexts, lag, log);
   const gateway = listen(setup, contexts, networking, lag, startedAtMs, log, failure.resolve);
@@ -73,6 +80,19 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
   return { http: gateway.value.url, failed: failure.promise, stop };
 }
 
+/** Why a node without peers cannot go on with its chain: the only member of the set has another key. */
+function findStranger({ home, configuration, validator }: NodeSetup, { blocks }: Contexts): string | undefined {
+  const { epoch, validatorSet } = blocks.reader.currentEpoch();
+  const isAlone = validatorSet.validators.length === 1 && configuration.network.peers.length === 0;
+  if (!isAlone || findValidatorIndex(validatorSet, validator.publicKey) !== undefined) return undefined;
+  const [member] = validatorSet.validators;
+  return (
+    `${join(home, HOME.validatorKey)}: the key ${toHex(validator.publicKey)} does not sign for the chain of ` +
+    `${join(home, HOME.genesis)} in epoch ${epoch}, ` +
+    `${toHex(member?.publicKey ?? new Uint8Array(0))} does; put that key and its journal in place, or name peers (network.peers) to follow`
+  );
+}
+
 function openOrClose(
   setup: NodeSetup,
   files: NodeFiles,
@@ -102,6 +122,7 @@ function listen(
   registry.addSource(processMetrics(VERSION, systemClock.nowMs()));
   registry.addSource(lag);
   registry.addSource(nodeMetrics(contexts));
+  if (networking) registry.addSource(networkMetrics(networking));
   return startGateway({
     ports: gatewayPorts(setup, contexts, networking, startedAtMs),
     limits: setup.configuration.http,

@@ -57,7 +57,8 @@ export async function openSetup(
   const validator = await unlock(home, HOME.validatorKey, "validator", passphrase, source);
   const identity = await unlock(home, HOME.identityKey, "identity", passphrase, source);
   const isAlone = set.value.validators.length === 1 && configuration.network.peers.length === 0;
-  if (isAlone && findValidatorIndex(set.value, validator.publicKey) === undefined) {
+  const isNew = !existsSync(join(home, HOME.chain)); // a chain that exists may have given the validator another key
+  if (isAlone && isNew && findValidatorIndex(set.value, validator.publicKey) === undefined) {
     throw new StartRefused(
       `${join(home, HOME.validatorKey)}: the key ${toHex(validator.publicKey)} is not among the validators of ${join(home, HOME.genesis)}; ` +
         "use the home that the genesis was made with, add the key to a new genesis with `bizra genesis add-validator`, or name peers " +

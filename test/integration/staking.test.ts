@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createHomeJournal } from "../../src/cli/home.ts";
 import { COMMANDS, runCommandLine } from "../../src/cli/index.ts";
 import { createNetwork } from "../../src/cli/network-files.ts";
 import { nobleSuite } from "../../src/crypto/index.ts";
@@ -182,5 +183,31 @@ describe("a validator's life by command line", () => {
     expect(report.reexecutedStateRoot).toBe(present(report.stateRoot, "a state has a root"));
     node = await startNode(await openSetup(home, {}, () => Promise.resolve(undefined)), silentLog);
     expect(await read(`validators/${box.id}`)).toMatchObject({ stake: "600" });
+  });
+
+  test("rotation: of the only validator's own key, the chain goes on with the new one alone", async () => {
+    const owner = join(home, "keys/owner.json");
+    const fresh = await makeBox("fresh");
+    const { owner: address } = await read<{ owner: string }>(`validators/${running}`);
+    const where = ["--chain-id", toHex(genesisHash), "--owner", address, "--validator", running, "--term", "1"];
+    const { proof } = await bizra<{ proof: string }>("keys", "prove", fresh.file, "--passphrase-file", passphraseFile, ...where);
+    expect(await tx("rotate-key", owner, "--validator", running, "--public-key", fresh.id, "--proof", proof)).toBe("applied");
+    await node.stop();
+    const setup = () => openSetup(home, {}, () => Promise.resolve(undefined));
+    const refusal = await startNode(await setup(), silentLog).then(
+      () => "it started",
+      (error: Error) => error.message,
+    );
+    expect(refusal).toContain(fresh.id);
+    for (const name of ["keys/validator.json", "keys/passphrase", "journal"])
+      renameSync(join(home, name), join(folder, name.replace("/", "-")));
+    copyFileSync(fresh.file, join(home, "keys/validator.json"));
+    createHomeJournal(home, present(parseHex(fresh.id), "a key in hex"));
+    writeFileSync(join(home, "keys/passphrase"), "correct horse\n", { mode: 0o600 });
+    const identity = await makeKeyFile("identity", "correct horse", { n: 2 ** 12, r: 8, p: 1 }, entropy);
+    writeFileSync(join(home, "keys/identity.json"), identity.text);
+    node = await startNode(await setup(), silentLog);
+    expect(await tx("anchor", alice, "--stream", "after", "--data", "1")).toBe("applied");
+    expect(await read(`validators/${running}`)).toMatchObject({ publicKey: fresh.id, term: 1, status: "active", index: 0 });
   });
 });
