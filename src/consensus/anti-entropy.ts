@@ -6,7 +6,7 @@ import { drawOne } from "./draws.ts";
 import type { FetchTarget, PeerId, ProposalMessage } from "./messages.ts";
 import { proposalMessage } from "./proposing.ts";
 import { compareRounds, laterRound, type Round } from "./rounds.ts";
-import { type CoreState, emit, type Fetch, type PeerState } from "./state.ts";
+import { type AnswerBudget, type CoreState, emit, type Fetch, type PeerState } from "./state.ts";
 
 /** Notes that a peer has entered at least this round. */
 export function notePeerAt(core: CoreState, peer: PeerId, round: Round): void {
@@ -132,17 +132,26 @@ function sendCertificates(core: CoreState, peer: PeerId, certificates: readonly 
   if (page.length > 0) emit(core, { kind: "send", to: peer, message: { kind: "certificates", certificates: page } });
 }
 
-/** Takes bytes from a peer's answer budget; false when it is spent. */
+/** Takes bytes from a peer's answer budget; false when it is spent. Those outside the set share one more, however many they are. */
 export function spend(core: CoreState, peer: PeerId, bytes: number): boolean {
   const state = core.peers.get(peer);
   if (!state) return false;
   const perSecond = core.config.timers.answerBytesPerSecond;
-  const refilled = state.budgetBytes + ((core.nowMs - state.budgetAtMs) * perSecond) / 1000;
-  state.budgetBytes = Math.min(refilled, perSecond * BOUNDS.answerBudgetSeconds);
-  state.budgetAtMs = core.nowMs;
+  refill(core, state, perSecond);
   if (state.budgetBytes < bytes) return false;
+  if (!core.epoch.signerOf.has(peer)) {
+    refill(core, core.outside, BOUNDS.outsideShare * perSecond);
+    if (core.outside.budgetBytes < bytes) return false;
+    core.outside.budgetBytes -= bytes;
+  }
   state.budgetBytes -= bytes;
   return true;
+}
+
+function refill(core: CoreState, budget: AnswerBudget, perSecond: number): void {
+  const refilled = budget.budgetBytes + ((core.nowMs - budget.budgetAtMs) * perSecond) / 1000;
+  budget.budgetBytes = Math.min(refilled, perSecond * BOUNDS.answerBudgetSeconds);
+  budget.budgetAtMs = core.nowMs;
 }
 
 /** Bytes of certificates when encoded, at most. */

@@ -38,6 +38,8 @@ export const BOUNDS = {
   blocksMax: 1_024,
   /** Evidence kept for inclusion. */
   evidenceMax: 64,
+  /** All peers outside the set together may be answered as much as so many members. */
+  outsideShare: 2,
   /** Certificates waiting to be forwarded (R9a). */
   forwardsMax: 64,
   /** Fetches under way (R9d). */

@@ -2,6 +2,7 @@ import { assert, bytesEqual, concatBytes, present, toHex } from "../kernel/index
 import {
   type Certificate,
   checkCertificate,
+  isConflict,
   makeBitmap,
   type Proposal,
   parseBitmap,
@@ -34,13 +35,40 @@ function findCertificate(view: ViewState | undefined, kind: VoteKind): Certifica
 export function acceptCertificate(core: CoreState, certificate: Certificate): CertificateOutcome {
   const { epoch } = core;
   if (certificate.epoch > epoch.epoch) return "ahead";
-  if (certificate.epoch < epoch.epoch || certificate.view <= epoch.floor) return "known";
+  if (certificate.epoch < epoch.epoch || certificate.view <= epoch.floor) return judgePast(core, certificate);
   const held = findCertificate(epoch.views.get(certificate.view), certificate.kind);
   if (held && isSameStatement(held, certificate)) return "known";
   if (!isSound(core, epoch, certificate)) return "refused";
   if (held) recordSigners(core, epoch, certificate);
   else holdCertificate(core, certificate);
   return held ? "known" : "held";
+}
+
+/**
+ * A certificate of what is decided is no news, unless votes that are kept say otherwise: then it is checked, and its
+ * signers convict themselves. A fork shows itself so, also after the fact.
+ *
+ * @see consensus R11
+ */
+function judgePast(core: CoreState, certificate: Certificate): CertificateOutcome {
+  const past = [core.epoch, core.previous].find((epoch) => epoch?.epoch === certificate.epoch);
+  if (!past || !hasContradiction(past, certificate)) return "known";
+  if (!isSound(core, past, certificate)) return "refused";
+  recordSigners(core, past, certificate);
+  return "known";
+}
+
+function hasContradiction(epoch: EpochState, certificate: Certificate): boolean {
+  const view = epoch.views.get(certificate.view);
+  const signers = view && parseBitmap(certificate.bitmap, epoch.set.validators.length);
+  if (!signers) return false;
+  const statement = statementOf(certificate);
+  return signers.some((signer) => {
+    const held = view.votes.get(signer);
+    if (!held || held.isContradicted) return false;
+    const votes = [held.notarize, held.nullify, held.finalize].filter((vote) => vote !== undefined);
+    return votes.some((vote) => isConflict(vote, { ...statement, signer, signature: vote.signature }));
+  });
 }
 
 /** Whether a certificate of this epoch verifies; signatures that are in the vote table are not checked again. */

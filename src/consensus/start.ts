@@ -51,6 +51,7 @@ function newCoreState(config: CoreConfig, { tip, opening, replay, time }: CoreSt
     lastProposalAtMs: time.monotonicMs - config.timers.minimumBlockIntervalMs,
     peers: new Map(),
     departed: new Map(),
+    outside: { budgetBytes: 0, budgetAtMs: Number.NEGATIVE_INFINITY },
     wants: new Map(),
     fetches: new Map(),
     forwards: [],

@@ -109,15 +109,15 @@ export type BlockEntry = {
   lacking: readonly Uint8Array[];
 };
 
+/** Bytes that may be answered, refilled over time (R9). */
+export type AnswerBudget = { budgetBytes: number; budgetAtMs: number };
+
 /** What is known of a connected peer. */
-export type PeerState = {
+export type PeerState = AnswerBudget & {
   /** The latest view it is known to have entered. */
   at: Round;
   /** The latest finalization it is known to hold. */
   finalized: Round;
-  /** Answer budget in bytes, refilled over time. */
-  budgetBytes: number;
-  budgetAtMs: number;
   /** When an old vote of it was last answered (R9b). */
   answeredAtMs: number;
   hasAnsweredHello: boolean;
@@ -166,7 +166,9 @@ export type CoreState = {
   lastProposalAtMs: number;
   readonly peers: Map<PeerId, PeerState>;
   /** Answer budgets of peers that left, oldest first: who comes back finds it as it was. */
-  readonly departed: Map<PeerId, Pick<PeerState, "budgetBytes" | "budgetAtMs">>;
+  readonly departed: Map<PeerId, AnswerBudget>;
+  /** What all peers outside the set share. */
+  readonly outside: AnswerBudget;
   /** What this step found missing; becomes `fetches` at its end. */
   readonly wants: Map<string, { readonly target: Want; readonly hint?: PeerId }>;
   readonly fetches: Map<string, Fetch>;

@@ -96,3 +96,18 @@ test("R3: a signed proposal passed on with another body, spoils nothing; from it
     expect(told.cast.at(-1)).toBe("NULLIFY 0:2");
   }
 });
+
+test("R11: a finalization that contradicts a committed one, convicts all who signed both, and costs its check once", () => {
+  const rig = new Rig();
+  const [made, rival] = [rig.propose(1), rig.propose(1, undefined, { timeMs: Math.floor(rig.wallMs) + 9 })];
+  rig.from(1, made.message);
+  rig.show(rig.certificate([1, 2, 3], finalize, 1, made.proposal));
+  expect(rig.status.height).toBe(1);
+  const fork = rig.certificate([1, 2, 3], finalize, 1, rival.proposal);
+  rig.show({ ...fork, signatures: fork.signatures.map(() => new Uint8Array(64)) });
+  expect([rig.refusals, rig.core.evidence.size]).toEqual([["badCertificate"], 0]);
+  rig.show(fork);
+  expect([rig.status.floor.view, rig.core.evidence.size]).toEqual([1, 3]);
+  rig.show({ ...fork, signatures: fork.signatures.map(() => new Uint8Array(64)) });
+  expect([rig.refusals.length, rig.core.evidence.size]).toEqual([1, 3]);
+});

@@ -165,3 +165,20 @@ test("R9: at a standstill after many given-up views, the newest votes go out aga
   expect(resent.length).toBeGreaterThan(10);
   expect(resent.length).toBeLessThanOrEqual(70);
 });
+
+test("R9: answers to peers outside the set, are bounded for all of them together and leave members theirs", () => {
+  const rig = new Rig({ timers: { ...LAN_TIMERS, answerBytesPerSecond: 1_000 } });
+  rig.show(rig.nullification(1));
+  const fetch = { kind: "fetch", target: { kind: "certificates", epoch: 0, fromView: 1, toView: 1 } } as const;
+  const answered = (): number => rig.sent.filter(({ message }) => message.kind === "certificates").length;
+  const before = answered();
+  for (let i = 0; i < 200; i++) {
+    rig.input({ kind: "peerUp", peer: `outsider ${i}` });
+    rig.input({ kind: "message", from: `outsider ${i}`, message: fetch });
+  }
+  const toOutsiders = answered() - before;
+  expect(toOutsiders).toBeGreaterThan(10);
+  expect(toOutsiders).toBeLessThan(30);
+  rig.from(2, fetch);
+  expect(answered() - before).toBe(toOutsiders + 1);
+});
