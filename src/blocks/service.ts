@@ -345,7 +345,7 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
   #requireSameGenesis(): void {
     const { chainId } = this.#store.genesis();
     if (bytesEqual(chainId, this.#parts.genesis.hash)) return;
-    const detail = `the chain stands on genesis ${toHex(chainId)}, the genesis document has ${toHex(this.#parts.genesis.hash)}`;
+    const detail = `the chain stands on genesis ${toHex(chainId)}, the home's genesis.json differs: it has ${toHex(this.#parts.genesis.hash)}`;
     throw new ChainDamaged(this.#store.file, 0, detail);
   }
 }
