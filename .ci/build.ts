@@ -5,6 +5,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { ensureWebRtcAddon, webRtcAddon } from "./native-addons.ts";
 import { type Stamp, stampOfTree, stampPath } from "./stamp.mjs";
 import { ensureRuntime, pinnedBunVersion, projectRoot, SetupError, type Target, targets } from "./toolchain.mjs";
 
@@ -18,6 +19,8 @@ export type BinaryPlan = {
   readonly stamp: Stamp;
   /** The Bun executable to build on; the running one when absent. */
   readonly runtime?: string;
+  /** WebRTC's native addon for the platform built for; without it the binary cannot speak WebRTC. */
+  readonly webRtcAddon?: string;
 };
 
 /**
@@ -28,7 +31,7 @@ export type BinaryPlan = {
  *
  * @throws SetupError when the code does not compile
  */
-export async function buildBinary({ entryPoints, root, outfile, stamp, runtime }: BinaryPlan): Promise<void> {
+export async function buildBinary({ entryPoints, root, outfile, stamp, runtime, webRtcAddon: addon }: BinaryPlan): Promise<void> {
   rmSync(outfile, { force: true });
   rmSync(stampPath(outfile), { force: true });
   const workDir = join(dirname(outfile), `.${basename(outfile)}.partial-${process.pid}`);
@@ -46,6 +49,7 @@ export async function buildBinary({ entryPoints, root, outfile, stamp, runtime }
       sourcemap: "linked",
       define: { BIZRA_VERSION: JSON.stringify(stamp.version), BIZRA_COMMIT: JSON.stringify(stamp.commit) },
       env: "disable",
+      plugins: addon === undefined ? [] : [webRtcAddon(addon)],
       throw: false,
       compile: {
         outfile: partial,
@@ -74,6 +78,13 @@ export function productEntryPoints(): string[] {
   return ["src/main.ts", ...workers].map((path) => join(projectRoot, path));
 }
 
+/** This machine as a target. */
+function hostTarget(): Target {
+  const host = `${process.platform}-${process.arch}`;
+  if (!isTarget(host)) throw new SetupError(`There is no target for this machine (${host}). Targets: ${Object.keys(targets).join(", ")}.`);
+  return host;
+}
+
 function isTarget(name: string): name is Target {
   return Object.hasOwn(targets, name);
 }
@@ -97,6 +108,7 @@ async function main(): Promise<void> {
     root: projectRoot,
     outfile,
     stamp: stampOfTree(),
+    webRtcAddon: await ensureWebRtcAddon(target ?? hostTarget()),
     ...(isHost ? {} : { runtime: await ensureRuntime(target) }),
   });
   const megabytes = Bun.file(outfile).size / 1e6;

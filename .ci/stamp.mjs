@@ -15,6 +15,7 @@ const INPUTS = [
   "bun.lock",
   "tsconfig.json",
   ".ci/build.ts",
+  ".ci/native-addons.ts",
   ".ci/toolchain/package.json",
 ];
 
