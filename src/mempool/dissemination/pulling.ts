@@ -19,8 +19,7 @@ export function onBatch(state: DisseminationState, peer: Peer, digest: Uint8Arra
   const digestHex = toHex(digest);
   const want = state.wants.get(digestHex);
   if (want === undefined || want.phase === "arrived" || !(want.peer === peer.id || want.tried.has(peer.id))) {
-    const isKnown = want !== undefined || state.held.has(digestHex) || state.ended.has(digestHex);
-    if (isKnown) state.counters.duplicates++;
+    if (want !== undefined || state.lapsed.has(digestHex)) state.counters.duplicates++;
     else onUnsolicited(state, peer);
     return;
   }

@@ -163,6 +163,8 @@ export type DisseminationState = {
   pulls: number;
   pullSizeBytes: number;
   readonly ended: RecentSet;
+  /** Digests that were asked for and are not wanted any more: answers to them may still be on their way. */
+  readonly lapsed: RecentSet;
   /** Held digests that nobody was told of yet, and when they are. */
   fresh: string[];
   freshAtMs: number;
@@ -194,6 +196,7 @@ export function newDisseminationState(parts: {
     pulls: 0,
     pullSizeBytes: 0,
     ended: new RecentSet(tuning.endedCountMax),
+    lapsed: new RecentSet(tuning.endedCountMax),
     fresh: [],
     freshAtMs: Number.POSITIVE_INFINITY,
     nextReannounceMs: nowMs + tuning.reannounceMs,

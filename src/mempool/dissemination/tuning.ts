@@ -28,7 +28,7 @@ export type DisseminationTuning = {
   /** Digests taken from one peer's messages: a second, and at once; messages beyond it are dropped. */
   readonly digestsPerSecond: number;
   readonly digestsBurst: number;
-  /** Digests remembered as executed or faulty, so that late announcements of them cost nothing. */
+  /** Digests remembered as executed or faulty, and as asked for once, so that late news of them costs nothing. */
   readonly endedCountMax: number;
 };
 

@@ -100,6 +100,7 @@ export function forgetWant(state: DisseminationState, want: Want): void {
   if (want.neededUntilMs !== undefined) state.neededCount--;
   state.timed.delete(want.digestHex);
   state.wants.delete(want.digestHex);
+  if (want.attempts > 0) state.lapsed.add(want.digestHex);
 }
 
 /** A pull that ran, or whose batch was being judged, does so no longer. */

@@ -167,6 +167,19 @@ describe("a hostile peer", () => {
     expect(victim.dissemination.stats().gauges).toMatchObject({ pulls: 0, wanted: 0 });
   });
 
+  test("late: the answer comes after the batch was given up, no fault of whoever was slow", async () => {
+    const net = new Net(4, { tuning: { attemptsMax: 1 } });
+    net.fund(1);
+    const victim = victimOf(net, [1]);
+    const batch = batchBy(3, [1]);
+    announce(net, 1, [batch]);
+    await net.time.advance(LAN_DISSEMINATION.pullTimeoutMs + 60);
+    expect(victim.dissemination.stats().gauges.wanted).toBe(0);
+    say(net, 1, { kind: "batch", digest: batch.digest, encoded: encodeBatch(batch) });
+    expect(victim.faults.map(({ fault }) => fault)).toEqual(["withheld"]);
+    expect(victim.dissemination.stats().counters).toMatchObject({ duplicates: 1, unsolicited: 0, pulled: 0 });
+  });
+
   test("gone: the peer that was asked disconnects, the next announcer is asked at once", () => {
     const net = new Net(4);
     net.fund(1);
