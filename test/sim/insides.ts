@@ -2,7 +2,7 @@ import type { ConsensusLoop, FinalizedBlock, NetworkPort, Notice, TimerProfile }
 import type { Signer } from "../../src/crypto/index.ts";
 import type { Prng, Timers } from "../../src/kernel/index.ts";
 import type { NodeNetwork, PeerEvents } from "../../src/node/peers.ts";
-import type { MemoryFileSystem } from "../../src/storage/index.ts";
+import type { CommitFailure, MemoryFileSystem } from "../../src/storage/index.ts";
 import type { SimHost } from "./host.ts";
 import type { SimKeys } from "./keys.ts";
 import type { SimChain } from "./sim-chain.ts";
@@ -54,6 +54,8 @@ export interface Insides {
   run(): void;
   /** The process is gone, and with `isPowerCut` what no sync had reached. The disk has been told. */
   crash(isPowerCut: boolean): void;
+  /** Makes the next commit of a database, by file name, fail; nothing where there is no such database. */
+  failNextCommit(name: string, how: CommitFailure): void;
   /** Content of each database, by path. */
   databaseImages(): ReadonlyMap<string, Uint8Array>;
   /** Puts the databases back as they were, and lets go of those that are not in the image. Nothing runs. */

@@ -53,6 +53,8 @@ export class ModelNode implements Insides {
     this.#loop = undefined;
   }
 
+  failNextCommit(): void {}
+
   /** A modelled chain is no database: it cannot be lost. */
   databaseImages(): ReadonlyMap<string, Uint8Array> {
     return new Map();

@@ -14,6 +14,8 @@ export type PlanSpec = {
   readonly hasSetChanges?: boolean;
   /** Whether some validator's key runs on a second box. */
   readonly hasClones?: boolean;
+  /** Whether its faults are of a whole node's home, so that a modelled one would not notice. */
+  readonly needsWholeNodes?: boolean;
   /** Fewest boxes it makes sense with. */
   readonly boxesMin?: number;
 };
@@ -63,6 +65,12 @@ export const PLAN_SPECS = {
   },
   versions: { always: ["newerRelease", "rollingRestart"], some: ["loss", "delay", "badLeaders"], boxesMin: 4 },
   everything: { always: [], some: [...NETWORK, ...MACHINES, ...DISKS, "wipe", "traitors", "newerRelease"], boxesMin: 4 },
+  homes: {
+    always: ["brokenCommit"],
+    some: ["newDisk", "oldHome", "rot", "crashAtEffect", "fullDisk", "failedSync", "loss"],
+    needsWholeNodes: true,
+    boxesMin: 4,
+  },
 } as const satisfies Record<string, PlanSpec>;
 
 /** The name of a plan. */
@@ -132,7 +140,7 @@ export function setupOf(seed: number, plan: Plan = present(PLANS[seed % PLANS.le
       delayMs: [0.2, prng.chance(0.5) ? 3 : 30],
       ...(spec.hasClones ? { clones: [weights.indexOf(weights.reduce((a, b) => (b < a ? b : a)))] } : {}),
       hasRealSignatures: prng.chance(0.01),
-      fidelity: prng.chance(WHOLE_SHARE) ? "whole" : "model",
+      fidelity: prng.chance(WHOLE_SHARE) || spec.needsWholeNodes ? "whole" : "model",
     },
     faults: [...new Set([...spec.always, ...drawn])].filter((name) => name in FAULTS),
     windowMs: (2_500 + prng.below(5_500)) * Math.sqrt(pace),

@@ -1,6 +1,9 @@
 import { type Database, type DatabaseOptions, MemoryDatabaseFile, parentOf, StorageError } from "../../src/storage/index.ts";
 import type { BoxParts } from "./insides.ts";
 
+/** Room that a commit takes. */
+const COMMIT_BYTES = 4_096;
+
 /** The databases of one box: in memory, outliving its processes, each with a file on the simulated disk that stands for it. */
 export class SimDatabases {
   readonly #box: BoxParts;
@@ -18,7 +21,10 @@ export class SimDatabases {
       if (!create) throw new StorageError("missing", path, "there is no such database");
       this.#files.set(
         path,
-        new MemoryDatabaseFile(options, prng, ({ operation }) => onEffect(operation === "commit" ? "commit" : "other")),
+        new MemoryDatabaseFile(options, prng, ({ operation }) => {
+          onEffect(operation === "commit" ? "commit" : "other");
+          if (operation === "commit") this.#requireRoom(path);
+        }),
       );
       disk.open(path, "createNew").close();
       disk.syncDirectory(parentOf(path));
@@ -45,6 +51,13 @@ export class SimDatabases {
       if (image) file.restore(image);
       else this.#files.delete(path);
     }
+  }
+
+  /** Rows lie elsewhere in memory, but a disk without room has none for them either. */
+  #requireRoom(path: string): void {
+    const { disk } = this.#box;
+    if (disk.capacityBytes === Number.POSITIVE_INFINITY || disk.freeBytes() >= COMMIT_BYTES) return;
+    throw new StorageError("diskFull", path, "commit failed (ENOSPC)");
   }
 
   /** The process is gone, and with `isPowerCut` what no sync had reached. */

@@ -10,6 +10,7 @@ import type { Platform } from "../../src/node/platform.ts";
 import type { NodeSetup } from "../../src/node/setup.ts";
 import { type Genesis, genesisValidatorSet } from "../../src/protocol/index.ts";
 import { InlineCheckpointWriter } from "../../src/state/index.ts";
+import type { CommitFailure } from "../../src/storage/index.ts";
 import { createJournal } from "../../src/validator/index.ts";
 import { type BoxParts, HOME, type Insides, JOURNAL, type LifeParts, type Process } from "./insides.ts";
 import { SimDatabases } from "./sim-databases.ts";
@@ -64,6 +65,10 @@ export class WholeNode implements Insides {
     this.#contexts = undefined;
     this.chain.detach();
     this.#databases.crash(isPowerCut);
+  }
+
+  failNextCommit(name: string, how: CommitFailure): void {
+    this.#databases.find(`${HOME}/${name}`)?.failNextCommit(how);
   }
 
   databaseImages(): ReadonlyMap<string, Uint8Array> {
