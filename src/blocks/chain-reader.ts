@@ -24,6 +24,8 @@ const ROWS_KEPT = 64;
 export class ChainReader {
   readonly #store: BlockStore;
   readonly #epochs = new Map<number, EpochStart>();
+  /** Heights of last blocks of epochs by epoch, as far as they were asked for: evidence may name any, one after another. */
+  readonly #lastHeights = new Map<number, number>();
   readonly #rows = new WeightedCache<number, CommittedBlock>(ROWS_KEPT, () => 1);
 
   constructor(store: BlockStore) {
@@ -97,8 +99,16 @@ export class ChainReader {
     return { epoch: epoch + 1, height: at, timeMs, validatorSet, finalization: this.finalizationOf(boundary) };
   }
 
-  /** Epochs never decrease with height, so the last block of one is found by halving. */
+  /** Epochs never decrease with height, so the last block of one is found by halving; that of one that goes on is not kept. */
   #lastHeightOf(epoch: number): number | undefined {
+    const known = this.#lastHeights.get(epoch);
+    if (known !== undefined) return known;
+    const height = this.#searchLastHeightOf(epoch);
+    if (height !== undefined && this.find(height)?.nextValidatorSet !== undefined) this.#lastHeights.set(epoch, height);
+    return height;
+  }
+
+  #searchLastHeightOf(epoch: number): number | undefined {
     let low = 0;
     let high = this.tipHeight;
     while (low < high) {

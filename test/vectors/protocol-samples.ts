@@ -44,6 +44,13 @@ export const sampleAad = aad;
 /** The chain of every sample. */
 export const sampleChainId = genesisHash;
 
+/** Five members of unequal weight and standing, whose cycle of leaders is golden. */
+const uneven = protocol.makeValidatorSet(
+  [30n, 30n, 25n, 20n, 9n].map((weight, at) => {
+    const { publicKey } = localSigner(sha256(utf8(`uneven ${at}`)));
+    return { publicKey, owner: publicKey, weight, reputation: 10_000 - 2_000 * at };
+  }),
+);
 const made = protocol.makeValidatorSet(
   [alice, bob, box].map((signer) => ({ publicKey: signer.publicKey, owner: bob.publicKey, weight: 1n, reputation: 10_000 })),
 );
@@ -53,7 +60,7 @@ const four = protocol.makeValidatorSet(
     return { publicKey, owner: publicKey, weight: 10n, reputation: 10_000 };
   }),
 );
-if (made.ok || !four.ok) throw new Error("three equal weights are no set, four are");
+if (made.ok || !four.ok || !uneven.ok) throw new Error("three equal weights are no set, four are");
 
 /** A set of four validators. */
 export const sampleSet = four.value;
@@ -234,6 +241,8 @@ export const goldenEncodings: Readonly<Record<string, Uint8Array>> = {
   validatorKeyProofBytes: protocol.validatorKeyProofBytes(genesisHash, alice.publicKey, box.publicKey, bob.publicKey, 2),
   validatorSet: protocol.encodeValidatorSet(sampleSet),
   "validatorSet.hash": sampleSet.hash,
+  "validatorSet.uneven": protocol.encodeValidatorSet(uneven.value),
+  "validatorSet.unevenLeaders": Uint8Array.from(protocol.leaderCycleOf(uneven.value)),
 };
 
 function idOf(name: string): Uint8Array {
