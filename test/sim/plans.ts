@@ -67,10 +67,11 @@ export const PLAN_SPECS = {
   everything: { always: [], some: [...NETWORK, ...MACHINES, ...DISKS, "wipe", "traitors", "newerRelease"], boxesMin: 4 },
   homes: {
     always: ["brokenCommit"],
-    some: ["newDisk", "oldHome", "rot", "crashAtEffect", "fullDisk", "failedSync", "loss"],
+    some: ["oldHome", "rot", "crashAtEffect", "fullDisk", "failedSync", "loss"],
     needsWholeNodes: true,
     boxesMin: 4,
   },
+  newDisks: { always: ["newDisk"], some: ["brokenCommit", "crash", "loss", "delay"], needsWholeNodes: true, boxesMin: 4 },
 } as const satisfies Record<string, PlanSpec>;
 
 /** The name of a plan. */
