@@ -236,7 +236,8 @@ function retry(state: DisseminationState, want: Want): void {
 
 /** Nobody's fault: the same again later. */
 function pause(state: DisseminationState, want: Want): void {
-  if (want.attempts >= state.tuning.attemptsMax && want.neededUntilMs === undefined) {
+  const isHopeless = want.attempts >= state.tuning.attemptsMax || want.announcers.size === 0;
+  if (isHopeless && want.neededUntilMs === undefined) {
     forgetWant(state, want);
     return;
   }
