@@ -82,6 +82,12 @@ export const SETTINGS = {
       fallback: { host: "127.0.0.1", port: 8646 },
       doc: "Address and port for other nodes; anything but loopback lets other machines connect. A chain of one validator opens it only with peers named.",
     }),
+    webRtcPort: integerSetting({
+      min: 0,
+      max: 65_535,
+      fallback: 0,
+      doc: "UDP port for browsers and devices that speak WebRTC, on the host of network.listen; 0: none.",
+    }),
     peers: listSetting({
       pattern: /^(?:(?:[0-9A-Fa-f]{64}@)?\S{1,255}:\d{1,5}|\/\S{1,511})$/,
       expected: "host:port, KEY@host:port or a multiaddr",

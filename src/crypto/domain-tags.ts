@@ -30,6 +30,7 @@ export const DOMAIN_TAG_TEXTS = {
   checkpoint: "bizra/checkpoint/1",
   nodeKey: "bizra/node-key/1",
   nodeKeySeed: "bizra/node-key-seed/1",
+  webRtcKey: "bizra/webrtc-key/1",
 } as const satisfies Readonly<Record<string, string>>;
 
 /** What a hash or signature is for. */
@@ -59,4 +60,5 @@ export const DOMAIN_TAGS: Readonly<Record<DomainTag, Uint8Array>> = {
   checkpoint: utf8(DOMAIN_TAG_TEXTS.checkpoint),
   nodeKey: utf8(DOMAIN_TAG_TEXTS.nodeKey),
   nodeKeySeed: utf8(DOMAIN_TAG_TEXTS.nodeKeySeed),
+  webRtcKey: utf8(DOMAIN_TAG_TEXTS.webRtcKey),
 };

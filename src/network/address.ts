@@ -30,6 +30,11 @@ export function listenMultiaddr(host: string, port: number): string {
   return `/${familyOf(host)}/${host}/tcp/${port}`;
 }
 
+/** The multiaddr on which a webrtc-direct listener of this host and UDP port stands. */
+export function webRtcMultiaddr(host: string, port: number): string {
+  return `/${familyOf(host)}/${host}/udp/${port}/webrtc-direct`;
+}
+
 function parseHostAndPort(text: string): Multiaddr | undefined {
   const match = HOST_AND_PORT.exec(text);
   const host = match?.[1] ?? match?.[2];

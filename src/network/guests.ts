@@ -28,10 +28,7 @@ export class Guests {
 
   /** Watches a new connection to us. */
   admit(connection: Connection): void {
-    this.#waiting.set(
-      connection,
-      this.#timers.after(this.#stayMs, () => this.#end(connection)),
-    );
+    this.#watch(connection);
     connection.addEventListener("close", () => this.#forget(connection));
     if (this.#waiting.size <= GUESTS_MAX) return;
     for (const waiting of [...this.#waiting.keys()]) {
@@ -40,6 +37,19 @@ export class Guests {
       else this.#end(waiting);
       if (!isLinked || this.#waiting.size <= GUESTS_MAX) return;
     }
+  }
+
+  /** A guest that makes itself useful stays for another while. */
+  renew(connection: Connection): void {
+    if (this.#waiting.has(connection)) this.#watch(connection);
+  }
+
+  #watch(connection: Connection): void {
+    this.#forget(connection);
+    this.#waiting.set(
+      connection,
+      this.#timers.after(this.#stayMs, () => this.#end(connection)),
+    );
   }
 
   #end(connection: Connection): void {

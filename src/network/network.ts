@@ -2,7 +2,7 @@ import type { Connection, Libp2p, Stream } from "@libp2p/interface";
 import { encodeMessage, type Message, type NetworkPort, type PeerId } from "../consensus/index.ts";
 import { publicKeyOf } from "../crypto/index.ts";
 import { assert, type CancelTimer, err, Prng, parseHex, present, type Result } from "../kernel/index.ts";
-import { listenMultiaddr, type PeerAddress } from "./address.ts";
+import { listenMultiaddr, type PeerAddress, webRtcMultiaddr } from "./address.ts";
 import { Dialler } from "./dialler.ts";
 import { encodeFrame } from "./frames.ts";
 import { makeGate, nodeKeyOf } from "./gate.ts";
@@ -87,11 +87,14 @@ export class Network {
    */
   async start(): Promise<void> {
     assert(this.#transport === undefined, "a network starts once");
-    const { listen, software, peers } = this.#options;
+    const { listen, webRtcListen, software, peers } = this.#options;
     const { clock, timers, entropy } = this.#ports;
     const transport = await makeTransport({
       nodeSeed: this.#nodeSeed,
-      listen: listen ? [listenMultiaddr(listen.host, listen.port)] : [],
+      listen: [
+        ...(listen ? [listenMultiaddr(listen.host, listen.port)] : []),
+        ...(webRtcListen ? [webRtcMultiaddr(webRtcListen.host, webRtcListen.port)] : []),
+      ],
       announce: [],
       software,
       gater: makeGate(this.#standing, clock),
@@ -100,7 +103,7 @@ export class Network {
     this.#transport = transport;
     for (const lane of LANES)
       await transport.handle(LANE_TRAITS[lane].protocol, (stream, connection) => this.#onStream(lane, stream, connection));
-    await new OutsideService(this.#ports).register(transport);
+    await new OutsideService(this.#ports, (connection) => this.#guests.renew(connection)).register(transport);
     // Nothing here reads the library's address book, and whoever knocks with ever new keys would fill it.
     transport.addEventListener("peer:disconnect", ({ detail }) => {
       transport.peerStore.delete(detail).catch(() => {}); // gone already, or the node stops: either way it is not there

@@ -9,29 +9,30 @@ import type { NetworkPorts } from "./types.ts";
 const REQUESTS = { perSecond: 10, burst: 40 } as const;
 const REQUESTERS_MAX = 1_024;
 
-/** Answers outside libp2p peers: proofs and final blocks, each peer within its budget. */
+/** Answers outside libp2p peers: proofs, final blocks and submissions, each peer within its budget. */
 export class OutsideService {
   readonly #ports: NetworkPorts;
+  readonly #onUse: (connection: Connection) => void;
   readonly #budgets = new Map<string, Budget>();
 
-  constructor(ports: NetworkPorts) {
+  /** @param onUse hears of each request that is within its peer's budget */
+  constructor(ports: NetworkPorts, onUse: (connection: Connection) => void) {
     this.#ports = ports;
+    this.#onUse = onUse;
   }
 
   /** Names the protocols to libp2p. */
   async register(transport: Libp2p): Promise<void> {
-    const { findProof, findFinalBlock } = this.#ports.answers;
+    const { findProof, findFinalBlock, submit } = this.#ports.answers;
     await this.#handle(transport, OUTSIDE_PROTOCOLS.proof, (request) => answer(decodeProofRequest(request), findProof));
     await this.#handle(transport, OUTSIDE_PROTOCOLS.final, (request) => answer(decodeFinalRequest(request), findFinalBlock));
+    if (submit) await this.#handle(transport, OUTSIDE_PROTOCOLS.submit, submit);
   }
 
-  async #handle(
-    transport: Libp2p,
-    protocol: string,
-    find: (request: Uint8Array) => Result<Uint8Array, "notFound" | "malformed">,
-  ): Promise<void> {
+  async #handle(transport: Libp2p, protocol: string, find: Parameters<typeof serveRequest>[2]): Promise<void> {
     const serve = (stream: Stream, connection: Connection): void => {
       const isWelcome = this.#pays(nodeKeyOf(connection.remotePeer) ?? connection.remotePeer.toString());
+      if (isWelcome) this.#onUse(connection);
       serveRequest(stream, this.#ports.timers, (request) => (isWelcome ? find(request) : err("busy")));
     };
     await transport.handle(protocol, serve, { maxInboundStreams: 4 });

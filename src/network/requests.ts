@@ -1,5 +1,6 @@
 import type { Stream } from "@libp2p/interface";
 import { CborReader, CborWriter, err, ok, type Result, type Timers } from "../kernel/index.ts";
+import { LIMITS } from "../protocol/index.ts";
 import { BodyReader, encodeDelimited } from "./frames.ts";
 
 /**
@@ -8,18 +9,26 @@ import { BodyReader, encodeDelimited } from "./frames.ts";
  *
  * - proof: CBOR array [transaction id, 32 bytes]; the answer holds the proof bundle of docs/proof.cddl.
  * - final: CBOR array [height]; the answer holds CBOR array [block, finalization].
+ * - submit: a transaction as COSE_Sign1; the answer, which means that it is durable here, holds its id (32 bytes).
  *
- * An answer is CBOR array [0, bytes], or [code] when there is none: 1 not found, 2 malformed request, 3 too busy.
+ * An answer is CBOR array [0, bytes], or [code] when there is none: 1 not found, 2 malformed request, 3 too busy; or
+ * [4, text] with the stable code for which a transaction was refused.
  */
-export const OUTSIDE_PROTOCOLS = { proof: "/bizra/1/proof", final: "/bizra/1/final" } as const;
+export const OUTSIDE_PROTOCOLS = { proof: "/bizra/1/proof", final: "/bizra/1/final", submit: "/bizra/1/submit" } as const;
 
-/** Why a request has no answer. */
-export type RequestFault = "notFound" | "malformed" | "busy" | "unreachable" | "timeout";
+/** Why a request has no answer; `refused` with the code of the refusal. */
+export type RequestFault = "notFound" | "malformed" | "busy" | "unreachable" | "timeout" | { readonly refused: string };
+
+/** Why a node gives no answer. */
+export type NoAnswer = keyof typeof CODES | { readonly refused: string };
 
 const CODES = { notFound: 1, malformed: 2, busy: 3 } as const;
-/** Bytes of a request, and of an answer. */
+const REFUSED = 4;
+/** Bytes of a request by protocol, and of any answer. */
 const REQUEST_BYTES_MAX = 64;
+const SUBMIT_BYTES_MAX = LIMITS.transactionBytesMax;
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+const REFUSAL_BYTES_MAX = 64;
 
 /** The request for the proof of a transaction. */
 export function encodeProofRequest(transactionId: Uint8Array): Uint8Array {
@@ -48,9 +57,10 @@ export function decodeFinalRequest(bytes: Uint8Array): Result<number, "malformed
 }
 
 /** The answer to a request: bytes, or why there are none. */
-export function encodeAnswer(answer: Result<Uint8Array, keyof typeof CODES>): Uint8Array {
-  if (!answer.ok) return new CborWriter(8).array(1).uint(CODES[answer.error]).finish();
-  return new CborWriter(16 + answer.value.length).array(2).uint(0).bytes(answer.value).finish();
+export function encodeAnswer(answer: Result<Uint8Array, NoAnswer>): Uint8Array {
+  if (answer.ok) return new CborWriter(16 + answer.value.length).array(2).uint(0).bytes(answer.value).finish();
+  if (typeof answer.error === "string") return new CborWriter(8).array(1).uint(CODES[answer.error]).finish();
+  return new CborWriter(64).array(2).uint(REFUSED).text(answer.error.refused).finish();
 }
 
 /** Reads an answer; a code of a later release is `malformed`. */
@@ -59,8 +69,10 @@ export function decodeAnswer(bytes: Uint8Array): Result<Uint8Array, RequestFault
   const fields = r.array(2);
   const code = r.uint(255);
   const value = code === 0 ? r.bytes(0, ANSWER_BYTES_MAX) : undefined;
-  if (!r.isComplete || fields !== (code === 0 ? 2 : 1)) return err("malformed");
+  const refused = code === REFUSED ? r.text(1, REFUSAL_BYTES_MAX) : undefined;
+  if (!r.isComplete || fields !== (code === 0 || code === REFUSED ? 2 : 1)) return err("malformed");
   if (value) return ok(value);
+  if (refused !== undefined) return err({ refused });
   return err(code === CODES.notFound ? "notFound" : code === CODES.busy ? "busy" : "malformed");
 }
 
@@ -71,19 +83,26 @@ const PATIENCE_MS = 10_000;
 export function serveRequest(
   stream: Stream,
   timers: Timers,
-  answer: (request: Uint8Array) => Result<Uint8Array, keyof typeof CODES>,
+  answer: (request: Uint8Array) => Result<Uint8Array, NoAnswer> | Promise<Result<Uint8Array, NoAnswer>>,
 ): void {
   const cancel = timers.after(PATIENCE_MS, () => stream.abort(new Error("no request in time")));
-  const reader = new BodyReader(REQUEST_BYTES_MAX);
+  const reader = new BodyReader(stream.protocol === OUTSIDE_PROTOCOLS.submit ? SUBMIT_BYTES_MAX : REQUEST_BYTES_MAX);
   let isAnswered = false;
+  const reply = async (request: Uint8Array | undefined): Promise<void> => {
+    const given = request ? await answer(request) : err("malformed" as const);
+    if (stream.status !== "open") return;
+    stream.send(encodeDelimited(encodeAnswer(given)));
+    await stream.close();
+  };
   stream.addEventListener("close", () => cancel());
   stream.addEventListener("message", ({ data }) => {
     const bodies = reader.push(data.subarray());
     if (isAnswered || (bodies.ok && bodies.value.length === 0)) return;
     isAnswered = true;
-    const [request] = bodies.ok ? bodies.value : [];
-    stream.send(encodeDelimited(encodeAnswer(request ? answer(request) : err("malformed"))));
-    stream.close().catch((error: unknown) => stream.abort(error instanceof Error ? error : new Error(String(error))));
+    // What fails here is the way back to the asker, who will ask again.
+    reply(bodies.ok ? bodies.value[0] : undefined).catch((error: unknown) =>
+      stream.abort(error instanceof Error ? error : new Error(String(error))),
+    );
   });
 }
 

@@ -8,13 +8,16 @@ import { createLibp2p } from "libp2p";
 import type { Entropy } from "../kernel/index.ts";
 import { noiseCrypto } from "./noise-crypto.ts";
 import { abortableTcp } from "./tcp.ts";
+import { webRtcCertificate } from "./webrtc-certificate.ts";
 
 /** What the libp2p node is made of. */
 export type TransportOptions = {
   /** Seed, 32 bytes, of the Ed25519 key of this node. */
   readonly nodeSeed: Uint8Array;
-  /** Multiaddrs to listen on; none for a node that only dials. */
+  /** Multiaddrs to listen on, TCP or webrtc-direct; none for a node that only dials. */
   readonly listen: readonly string[];
+  /** Whether webrtc-direct addresses can be dialled even though none is listened on. */
+  readonly isWebRtcWanted?: boolean;
   /** Multiaddrs to be told to others instead, where the box stands behind a forwarded port. */
   readonly announce: readonly string[];
   readonly software: string;
@@ -39,6 +42,7 @@ const INBOUND_PER_SECOND = 50;
 export async function makeTransport(options: TransportOptions): Promise<Libp2p> {
   const { nodeSeed, listen, announce, software, gater, entropy } = options;
   const crypto = await noiseCrypto(entropy);
+  const isWebRtc = options.isWebRtcWanted || listen.some((address) => address.includes("/webrtc-direct"));
   return createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed("Ed25519", nodeSeed),
@@ -51,6 +55,7 @@ export async function makeTransport(options: TransportOptions): Promise<Libp2p> 
         dialOpts: { noDelay: true, keepAlive: true },
         listenOpts: { noDelay: true, keepAlive: true },
       }),
+      ...(isWebRtc ? [await webRtcTransport(nodeSeed)] : []),
     ],
     connectionEncrypters: [noise({ crypto })],
     streamMuxers: [
@@ -74,4 +79,11 @@ export async function makeTransport(options: TransportOptions): Promise<Libp2p> 
     connectionGater: gater,
     services: { identify: identify(), ping: ping() },
   });
+}
+
+/** WebRTC costs twenty megabytes of memory and a native addon, so it is loaded where it is wanted only. */
+async function webRtcTransport(nodeSeed: Uint8Array): Promise<ReturnType<typeof import("@libp2p/webrtc").webRTCDirect>> {
+  await import("reflect-metadata"); // a package of the library's certificates wants it first, which bundling would not keep
+  const { webRTCDirect } = await import("@libp2p/webrtc");
+  return webRTCDirect({ certificate: webRtcCertificate(nodeSeed) });
 }

@@ -1,6 +1,6 @@
 import type { Message, PeerId } from "../consensus/index.ts";
 import type { Signer } from "../crypto/index.ts";
-import type { Clock, Entropy, Log, Timers } from "../kernel/index.ts";
+import type { Clock, Entropy, Log, Result, Timers } from "../kernel/index.ts";
 import type { PeerAddress } from "./address.ts";
 import type { VersionRange } from "./hello.ts";
 import type { LaneRates } from "./lanes.ts";
@@ -20,6 +20,8 @@ export type NetworkOptions = {
   readonly chainId: Uint8Array;
   /** Host and port to listen on, port 0 for any free one; absent for a node that only dials. */
   readonly listen: { readonly host: string; readonly port: number } | undefined;
+  /** Host and UDP port for browsers and devices that speak webrtc-direct; absent: none. */
+  readonly webRtcListen?: { readonly host: string; readonly port: number } | undefined;
   /** Addresses kept connected, for ever. */
   readonly peers: readonly PeerAddress[];
   /** Keys, lower-case hex, that are let in though they are no validators and though no place for observers is left. */
@@ -41,6 +43,11 @@ export type OutsideAnswers = {
   readonly findProof: (transactionId: Uint8Array) => Uint8Array | undefined;
   /** A final block with its finalization. */
   readonly findFinalBlock: (height: number) => Uint8Array | undefined;
+  /**
+   * Takes in a transaction as COSE_Sign1: its id (32 bytes) once it is durable here, or the stable code why not. Absent: outside
+   * peers cannot submit.
+   */
+  readonly submit?: (encoded: Uint8Array) => Promise<Result<Uint8Array, { readonly refused: string }>>;
 };
 
 /** What the network runs on and whom it tells. The callbacks must not throw. */

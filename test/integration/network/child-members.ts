@@ -5,7 +5,7 @@ import type { Subprocess } from "bun";
 export const MEMBER_PROGRAM = join(import.meta.dir, "member-process.ts");
 
 /** A member in a process of its own. */
-export type ChildMember = { readonly child: Subprocess; readonly address: string };
+export type ChildMember = { readonly child: Subprocess; readonly address: string; readonly webRtc: string };
 
 /** Members in processes of their own, all killed by `killAll`. */
 export class ChildMembers {
@@ -20,10 +20,10 @@ export class ChildMembers {
       const { value, done } = await reader.read();
       if (done) throw new Error(`member ${seed} ended before it listened`);
       text += value;
-      const address = /"address":"([^"]+)"/.exec(text)?.[1];
+      const [, address] = /"address":"([^"]+)"/.exec(text) ?? [];
       if (address === undefined) continue;
       void drain(reader);
-      return { child, address };
+      return { child, address, webRtc: /"webRtc":"([^"]*)"/.exec(text)?.[1] ?? "" };
     }
   }
 

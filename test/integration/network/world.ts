@@ -81,7 +81,7 @@ export async function startMember({ seed, validators, peers = [], port = 0, opti
   );
   await network.start();
   const address = (): string => {
-    const [first] = network.addresses;
+    const first = network.addresses.find((text) => text.includes("/tcp/"));
     return `127.0.0.1:${present(first, "it listens").split("/")[4]}`;
   };
   return { id: toHex(signer.publicKey), signer, network, address, ...record };
