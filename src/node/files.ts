@@ -100,7 +100,7 @@ function openLane(
 }
 
 /** The journal of the home's validator key, sound or lost. */
-export function openHomeJournal(
+function openHomeJournal(
   { home, validator }: Pick<NodeSetup, "home" | "validator">,
   { fs, entropy }: Pick<Platform, "fs" | "entropy">,
 ): ConsensusJournal {

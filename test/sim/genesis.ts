@@ -5,7 +5,7 @@ import { formatAddress, GENESIS_FORMAT, type Genesis, type GenesisDocument, gene
 /** Base units that a unit of weight stands for. */
 export const WEIGHT_UNIT = 1_000_000n;
 /** Base units every account starts with. */
-export const ACCOUNT_BALANCE = 1_000_000_000n;
+const ACCOUNT_BALANCE = 1_000_000_000n;
 const SIGNATURE_NONE = "00".repeat(64);
 
 /** What a simulated genesis is made of. */

@@ -10,7 +10,7 @@ import { type BoxParts, type EffectKind, HOME, type Insides, JOURNAL, type LifeP
 import type { SimKeys } from "./keys.ts";
 import type { SimChain } from "./sim-chain.ts";
 
-export { type EffectKind, HOME, JOURNAL, SimulatedCrash } from "./insides.ts";
+export { type EffectKind, HOME, JOURNAL } from "./insides.ts";
 
 /** What a node is wired to. */
 export type NodeSurroundings = {

@@ -33,7 +33,7 @@ function add(database: Database, number: number): void {
 const countOf = (database: Database): number => database.askNumber("SELECT count(*) FROM item");
 
 describe("memory database file: full durability", () => {
-  test("committed steps, outlive the process and the power", () => {
+  test("database file: committed steps, outlive the process and the power", () => {
     const { file } = makeWorld("full");
     const first = file.open();
     add(first, 1);
@@ -42,7 +42,7 @@ describe("memory database file: full durability", () => {
     expect(countOf(file.open())).toBe(1);
   });
 
-  test("a stop before the commit, leaves no trace; one after it, leaves the step", () => {
+  test("database file: a stop before the commit, leaves no trace; one after it, leaves the step", () => {
     const world = makeWorld("full");
     world.stopAt = "commit";
     expect(() => add(world.file.open(), 1)).toThrow(Stopped);
@@ -56,7 +56,7 @@ describe("memory database file: full durability", () => {
     expect(world.seen).toEqual(["commit", "commit", "committed"]);
   });
 
-  test("a commit without room, is undone and the database goes on; one whose disk fails, ends its use", () => {
+  test("database file: a commit without room, is undone and the database goes on; one whose disk fails, ends its use", () => {
     const { file } = makeWorld("full");
     const database = file.open();
     file.failNextCommit("diskFull");
@@ -71,7 +71,7 @@ describe("memory database file: full durability", () => {
     expect(countOf(file.open())).toBeLessThanOrEqual(2);
   });
 
-  test("an old image put back, is what the next process finds", () => {
+  test("database file: an old image put back, is what the next process finds", () => {
     const { file } = makeWorld("full");
     const database = file.open();
     add(database, 1);
@@ -84,7 +84,7 @@ describe("memory database file: full durability", () => {
 });
 
 describe("memory database file: normal durability", () => {
-  test("a killed process, loses nothing", () => {
+  test("database file: a killed process, loses nothing", () => {
     const { file } = makeWorld("normal");
     const database = file.open();
     for (let i = 0; i < 10; i++) add(database, i);
@@ -92,7 +92,7 @@ describe("memory database file: normal durability", () => {
     expect(countOf(file.open())).toBe(10);
   });
 
-  test("a power cut, loses only what came after the last sync, and sometimes does", () => {
+  test("database file: a power cut, loses only what came after the last sync, and sometimes does", () => {
     const found = new Set<number>();
     for (let seed = 0; seed < 40; seed++) {
       const { file } = makeWorld("normal", seed);
