@@ -138,10 +138,12 @@ describe("bounds", () => {
   test("registry: full, the validator with the least stake makes room for one with more, never a member of the set", () => {
     const w = world();
     w.fillRegistry("alice", 150n, 120n);
+    w.slash("a", 9_900);
+    expect(w.validator("a").stake).toBe(10n);
     expect(registryOf(w.state).length).toBe(LIMITS.registryMax);
     w.do("bob", register("bob", "late"));
     expect(w.code("bob", { type: 8, validator: idOf("late"), amount: 120n })).toBe("limitReached");
-    expect(w.code("bob", { type: 8, validator: idOf("late"), amount: 121n })).toBe("applied");
+    expect(w.code("bob", { type: 8, validator: idOf("late"), amount: 200n })).toBe("applied");
     const ids = registryOf(w.state).map(toHex);
     expect(ids.length).toBe(LIMITS.registryMax);
     expect(ids).toContain(toHex(idOf("late")));
