@@ -47,6 +47,11 @@ export class ChainReader {
     return block;
   }
 
+  /** Keeps a block that was just committed: whoever asks first, asks for the tip. */
+  keep(block: CommittedBlock): void {
+    this.#rows.put(block.block.header.height, block);
+  }
+
   /** Hash of the block at a height; the chain id at 0. */
   hashAt(height: number): Uint8Array {
     return height === 0 ? this.#store.genesis().chainId : this.#store.read(height).hash;

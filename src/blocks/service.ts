@@ -258,6 +258,7 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
     const { header, batchDigests } = live.block;
     const { executed, receipts } = live.execution;
     table.advance(live);
+    this.reader.keep(row);
     const last = present(records.at(-1), "a block has records in the chain lane");
     this.#lanePlace = { epoch: last.epoch, sequence: last.sequence, hash: last.hash };
     this.#contents.keep(header.height, { executed, receipts });
