@@ -8,16 +8,17 @@ import { programWords } from "./up/child-node.ts";
  * @returns whether there was a verdict for every seed
  */
 export async function runShares(range: SeedRange, jobs: number, onVerdict: (verdict: SeedVerdict) => void): Promise<boolean> {
-  const counts = await Promise.all(Array.from({ length: jobs }, (_, part) => runShare(range, part, jobs, onVerdict)));
+  const children = Array.from({ length: jobs }, (_, part) => startShare(range, part, jobs));
+  const end = (): void => {
+    for (const child of children) child.kill();
+  };
+  process.once("SIGINT", end).once("SIGTERM", end);
+  const counts = await Promise.all(children.map((child) => readVerdicts(child, onVerdict)));
+  process.off("SIGINT", end).off("SIGTERM", end);
   return counts.reduce((sum, count) => sum + count, 0) === range.runs;
 }
 
-async function runShare(
-  { firstSeed, runs, plan, isTwice }: SeedRange,
-  part: number,
-  of: number,
-  onVerdict: (verdict: SeedVerdict) => void,
-): Promise<number> {
+function startShare({ firstSeed, runs, plan, isTwice }: SeedRange, part: number, of: number): Bun.Subprocess<"ignore", "pipe", "inherit"> {
   const words = [
     ...programWords(),
     "sim",
@@ -30,11 +31,17 @@ async function runShare(
     "--lines",
     "--json",
   ];
-  const child = Bun.spawn([...words, ...(plan ? ["--plan", plan] : []), ...(isTwice ? ["--twice"] : [])], {
+  return Bun.spawn([...words, ...(plan ? ["--plan", plan] : []), ...(isTwice ? ["--twice"] : [])], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",
   });
+}
+
+async function readVerdicts(
+  child: Bun.Subprocess<"ignore", "pipe", "inherit">,
+  onVerdict: (verdict: SeedVerdict) => void,
+): Promise<number> {
   let count = 0;
   let rest = "";
   const decoder = new TextDecoder();

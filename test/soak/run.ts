@@ -8,9 +8,10 @@ import { damageSoak } from "./damage.ts";
 import { idleSoak } from "./idle.ts";
 import { killSoak } from "./kill.ts";
 import { mutantsSoak } from "./mutants.ts";
+import { simSoak } from "./sim.ts";
 import type { Soak } from "./soak.ts";
 
-const SOAKS: readonly Soak[] = [killSoak, damageSoak, idleSoak, mutantsSoak];
+const SOAKS: readonly Soak[] = [killSoak, damageSoak, idleSoak, mutantsSoak, simSoak];
 
 async function main(words: readonly string[]): Promise<number> {
   const soak = SOAKS.find(({ name }) => name === words[0]);
