@@ -25,7 +25,10 @@ export function keepBlock(core: CoreState, hash: Uint8Array, block: Block, statu
   return entry;
 }
 
-/** Keeps a proposal of a view with its block, and remembers when the newest one came (minimum interval, R2). */
+/**
+ * Keeps a proposal of a view with its block, and remembers when that of the current view came (minimum interval, R2): one
+ * for a later view, which its leader may send at any time, must not hold up the present one.
+ */
 export function keepProposal(
   core: CoreState,
   view: ViewState,
@@ -37,7 +40,7 @@ export function keepProposal(
   keepBlock(core, proposal.blockHash, block, status);
   const entry: ProposalEntry = { id, proposal, blockKey: toHex(proposal.blockHash), isJournaled: false };
   view.proposals.set(id, entry);
-  if (view.view >= core.epoch.current) core.lastProposalAtMs = core.nowMs;
+  if (view.view === core.epoch.current) core.lastProposalAtMs = core.nowMs;
   return entry;
 }
 

@@ -182,3 +182,18 @@ test("R9: answers to peers outside the set, are bounded for all of them together
   rig.from(2, fetch);
   expect(answered() - before).toBe(toOutsiders + 1);
 });
+
+test("R2: payloads that a leader sends ahead for its later views, hold up nobody's proposal", () => {
+  const rig = new Rig();
+  const view = rig.viewLedBy(0);
+  for (let v = 1; v < view; v++) rig.show(rig.nullification(v));
+  rig.pass(1_000);
+  for (let v = view + 1; v <= view + 16; v++) {
+    const leader = rig.leaderOf(v);
+    if (leader === 0) continue;
+    const made = rig.propose(v);
+    rig.from(leader, { kind: "proposal", proposal: made.proposal, block: made.block, nullifications: [] });
+  }
+  rig.work();
+  expect(rig.sentOf("proposal").length).toBe(1);
+});
