@@ -56,7 +56,8 @@ export function nodeKeyOf(peer: NodeId): string | undefined {
   return peer.type === "Ed25519" ? toHex(peer.publicKey.raw) : undefined;
 }
 
-function hostOf({ remoteAddr }: MultiaddrConnection): string {
+/** The host at the other end of a connection, as its address spells it. */
+export function hostOf({ remoteAddr }: Pick<MultiaddrConnection, "remoteAddr">): string {
   return remoteAddr.getComponents()[0]?.value ?? remoteAddr.toString();
 }
 

@@ -1,13 +1,16 @@
 import type { Connection, Libp2p, Stream } from "@libp2p/interface";
 import { err, ok, type Result } from "../kernel/index.ts";
 import { Budget } from "./budget.ts";
-import { nodeKeyOf } from "./gate.ts";
-import { decodeFinalRequest, decodeProofRequest, OUTSIDE_PROTOCOLS, serveRequest } from "./requests.ts";
+import { hostOf, nodeKeyOf } from "./gate.ts";
+import { decodeFinalRequest, decodeProofRequest, type NoAnswer, OUTSIDE_PROTOCOLS, serveRequest } from "./requests.ts";
 import type { NetworkPorts } from "./types.ts";
 
 /** Requests of one outside peer, and how many peers are remembered. */
 const REQUESTS = { perSecond: 10, burst: 40 } as const;
 const REQUESTERS_MAX = 1_024;
+
+type Answer = Result<Uint8Array, NoAnswer>;
+type Find = (request: Uint8Array, source: string) => Answer | Promise<Answer>;
 
 /** Answers outside libp2p peers: proofs, final blocks and submissions, each peer within its budget. */
 export class OutsideService {
@@ -29,11 +32,11 @@ export class OutsideService {
     if (submit) await this.#handle(transport, OUTSIDE_PROTOCOLS.submit, submit);
   }
 
-  async #handle(transport: Libp2p, protocol: string, find: Parameters<typeof serveRequest>[2]): Promise<void> {
+  async #handle(transport: Libp2p, protocol: string, find: Find): Promise<void> {
     const serve = (stream: Stream, connection: Connection): void => {
       const isWelcome = this.#pays(nodeKeyOf(connection.remotePeer) ?? connection.remotePeer.toString());
       if (isWelcome) this.#onUse(connection);
-      serveRequest(stream, this.#ports.timers, (request) => (isWelcome ? find(request) : err("busy")));
+      serveRequest(stream, this.#ports.timers, (request) => (isWelcome ? find(request, hostOf(connection)) : err("busy")));
     };
     await transport.handle(protocol, serve, { maxInboundStreams: 4 });
   }

@@ -44,10 +44,10 @@ export type OutsideAnswers = {
   /** A final block with its finalization. */
   readonly findFinalBlock: (height: number) => Uint8Array | undefined;
   /**
-   * Takes in a transaction as COSE_Sign1: its id (32 bytes) once it is durable here, or the stable code why not. Absent: outside
-   * peers cannot submit.
+   * Takes in a transaction as COSE_Sign1, for quotas with the host it came from: its id (32 bytes) once it is durable here, or
+   * the stable code why not. Absent: outside peers cannot submit.
    */
-  readonly submit?: (encoded: Uint8Array) => Promise<Result<Uint8Array, { readonly refused: string }>>;
+  readonly submit?: (encoded: Uint8Array, source: string) => Promise<Result<Uint8Array, { readonly refused: string }>>;
 };
 
 /** What the network runs on and whom it tells. The callbacks must not throw. */

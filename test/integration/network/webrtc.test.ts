@@ -39,7 +39,11 @@ function webRtcOf(addresses: readonly string[]): Multiaddr {
 }
 
 test("network: a device over WebRTC without a hello, gets its transaction taken, refused with the code, and the proof", async () => {
-  const submit = async (encoded: Uint8Array) => (encoded[0] === 1 ? ok(new Uint8Array(32).fill(1)) : err({ refused: "feeTooLow" }));
+  const sources = new Set<string>();
+  const submit = async (encoded: Uint8Array, source: string) => {
+    sources.add(source);
+    return encoded[0] === 1 ? ok(new Uint8Array(32).fill(1)) : err({ refused: "feeTooLow" });
+  };
   const answers = { findProof: () => utf8("the proof"), findFinalBlock: () => undefined, submit };
   const a = await startMember({ seed: 1, validators: validatorsOf(1), options: LISTEN, ports: { answers } });
   members.push(a);
@@ -49,6 +53,7 @@ test("network: a device over WebRTC without a hello, gets its transaction taken,
   expect(await ask(OUTSIDE_PROTOCOLS.submit, new Uint8Array(16_384).fill(2))).toEqual(err({ refused: "feeTooLow" }));
   expect(await ask(OUTSIDE_PROTOCOLS.submit, new Uint8Array(16_385).fill(1))).toEqual(err("malformed"));
   expect(await ask(OUTSIDE_PROTOCOLS.proof, encodeProofRequest(new Uint8Array(32)))).toEqual(ok(utf8("the proof")));
+  expect([...sources]).toEqual(["127.0.0.1"]);
 }, 20_000);
 
 test("network: validators over WebRTC, greeted like any other; the address outlives a restart", async () => {
