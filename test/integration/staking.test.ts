@@ -172,6 +172,10 @@ describe("a validator's life by command line", () => {
     const fact = verifyProofBundle(nobleSuite, { chainId: genesisHash, epoch: 0, set: set.value }, bundle.value);
     if (!fact.ok || fact.value.kind !== "state") throw new Error("the bundle proves a state entry");
     expect(fact.value.key.subarray(1)).toEqual(present(parseHex(box.id), "an id in hex"));
+    const file = join(folder, "validator.proof");
+    await bizra("proof", "get", box.id, "--validator", "--url", node.http, "--out", file);
+    const shown = await bizra("proof", "verify", file, "--genesis", join(home, "genesis.json"));
+    expect(shown).toMatchObject({ valid: true, kind: "state", term: "0", stake: "600", unbonding: "400" });
     const entry = decodeEntry(fact.value.key, present(fact.value.value, "the entry is there"));
     expect(entry.ok && entry.value).toMatchObject({ kind: "validator", stake: 600n, unbondingStake: 400n, isExiting: true });
   });

@@ -4,6 +4,7 @@ import {
   decodeEntry,
   decodeProofBundle,
   decodeTransaction,
+  ENTRY_KIND,
   formatAddress,
   genesisValidatorSet,
   type ProvenFact,
@@ -16,18 +17,24 @@ import { NODE_FLAGS, NodeClient } from "../client.ts";
 import { type Command, CommandFailure, required, UsageError } from "../command.ts";
 import { readBytes, readText } from "../files.ts";
 
-/** `bizra proof get`: fetches the proof of a final transaction, or of an account. */
+/** `bizra proof get`: fetches the proof of a final transaction, of an account, or of a validator. */
 export const proofGet: Command = {
   name: "proof get",
-  summary: "Fetches the proof of a transaction's receipt, or of an account's state.",
+  summary: "Fetches the proof of a transaction's receipt, or of an account's or validator's state.",
   arguments: "ID|ADDRESS",
   positionalsMin: 1,
-  flags: { ...NODE_FLAGS, out: { kind: "text", value: "FILE", doc: "Where to write the proof (CBOR)." } },
+  flags: {
+    ...NODE_FLAGS,
+    out: { kind: "text", value: "FILE", doc: "Where to write the proof (CBOR)." },
+    validator: { kind: "presence", doc: "The id is a validator's: the state of that is proven." },
+  },
   async run(input, terminal) {
     const [subject = ""] = input.positionals;
     const isId = parseHex(subject)?.length === 32;
     if (!isId && !parseAddress(subject).ok) throw new UsageError("expected a transaction id (64 hex digits) or an account address");
-    const path = isId ? `/api/v2/transactions/${subject}/proof` : `/api/v2/accounts/${subject}/proof`;
+    if (input.has("validator") && !isId) throw new UsageError("expected a validator's id (64 hex digits) with --validator");
+    const collection = input.has("validator") ? "validators" : isId ? "transactions" : "accounts";
+    const path = `/api/v2/${collection}/${subject}/proof`;
     const bytes = await NodeClient.of(input).getBytes(path, "application/cbor");
     const out = required(input, "out");
     await Bun.write(out, bytes);
@@ -88,10 +95,8 @@ function expectedIdOf(file: string | undefined, id: string | undefined, genesisH
 function factJson(fact: ProvenFact): Record<string, unknown> {
   const place = { valid: true, kind: fact.kind, height: fact.header.height, time: new Date(fact.header.timeMs).toISOString() };
   if (fact.kind === "state") {
-    const entry = fact.value ? decodeEntry(fact.key, fact.value) : undefined;
-    const account =
-      entry?.ok && entry.value.kind === "account" ? { balance: entry.value.balance.toString(), nonce: entry.value.nonce.toString() } : {};
-    return { ...place, key: toHex(fact.key), value: fact.value ? toHex(fact.value) : null, ...account };
+    const value = fact.value ? toHex(fact.value) : null;
+    return { ...place, key: toHex(fact.key), value, ...Object.fromEntries(describeEntry(fact)) };
   }
   const { receipt } = fact;
   return { ...place, transactionId: toHex(receipt.transactionId), index: receipt.index, code: receipt.code, fee: receipt.fee.toString() };
@@ -103,12 +108,37 @@ function describeFact(fact: ProvenFact): string {
     const { receipt } = fact;
     return `Valid. Transaction ${toHex(receipt.transactionId)} was executed ${when}, index ${receipt.index}: ${receipt.code}, fee ${receipt.fee}.`;
   }
-  const subject = fact.key.length === 33 ? formatAddress(fact.key.subarray(1)) : toHex(fact.key);
+  const [kind = 0] = fact.key;
+  const subject =
+    kind === ENTRY_KIND.account ? formatAddress(fact.key.subarray(1)) : `${kindOf(kind)} ${toHex(fact.key.subarray(1))}`.trim();
   if (!fact.value) return `Valid. ${subject} does not exist ${when}.`;
-  const entry = decodeEntry(fact.key, fact.value);
-  const content =
-    entry.ok && entry.value.kind === "account"
-      ? `has balance ${entry.value.balance} and nonce ${entry.value.nonce}`
-      : `is ${toHex(fact.value)}`;
+  const fields = describeEntry(fact);
+  const content = fields.length > 0 ? `has ${fields.map(([name, value]) => `${name} ${value}`).join(", ")}` : `is ${toHex(fact.value)}`;
   return `Valid. After the state ${when}, ${subject} ${content}.`;
+}
+
+function kindOf(kind: number): string {
+  return Object.entries(ENTRY_KIND).find(([, number]) => number === kind)?.[0] ?? "entry";
+}
+
+/** What people ask of an entry, where it is an account's or a validator's; else nothing, and its bytes speak. */
+function describeEntry({ key, value }: Extract<ProvenFact, { kind: "state" }>): readonly (readonly [string, string])[] {
+  const decoded = value ? decodeEntry(key, value) : undefined;
+  if (!decoded?.ok) return [];
+  const entry = decoded.value;
+  if (entry.kind === "account") {
+    return [
+      ["balance", String(entry.balance)],
+      ["nonce", String(entry.nonce)],
+    ];
+  }
+  if (entry.kind !== "validator") return [];
+  return [
+    ["owner", formatAddress(entry.owner)],
+    ["signingKey", toHex(entry.signingKey)],
+    ["term", String(entry.term)],
+    ["stake", String(entry.stake)],
+    ["unbonding", String(entry.unbondingStake)],
+    ["reputation", String(entry.reputation)],
+  ];
 }
