@@ -67,6 +67,34 @@ describe("command line", () => {
     }
   });
 
+  test("cli: validators, stake and votes asked for wrongly, exit 2 before any key or node is asked", async () => {
+    const id = "a".repeat(64);
+    for (const words of [
+      ["tx", "stake", "--validator", "x", "--amount", "1"],
+      ["tx", "stake", "--validator", id, "--amount", "all"],
+      ["tx", "unstake", "--validator", id, "--amount", "0"],
+      ["tx", "withdraw", "--validator", id],
+      ["tx", "validator-register"],
+      ["tx", "validator-register", "--public-key", id],
+      ["tx", "validator-register", "--public-key", id, "--proof", "00"],
+      ["tx", "validator-update", "--validator", id],
+      ["tx", "validator-update", "--validator", id, "--commission", "10001"],
+      ["tx", "validator-update", "--validator", id, "--metadata", "m".repeat(257)],
+      ["tx", "rotate-key", "--validator", id, "--validator-key", "a", "--public-key", id],
+      ["tx", "propose", "--name", "", "--value", "1"],
+      ["tx", "vote", "--proposal", id],
+      ["tx", "vote", "--proposal", id, "--approve", "--reject"],
+      ["keys", "prove", "file", "--chain-id", id, "--owner", "nobody"],
+      ["proof", "get", "bz1", "--validator"],
+      ["genesis", "new", "--chain", "c", "--out", "/nowhere", "--parameter", "slashPerMyriad=10000"],
+      ["genesis", "new", "--chain", "c", "--out", "/nowhere", "--parameter", "surprise=1"],
+    ]) {
+      const { code, err } = await run(...words);
+      expect([words.join(" "), code]).toEqual([words.join(" "), 2]);
+      expect(err).toContain("Usage: bizra");
+    }
+  });
+
   test("cli: a failure, exit 1 with a sentence, and JSON for machines", async () => {
     const plain = await run("genesis", "show", "/nowhere/genesis.json");
     expect(plain).toMatchObject({ code: 1, out: "" });
