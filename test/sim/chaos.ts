@@ -2,6 +2,7 @@ import type { Cluster } from "./cluster.ts";
 import { Cluster as SimCluster } from "./cluster.ts";
 import { isFree, Mischief } from "./faults/mischief.ts";
 import { FAULTS } from "./faults.ts";
+import { watchLightClient } from "./light-client.ts";
 import { isPlan, type Plan, type Setup, setupOf } from "./plans.ts";
 
 export { isPlan, PLANS, type Plan } from "./plans.ts";
@@ -51,6 +52,7 @@ export function runChaos(seed: number, plan?: Plan): ChaosOutcome {
 /** As `runChaos`, on a set-up that may be no seed's; `prepare` sees the cluster before it starts. */
 export function runSetup(setup: Setup, prepare: (cluster: Cluster) => void = () => {}): ChaosOutcome {
   const cluster = new SimCluster(setup.cluster);
+  cluster.oracle.lightClient = watchLightClient(cluster, setup.seed, cluster.keys.suite).check;
   prepare(cluster);
   const mischief = new Mischief(cluster, setup.seed + 0x5eed, faultyWeightOf(cluster, setup), setup.windowMs);
   for (const name of setup.faults) FAULTS[name](mischief);

@@ -1,4 +1,6 @@
-import { type Plan, runChaos } from "../chaos.ts";
+import { type Plan, runChaos, runSetup } from "../chaos.ts";
+import { watchLightClient } from "../light-client.ts";
+import { setupOf } from "../plans.ts";
 import type { TrialOutcome } from "./arena.ts";
 import { openBoundaries } from "./directed-boundaries.ts";
 import { doubleVoters, fastClock, lostVotes, replayedVotes, silentBoxes, smallSegments } from "./directed-boxes.ts";
@@ -10,6 +12,7 @@ import { wipedLeader, wipedTwice } from "./directed-wipes.ts";
 const DIRECTED = {
   doubleVoters,
   fastClock,
+  lightClients,
   loneVote,
   lostVotes,
   openBoundaries,
@@ -45,4 +48,12 @@ function isDirected(plan: PlanName): plan is DirectedPlan {
 function runRandom(plan: Plan, seed: number): TrialOutcome {
   const outcome = runChaos(seed, plan);
   return { findings: outcome.findings.length > 0 ? outcome.findings : outcome.notLive.map((sentence) => `L: ${sentence}`) };
+}
+
+/** Epochs and traitors, with liars who answer light clients. */
+function lightClients(seed: number): TrialOutcome {
+  const { findings } = runSetup(setupOf(seed, seed % 2 === 0 ? "epochs" : "equivocators"), (cluster) => {
+    cluster.oracle.lightClient = watchLightClient(cluster, seed, cluster.keys.suite).check;
+  });
+  return { findings };
 }
