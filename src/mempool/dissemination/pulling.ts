@@ -3,7 +3,7 @@ import { LIMITS } from "../../protocol/index.ts";
 import type { BatchFault } from "../types.ts";
 import { WANTED_COUNT_MAX } from "./messages.ts";
 import type { DisseminationState, Peer, PeerFault, PeerId, Want } from "./state.ts";
-import { endPull, forgetAnnouncer, forgetWant, leaveReady, makeReady, makeWait, setTime } from "./wants.ts";
+import { endPull, forgetAnnouncer, forgetWant, leaveReady, makeReady, makeWait, setTime, waitMsOf } from "./wants.ts";
 
 /** The wait for an answer, and after a refusal, doubles up to this factor. */
 const BACK_OFF_MAX = 8;
@@ -179,7 +179,7 @@ function ask(state: DisseminationState, want: Want, peer: Peer, asks: Map<PeerId
   peer.pulls++;
   peer.pullSizeBytes += want.sizeBytes;
   const transferMs = Math.ceil((peer.pullSizeBytes * 1_000) / tuning.pullBytesPerSecondMin);
-  setTime(state, want, state.nowMs + tuning.pullTimeoutMs * Math.min(2 ** want.attempts, BACK_OFF_MAX) + transferMs);
+  setTime(state, want, state.nowMs + waitMsOf(state, want) * Math.min(2 ** want.attempts, BACK_OFF_MAX) + transferMs);
   want.attempts++;
   want.tried.add(peer.id);
   const digests = asks.get(peer.id) ?? [];
@@ -231,7 +231,7 @@ function retry(state: DisseminationState, want: Want): void {
     return;
   }
   want.tried.clear();
-  makeWait(state, want, state.nowMs + state.tuning.pullTimeoutMs * Math.min(2 ** want.attempts, BACK_OFF_MAX) * 0.5);
+  makeWait(state, want, state.nowMs + (state.tuning.pullTimeoutMs * Math.min(2 ** want.attempts, BACK_OFF_MAX)) / 2);
 }
 
 /** Nobody's fault: the same again later. */

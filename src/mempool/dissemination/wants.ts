@@ -5,6 +5,8 @@ import type { DisseminationState, Peer, PeerId, Want } from "./state.ts";
 /** Peers that share the room for announced digests, at least: two boxes alone do not fill it for the others to come. */
 const SHARING_PEERS_MIN = 4;
 
+/** What a block needs is asked of the next one so many times sooner. */
+const NEEDED_HASTE = 4;
 /** Times are rounded up to this, so that many of them are one awakening. */
 const TIME_GRID_MS = 20;
 
@@ -40,9 +42,22 @@ export function noteNeeded(state: DisseminationState, digest: Uint8Array): void 
   }
   want ??= addWant(state, digest.slice(), digestHex, 0);
   want.neededUntilMs = state.nowMs + state.tuning.neededForMs;
+  if (want.phase === "asked") hasten(state, want);
   if (want.phase === "asked" || want.phase === "arrived") return;
   state.timed.delete(digestHex); // whatever it waited for, it is asked for now
   makeReady(state, want);
+}
+
+/** How long a pull waits at most for its first byte, the transfer aside: for what a block needs a part of the usual time. */
+export function waitMsOf(state: DisseminationState, want: Want): number {
+  const { pullTimeoutMs } = state.tuning;
+  return want.neededUntilMs === undefined ? pullTimeoutMs : pullTimeoutMs / NEEDED_HASTE;
+}
+
+/** Somebody may be keeping a batch from us that others would send: a deadline runs, so he does not get the usual time. */
+function hasten(state: DisseminationState, want: Want): void {
+  const atMs = state.nowMs + waitMsOf(state, want);
+  if (atMs < want.atMs) setTime(state, want, atMs);
 }
 
 function addWant(state: DisseminationState, digest: Uint8Array, digestHex: string, sizeBytes: number): Want {

@@ -167,6 +167,22 @@ describe("a hostile peer", () => {
     expect(victim.dissemination.stats().gauges).toMatchObject({ pulls: 0, wanted: 0 });
   });
 
+  test("withheld: what a block needs, asked of another after a quarter of the time", async () => {
+    const net = new Net(4);
+    net.fund(1);
+    const victim = victimOf(net, [1, 2]);
+    const batch = batchBy(3, [1]);
+    announce(net, 1, [batch]);
+    await net.time.advance(50);
+    announce(net, 2, [batch]);
+    victim.dissemination.fetch([batch.digest]);
+    expect(wantedOf(net, 2).length).toBe(0);
+    await net.time.advance(LAN_DISSEMINATION.pullTimeoutMs / 4 + 20);
+    expect(wantedOf(net, 2)).toEqual([toHex(batch.digest)]);
+    say(net, 2, { kind: "batch", digest: batch.digest, encoded: encodeBatch(batch) });
+    expect(await net.until(() => victim.pending().length === 1, 100)).toBe(true);
+  });
+
   test("late: the answer comes after the batch was given up, no fault of whoever was slow", async () => {
     const net = new Net(4, { tuning: { attemptsMax: 1 } });
     net.fund(1);
