@@ -26,7 +26,7 @@ export function chooseParent(core: CoreState, v: number): ProvenParent | undefin
     const certificate = view?.notarization ?? view?.finalization;
     if (certificate?.proposal) return { view: p, hash: certificate.proposal.blockHash, certificate };
     if (!view?.nullification) {
-      wantViews(core, p, v - 1);
+      wantViews(core, epoch.floor, p); // answered from p downwards: what is held above would fill the answer
       return undefined;
     }
   }
