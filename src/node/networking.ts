@@ -111,7 +111,13 @@ export class NodeNetworking {
       await this.#network.start();
     } catch (error) {
       if (!(error instanceof NetworkStartFailed)) throw error;
-      throw new StartRefused(`${error.message}; stop what uses it, or change network.listen in node.toml`);
+      const { host, port } = this.#setup.configuration.network.listen;
+      const reason = /EADDRINUSE/.test(error.message)
+        ? "another program uses it"
+        : (/Error: (.*)/.exec(error.message)?.[1] ?? error.message);
+      throw new StartRefused(
+        `expected to listen for other nodes on ${host}:${port}, but ${reason}; stop what uses it, or change network.listen in node.toml`,
+      );
     }
   }
 

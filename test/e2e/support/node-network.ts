@@ -1,6 +1,7 @@
 import { readGenesisKeys } from "./audit.ts";
 import { makeTestnet, type Testnet } from "./bizra.ts";
-import type { Chance } from "./chance.ts";
+import { Chance } from "./chance.ts";
+import { type LinkManner, LinkRelay } from "./link-relay.ts";
 import type { NodeProcess } from "./node-process.ts";
 import type { Workplace } from "./workplace.ts";
 
@@ -14,10 +15,9 @@ export type NetworkPlan = {
   readonly words?: readonly string[];
   /** What stands before the binary of a node, such as the namespace it runs in. */
   readonly commandOf?: (index: number) => readonly string[];
-  /** Where each node listens; default free ports of loopback. */
-  readonly placeOf?: (index: number) => Place;
-  /** Where each node answers HTTP; default any free port of loopback. */
-  readonly httpOf?: (index: number) => string;
+  /** Whether each pair of nodes talks over a relay that can delay, lose and cut; whoever dials finds the relay. */
+  readonly hasRelays?: boolean;
+  readonly chance?: Chance;
 };
 
 /** Validators as processes of the binary on this machine, each of which can be killed, stopped and started again. */
@@ -29,12 +29,14 @@ export class NodeNetwork {
   readonly #plan: NetworkPlan;
   readonly #places: readonly Place[];
   readonly #keys: readonly string[];
+  /** Relays by dialling node, then by the node behind it. */
+  readonly #relays: Map<number, LinkRelay>[] = [];
 
   private constructor(place: Workplace, net: Testnet, plan: NetworkPlan) {
     this.net = net;
     this.#place = place;
     this.#plan = plan;
-    this.#places = net.homes.map((_, index) => plan.placeOf?.(index) ?? { host: "127.0.0.1", port: freePort() });
+    this.#places = net.homes.map(() => ({ host: "127.0.0.1", port: freePort() }));
     this.#keys = readGenesisKeys(net.genesis);
   }
 
@@ -42,6 +44,7 @@ export class NodeNetwork {
   static async start(place: Workplace, name: string, plan: NetworkPlan): Promise<NodeNetwork> {
     const net = await makeTestnet(place.at(name), plan.validators);
     const network = new NodeNetwork(place, net, plan);
+    if (plan.hasRelays) await network.#openRelays(plan.chance ?? new Chance(1));
     await Promise.all(net.homes.map((_, index) => network.startNode(index)));
     return network;
   }
@@ -50,11 +53,13 @@ export class NodeNetwork {
   launch(index: number, words: readonly string[] = []): NodeProcess {
     const home = this.net.homes[index] ?? "";
     const listen = this.#places[index];
-    const peers = this.#places.flatMap(({ host, port }, other) => (other === index ? [] : [`${this.#keys[other]}@${host}:${port}`]));
+    const peers = this.#places.flatMap(({ host, port }, other) => {
+      const relay = this.#relays[index]?.get(other);
+      return other === index ? [] : [`${this.#keys[other]}@${host}:${relay?.port ?? port}`];
+    });
     const node = this.#place.launch(home, {
       words: [
         ...["--network-listen", `${listen?.host}:${listen?.port}`, "--network-peers", peers.join(",")],
-        ...(this.#plan.httpOf ? ["--http-listen", this.#plan.httpOf(index)] : []),
         ...(this.#plan.words ?? []),
         ...words,
       ],
@@ -62,6 +67,32 @@ export class NodeNetwork {
     });
     this.nodes[index] = node;
     return node;
+  }
+
+  async #openRelays(chance: Chance): Promise<void> {
+    for (const index of this.#places.keys()) {
+      const relays = new Map<number, LinkRelay>();
+      for (const [other, target] of this.#places.entries()) {
+        if (other !== index) relays.set(other, this.#place.keep(await LinkRelay.open(target, chance)));
+      }
+      this.#relays[index] = relays;
+    }
+  }
+
+  /** Treats what one node sends to another so from now on, whichever of the two dialled. */
+  treat(from: number, to: number, manner: Partial<LinkManner>): void {
+    this.#relays[from]?.get(to)?.treat("out", manner);
+    this.#relays[to]?.get(from)?.treat("back", manner);
+  }
+
+  /** Treats every link so. */
+  treatAll(manner: Partial<LinkManner>): void {
+    for (const from of this.#places.keys()) for (const to of this.#places.keys()) if (from !== to) this.treat(from, to, manner);
+  }
+
+  /** Bytes that all relays have carried. */
+  get carriedBytes(): number {
+    return this.#relays.flatMap((relays) => [...relays.values()]).reduce((sum, { carried }) => sum + carried.out + carried.back, 0);
   }
 
   /** Starts a node; resolves when it is ready. */
@@ -109,10 +140,21 @@ export class NodeNetwork {
   }
 }
 
-/** A port of loopback that is free now. */
+/** Below the ports that a system gives away by itself, so that nobody gets one of these while its node is down. */
+const PORTS = { first: 10_000, last: 32_000 } as const;
+const given = new Set<number>();
+
+/** A port of loopback that is free now and was given to nobody before. */
 function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
+  for (;;) {
+    const port = PORTS.first + Math.floor(Math.random() * (PORTS.last - PORTS.first));
+    if (given.has(port)) continue;
+    given.add(port);
+    try {
+      Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+      return port;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error; // taken: another one
+    }
+  }
 }
