@@ -1,18 +1,18 @@
 import { sha256 } from "../crypto/index.ts";
 import { assert, err, ok, present, type Result } from "../kernel/index.ts";
-import { checkEvidence, decodeEvidence, type Evidence, type EvidenceFault, epochOfEvidence } from "../protocol/index.ts";
+import { batchOffenceOf, checkEvidence, decodeEvidence, type Evidence, type EvidenceFault, epochOfEvidence } from "../protocol/index.ts";
 import type { ExecutionContext } from "./context.ts";
 import type { Effect } from "./effects.ts";
-import { epochOf, findConviction, findSigningKey, findValidator } from "./entries.ts";
+import { epochOf, findConviction, findOffence, findSigningKey, findValidator } from "./entries.ts";
 import { isMember } from "./registry.ts";
 import { slashValidator, UNBONDING_EPOCHS } from "./staking.ts";
 import type { EntryReader } from "./view.ts";
 import type { WorkingSet } from "./working-set.ts";
 
 /**
- * Why evidence convicts nobody now. `wrongEpoch`: an epoch that has not come. `tooOld`: the unbonding time since its epoch
- * is over. `unknownValidator`: the accused key belongs to no validator. `alreadyConvicted`: for this epoch, by other
- * evidence or the same.
+ * Why evidence convicts nobody now. `wrongEpoch`: an epoch that has not come, or one that an accuser chose among older ones
+ * for a batch. `tooOld`: the unbonding time since its epoch is over. `unknownValidator`: the accused key belongs to no
+ * validator. `alreadyConvicted`: for this epoch, by other evidence or the same, or for this batch.
  */
 export type EvidenceRefusal = EvidenceFault | "wrongEpoch" | "tooOld" | "unknownValidator" | "alreadyConvicted";
 
@@ -21,8 +21,8 @@ export type EvidenceTerms = Pick<ExecutionContext, "chainId" | "epoch" | "timeMs
   readonly parameters: Pick<ExecutionContext["parameters"], "unbondingMs">;
 };
 
-/** A validator, by its id, and the epoch in which its fault is proven. */
-export type Accusation = { readonly validator: Uint8Array; readonly epoch: number };
+/** A validator, by its id, the epoch in which its fault is judged, and the fault itself where it names no epoch (a batch). */
+export type Accusation = { readonly validator: Uint8Array; readonly epoch: number; readonly offence?: Uint8Array };
 
 /** What a conviction did. */
 export type ConvictedEffect = Extract<Effect, { readonly kind: "convicted" }>;
@@ -60,14 +60,16 @@ export function judgeEvidence(entries: EntryReader, terms: EvidenceTerms, encode
  *
  * @see consensus R12
  */
-export function convict(working: WorkingSet, context: ExecutionContext, { validator, epoch }: Accusation): ConvictedEffect {
+export function convict(working: WorkingSet, context: ExecutionContext, { validator, epoch, offence }: Accusation): ConvictedEffect {
   assert(findConviction(working, validator, epoch) === undefined, "a validator is convicted once for an epoch");
   const before = present(findValidator(working, validator), "who is convicted is a validator");
   const { entry, slashed } = slashValidator(before, context.parameters.slashPerMyriad);
   const jailedUntilEpoch = Math.max(before.jailedUntilEpoch, context.epoch + 1 + context.parameters.jailEpochs);
   working.burn(slashed);
   working.setValidator(validator, { ...entry, reputation: 0, jailedUntilEpoch });
-  working.setConviction({ kind: "conviction", validator, epoch, height: context.height });
+  const conviction = { kind: "conviction", validator, epoch, height: context.height } as const;
+  working.setConviction(conviction);
+  if (offence) working.setOffence(offence, conviction);
   if (isMember(context.validatorSet, before.signingKey)) working.setEpoch({ ...epochOf(working), isEndForced: true });
   return { kind: "convicted", validator, epoch, slashed, jailedUntilEpoch };
 }
@@ -82,7 +84,22 @@ function accusedBy(entries: EntryReader, terms: EvidenceTerms, evidence: Evidenc
   if (key === undefined || !isMember(set, key)) return err("unknownSigner");
   const validator = findSigningKey(entries, key)?.validator;
   if (validator === undefined) return err("unknownValidator");
-  return findConviction(entries, validator, epoch) === undefined ? ok({ validator, epoch }) : err("alreadyConvicted");
+  if (findConviction(entries, validator, epoch)) return err("alreadyConvicted");
+  if (evidence.kind === "votes") return ok({ validator, epoch });
+  const offence = batchOffenceOf(evidence.header);
+  if (findOffence(entries, offence)) return err("alreadyConvicted");
+  return isJudgedIn(terms, key, epoch) ? ok({ validator, epoch, offence }) : err("wrongEpoch");
+}
+
+/**
+ * Whether the author of a batch may be judged in an epoch that the accuser chose: the last one of its membership, or one so
+ * recent that a proof made in it may still be on its way. Otherwise several faulty batches could be spread over all the
+ * epochs of the unbonding time, each convicting once.
+ */
+function isJudgedIn({ epoch: running, findEpoch }: EvidenceTerms, author: Uint8Array, epoch: number): boolean {
+  if (running - epoch <= UNBONDING_EPOCHS) return true;
+  const after = findEpoch(epoch + 1)?.validatorSet;
+  return after !== undefined && !isMember(after, author);
 }
 
 /** Stake that was bonded in an epoch is at hand for two epochs and the unbonding time after it, whichever is longer. */

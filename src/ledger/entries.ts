@@ -6,6 +6,7 @@ import {
   convictionKey,
   EPOCH_KEY,
   type EpochEntry,
+  offenceKey,
   PARAMETERS_KEY,
   type ParametersEntry,
   type ProposalEntry,
@@ -44,6 +45,11 @@ export function findBond(entries: EntryReader, validator: Uint8Array, staker: Ui
 /** The conviction of a validator for an epoch, or undefined. */
 export function findConviction(entries: EntryReader, validator: Uint8Array, epoch: number): ConvictionEntry | undefined {
   return entryOf(entries, convictionKey(validator, epoch), "conviction");
+}
+
+/** The conviction for an offence that names no epoch of its own, or undefined. */
+export function findOffence(entries: EntryReader, offence: Uint8Array): ConvictionEntry | undefined {
+  return entryOf(entries, offenceKey(offence), "conviction");
 }
 
 /** The proposal of a proposing transaction's id, or undefined. */

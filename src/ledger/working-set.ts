@@ -10,6 +10,7 @@ import {
   ENTRY_KIND,
   EPOCH_KEY,
   type EpochEntry,
+  offenceKey,
   PARAMETERS_KEY,
   type ParametersEntry,
   type ProposalEntry,
@@ -129,6 +130,13 @@ export class WorkingSet implements EntryReader {
     const conviction = this.#entry(convictionKey(entry.validator, entry.epoch));
     assert(conviction.entry === undefined, "a validator is convicted once for an epoch");
     conviction.entry = entry;
+  }
+
+  /** Records for what a validator was convicted, where that names no epoch of its own. */
+  setOffence(offence: Uint8Array, entry: ConvictionEntry): void {
+    const convicted = this.#entry(offenceKey(offence));
+    assert(convicted.entry === undefined, "an offence convicts once");
+    convicted.entry = entry;
   }
 
   /** Replaces what votes have changed. */

@@ -12,7 +12,7 @@ export type VoteEvidence = { readonly kind: "votes"; readonly first: Vote; reado
 /** A batch that its author signed although a transaction in it is malformed or badly signed. */
 export type BatchEvidence = {
   readonly kind: "batch";
-  /** Epoch in which the author is judged. */
+  /** Epoch in which the author is judged: one of the last in which it was a member. */
   readonly epoch: number;
   readonly header: BatchHeader;
   /** The author's signature over the batch, 64 bytes. */
@@ -137,7 +137,7 @@ function checkVotes(
   for (const vote of [first, second]) {
     if (!suite.verify(validator.publicKey, voteSignBytes(chainId, vote), vote.signature)) return err("badSignature");
   }
-  return ok({ signer: first.signer, epoch: first.epoch, offence: offenceOf(VOTES, first.epoch, validator.publicKey, u64be(first.view)) });
+  return ok({ signer: first.signer, epoch: first.epoch, offence: voteOffenceOf(first.epoch, validator.publicKey, first.view) });
 }
 
 function checkBatch(
@@ -156,9 +156,17 @@ function checkBatch(
   const decoded = decodeTransaction(aad, transaction);
   if (decoded.ok && suite.verify(decoded.value.sender, transactionSignBytes(aad, decoded.value.payload), decoded.value.signature))
     return err("innocent");
-  return ok({ signer, epoch: evidence.epoch, offence: offenceOf(BATCH, evidence.epoch, header.author, digest) });
+  return ok({ signer, epoch: evidence.epoch, offence: batchOffenceOf(header) });
 }
 
-function offenceOf(kind: number, epoch: number, accused: Uint8Array, what: Uint8Array): Uint8Array {
-  return sha256(concatBytes(DOMAIN_TAGS.evidence, Uint8Array.of(kind), u64be(epoch), accused, what));
+/**
+ * The offence of having signed a faulty batch. A batch names no epoch, so its offence has none either: accusers choose the
+ * epoch it is judged in, and it counts once all the same.
+ */
+export function batchOffenceOf(header: BatchHeader): Uint8Array {
+  return sha256(concatBytes(DOMAIN_TAGS.evidence, Uint8Array.of(BATCH), header.author, batchDigestOf(header)));
+}
+
+function voteOffenceOf(epoch: number, accused: Uint8Array, view: number): Uint8Array {
+  return sha256(concatBytes(DOMAIN_TAGS.evidence, Uint8Array.of(VOTES), u64be(epoch), accused, u64be(view)));
 }

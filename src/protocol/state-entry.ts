@@ -112,6 +112,11 @@ export function convictionKey(validator: Uint8Array, epoch: number): Uint8Array 
   return entryKey(ENTRY_KIND.conviction, convictionIdOf(validator, epoch));
 }
 
+/** State key under which the conviction for an offence that names no epoch of its own is found: kind byte | offence (33 bytes). */
+export function offenceKey(offence: Uint8Array): Uint8Array {
+  return entryKey(ENTRY_KIND.conviction, offence);
+}
+
 /** State key of a proposed parameter: kind byte | id of the proposing transaction (33 bytes). */
 export function proposalKey(id: Uint8Array): Uint8Array {
   return entryKey(ENTRY_KIND.proposal, id);

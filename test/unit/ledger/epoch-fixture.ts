@@ -194,12 +194,12 @@ export class EpochWorld {
   }
 
   /** Evidence that a validator signed a batch of one transaction of this many bytes that is none. */
-  faultyBatch(name: string, sizeBytes: number): Uint8Array {
+  faultyBatch(name: string, sizeBytes: number, epoch = this.epoch): Uint8Array {
     const author = boxOf(name);
     const transaction = new Uint8Array(sizeBytes).fill(1);
     const { header, digest } = makeBatch(author, CHAIN_ID, 1, [transaction]);
     const signature = proofOf(author.publicKey, batchSignBytes(CHAIN_ID, digest));
-    const evidence: BatchEvidence = { kind: "batch", epoch: this.epoch, header, signature, index: 0, transaction, path: [] };
+    const evidence: BatchEvidence = { kind: "batch", epoch, header, signature, index: 0, transaction, path: [] };
     return encodeEvidence(evidence);
   }
 }

@@ -193,6 +193,23 @@ describe("convictions", () => {
     expect(world.block([], { evidence: [evidence] }).convictions.length).toBe(1);
   });
 
+  test("conviction: one batch, counts once whatever epoch the accuser names", () => {
+    const world = new EpochWorld({ ...FIVE, f: 1_000n }, { epochBlocks: 8 });
+    for (let epoch = 0; epoch < 4; epoch++) world.finishEpoch();
+    const refused = (evidence: Uint8Array) => world.execute([], { evidence: [evidence] }).refusedEvidence.map(({ reason }) => reason);
+    expect(refused(world.faultyBatch("a", 10, 1))).toEqual(["wrongEpoch"]); // it was a member later too
+    expect(refused(world.faultyBatch("a", 10, 2))).toEqual([]);
+    expect(world.execute([], { evidence: [2, 3, 4].map((epoch) => world.faultyBatch("a", 10, epoch)) }).refusedEvidence).toEqual([
+      { index: 1, reason: "alreadyConvicted" },
+      { index: 2, reason: "alreadyConvicted" },
+    ]);
+    world.block([], { evidence: [world.faultyBatch("a", 10, 3)] });
+    expect(refused(world.faultyBatch("a", 10, 4))).toEqual(["alreadyConvicted"]);
+    for (let epoch = 0; epoch < 3; epoch++) world.finishEpoch();
+    expect(refused(world.faultyBatch("a", 11, 4))).toEqual([]); // another batch, judged in the last epoch of its membership
+    expect(refused(world.faultyBatch("a", 11, 2))).toEqual(["wrongEpoch"]);
+  });
+
   test("conviction: by a transaction that pays nothing, applied; a wrong one that pays nothing, skipped", () => {
     const world = new EpochWorld(FIVE, {}, { witness: 0n });
     const accuse = (evidence: Uint8Array, fee: bigint) => world.transaction("witness", { type: 12, evidence }, fee);

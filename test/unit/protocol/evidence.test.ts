@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { inclusionPath, leafHash, localSigner, nativeSuite, type Signer, sha256 } from "../../../src/crypto/index.ts";
-import { Prng, present, utf8 } from "../../../src/kernel/index.ts";
+import { Prng, present, toHex, utf8 } from "../../../src/kernel/index.ts";
 import {
   type BatchEvidence,
   checkEvidence,
@@ -115,6 +115,12 @@ test("evidence: one fault shown in two ways, is one offence", () => {
   if (!first.ok || !second.ok || !later.ok) return;
   expect(first.value.offence).toEqual(second.value.offence);
   expect(first.value.offence).not.toEqual(later.value.offence);
+});
+
+test("evidence: a faulty batch, one offence in whatever epoch its author is judged", () => {
+  const nonsense = batchEvidence(utf8("no transaction at all"));
+  const [once, again] = [nonsense, { ...nonsense, epoch: nonsense.epoch + 1 }].map((one) => checkEvidence(one, set, CHAIN_ID, nativeSuite));
+  expect(once?.ok && again?.ok && toHex(once.value.offence) === toHex(again.value.offence)).toBe(true);
 });
 
 test("evidence: any bytes, are refused or read back to themselves, without throwing", () => {
