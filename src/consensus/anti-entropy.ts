@@ -197,11 +197,11 @@ function notePeerSent(peer: PeerState, certificate: Certificate): void {
   if (certificate.kind === VOTE_KIND.finalize) peer.finalized = laterRound(peer.finalized, certificate);
 }
 
-/** Two questions in three go to members of the set, however many others are connected, who may be one liar's. */
+/** The first two of three questions go to members of the set, however many others are connected, who may be one liar's. */
 function drawPeer(core: CoreState, attempts: number): PeerId | undefined {
   const peers = [...core.peers.keys()];
   const members = peers.filter((peer) => core.epoch.signerOf.has(peer));
-  return drawOne(core, members.length > 0 && attempts % 3 !== 0 ? members : peers);
+  return drawOne(core, members.length > 0 && attempts % 3 !== 2 ? members : peers);
 }
 
 function ask(core: CoreState, fetch: Fetch): void {
