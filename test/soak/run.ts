@@ -6,12 +6,13 @@ import { parseArgs } from "node:util";
 import { Workplace } from "../e2e/support/workplace.ts";
 import { damageSoak } from "./damage.ts";
 import { idleSoak } from "./idle.ts";
+import { interopSoak } from "./interop.ts";
 import { killSoak } from "./kill.ts";
 import { mutantsSoak } from "./mutants.ts";
 import { simSoak } from "./sim.ts";
 import type { Soak } from "./soak.ts";
 
-const SOAKS: readonly Soak[] = [killSoak, damageSoak, idleSoak, mutantsSoak, simSoak];
+const SOAKS: readonly Soak[] = [killSoak, damageSoak, idleSoak, interopSoak, mutantsSoak, simSoak];
 
 async function main(words: readonly string[]): Promise<number> {
   const soak = SOAKS.find(({ name }) => name === words[0]);
