@@ -4,7 +4,7 @@ import type { JournalReplay } from "../consensus/index.ts";
 import { LANES } from "../events/index.ts";
 import { parseKeyFile, unlockKeyFile } from "../identity/index.ts";
 import { silentLog, toHex } from "../kernel/index.ts";
-import { genesisEntries } from "../ledger/index.ts";
+import { auditSupply, genesisEntries } from "../ledger/index.ts";
 import { State } from "../state/index.ts";
 import { isStorageError, nodeFileSystem } from "../storage/index.ts";
 import { recoverJournal } from "../validator/index.ts";
@@ -26,6 +26,8 @@ export type Examination = {
   readonly height?: number;
   readonly stateRoot?: string;
   readonly transactions?: number;
+  /** Base units as decimal strings: all of them but `issued` add up to it. */
+  readonly supply?: Readonly<Record<"issued" | "balances" | "staked" | "feePot" | "burned", string>>;
   /** Root that executing the whole chain again from genesis gave. */
   readonly reexecutedStateRoot?: string;
 };
@@ -106,7 +108,8 @@ async function examineFiles(
   try {
     for (const { file, detail } of contexts.rebuilt) findings.push({ severity: "warning", file, detail: `${file}: ${detail}` });
     named(home, () => verifyLanes(contexts));
-    return named(home, () => examineChain(setup, contexts, options));
+    const supply = auditUnits(contexts.state, findings);
+    return { ...named(home, () => examineChain(setup, contexts, options)), supply };
   } finally {
     await contexts.mempool.stop();
     await contexts.state.checkpoint();
@@ -157,6 +160,14 @@ function findTailNotices({ batches, journal }: NodeFiles, findings: Finding[]): 
     const detail = `${tail.file}: the last ${tail.sizeBytes} bytes, from ${tail.offset} on, are a write that was cut off; they were dropped`;
     findings.push({ severity: "notice", file: tail.file, detail });
   }
+}
+
+/** Adds up every entry of the state. */
+function auditUnits(state: State, findings: Finding[]): NonNullable<Examination["supply"]> {
+  const { issued, balances, staked, feePot, burned } = auditSupply(state.entries());
+  const found = balances + staked + feePot + burned;
+  if (found !== issued) findings.push({ severity: "error", detail: `the state holds ${found} units, genesis issued ${issued}` });
+  return { issued: `${issued}`, balances: `${balances}`, staked: `${staked}`, feePot: `${feePot}`, burned: `${burned}` };
 }
 
 function verifyLanes({ events }: Contexts): void {

@@ -184,6 +184,9 @@ describe("a validator's life by command line", () => {
     await node.stop();
     const report = await examineHome(home, { reexecutes: true, askPassphrase: () => Promise.resolve(undefined), onProgress() {} });
     expect(report.findings).toEqual([]);
+    const { issued, ...held } = present(report.supply, "the doctor adds up the state");
+    expect(Object.values(held).reduce((sum, units) => sum + BigInt(units), 0n)).toBe(BigInt(issued));
+    expect(BigInt(held.staked)).toBeGreaterThan(1_001_000n - 1n);
     expect(report.reexecutedStateRoot).toBe(present(report.stateRoot, "a state has a root"));
     node = await startNode(await openSetup(home, {}, () => Promise.resolve(undefined)), silentLog);
     expect(await read(`validators/${box.id}`)).toMatchObject({ stake: "600" });

@@ -88,6 +88,10 @@ function describe(report: Examination): string {
   const lines = report.findings.map(({ severity, detail }) => `${severity.toUpperCase().padEnd(7)} ${detail}`);
   if (report.height !== undefined)
     lines.push(`Chain: height ${report.height}, ${report.transactions} transactions, state root ${report.stateRoot}`);
+  if (report.supply) {
+    const { issued, balances, staked, feePot, burned } = report.supply;
+    lines.push(`Units: ${balances} in accounts, ${staked} staked, ${feePot} in fees to share, ${burned} destroyed, of ${issued} issued`);
+  }
   if (report.reexecutedStateRoot !== undefined) {
     const isSame = report.reexecutedStateRoot === report.stateRoot;
     lines.push(
