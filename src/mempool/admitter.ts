@@ -202,11 +202,15 @@ export class Admitter {
     }
     if (verdict.value.kind === "new") return false;
     const { entry } = verdict.value;
-    context.pool.adopt(entry);
     this.#parts.counters.repeated++;
-    if (entry.record !== undefined) this.settle(item, { status: "accepted", id: candidate.transaction.id });
-    else if (entry.waiters === undefined) entry.waiters = [waiterOf(item)];
-    else entry.waiters.push(waiterOf(item));
+    if (entry.isForeign) {
+      // Another's batch holds it; that it is ours to see to its end as well has to be durable before it is said.
+      context.pool.adopt(entry);
+      entry.waiters = [waiterOf(item)];
+      this.#parts.onAdmitted(entry);
+    } else if (entry.waiters !== undefined) entry.waiters.push(waiterOf(item));
+    else if (entry.record !== undefined) this.settle(item, { status: "accepted", id: candidate.transaction.id });
+    else entry.waiters = [waiterOf(item)];
     return true;
   }
 

@@ -17,7 +17,7 @@ import { newPendingBatch } from "./flush.ts";
 import { batchEvidence, followTransactions } from "./foreign-batch.ts";
 import { batchRecordOf } from "./log-record.ts";
 import type { MempoolState } from "./mempool-state.ts";
-import type { PendingBatch, PoolEntry } from "./pool-entry.ts";
+import type { PendingBatch } from "./pool-entry.ts";
 import { RecentSet } from "./recent-set.ts";
 import { ownCopy } from "./replay.ts";
 import { Turns } from "./turns.ts";
@@ -44,8 +44,8 @@ export type BatchDoorParts = {
   readonly isSpaceLow: () => boolean;
   /** Queues a record for the next sync. */
   readonly write: (batch: ArrivedBatch) => void;
-  /** Called once a batch is listed, with what was submitted here and is durable in it now. */
-  readonly onListed: (batch: PendingBatch, answered: readonly PoolEntry[]) => void;
+  /** Called once a batch is listed. */
+  readonly onListed: (batch: PendingBatch) => void;
   /** Called with encoded evidence against the author of a faulty batch (R11). */
   readonly onEvidence: (evidence: Uint8Array) => void;
 };
@@ -218,14 +218,14 @@ export class BatchDoor {
 
   #list(batch: Batch, transactions: readonly Transaction[], location: BatchLocation, recordSizeBytes: number): void {
     const { state, bounds, clock, tip, onListed } = this.#parts;
-    const { entries, answered } = followTransactions(state, transactions, tip(), bounds);
+    const entries = followTransactions(state, transactions, tip(), bounds);
     const sizeBytes = recordSizeBytes - 1;
     const pending = newPendingBatch(ownCopy(batch, entries), sizeBytes, location, entries, clock.monotonicMs());
     state.listBatch(pending, recordSizeBytes);
     state.counters.foreignBatches++;
     state.counters.foreignTransactions += entries.length;
     state.counters.foreignSizeBytes += sizeBytes;
-    onListed(pending, answered);
+    onListed(pending);
   }
 
   #refuse(code: BatchFault): ReceiveVerdict {

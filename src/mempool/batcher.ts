@@ -73,9 +73,9 @@ export class Batcher {
     return this.#syncMs;
   }
 
-  /** Takes a transaction just admitted; `poke` after the last of a round. */
+  /** Takes a transaction just admitted, or one of another's batch that was submitted here; `poke` after the last of a round. */
   add(entry: PoolEntry): void {
-    assert(entry.place === "open", "only what no record holds waits for one");
+    assert(entry.place === "open" || entry.waiters !== undefined, "only what no record of ours holds waits for one");
     if (this.#open.length === 0) this.#openSinceMs = this.#parts.clock.monotonicMs();
     this.#open.push(entry);
     this.#openSizeBytes += entry.encoded.length;
@@ -199,7 +199,7 @@ export class Batcher {
       state.counters.diskFull++;
       this.#pausedUntilMs = clock.monotonicMs() + PAUSE_MS;
       for (const step of steps.slice(durable.length)) step.onVoid();
-      const open = this.#open.splice(0).filter(isUnwritten);
+      const open = this.#open.splice(0).filter(isWaiting);
       this.#parts.onDiskFull(open); // what arrived meanwhile need not wait to hear the same
       this.#openSizeBytes = 0;
     }
@@ -214,16 +214,18 @@ export class Batcher {
     this.#arrivals = 0;
     this.#lastFlushMs = nowMs;
     const takesOpen = this.#isOpenReady(nowMs);
-    const unwritten = this.#open.filter(isUnwritten);
-    const fresh = takesOpen ? unwritten.filter((entry) => !this.#isStale(entry)) : [];
+    const due = takesOpen ? this.#open.filter((entry) => !this.#isStale(entry)) : [];
+    const fresh = due.filter(({ place }) => place === "open");
+    const adopted = due.filter(({ place }) => place !== "open");
+    const left = takesOpen ? [] : this.#open;
     const released = [...state.released];
     state.released.clear();
     const plan = planFlush(fresh, released, bounds.flushBatchesMax, { height: state.height, nowMs });
     for (const account of plan.cut) state.released.add(account);
-    this.#open = takesOpen ? [...plan.rest] : unwritten.filter(isUnwritten);
+    this.#open = takesOpen ? [...plan.rest] : left.filter(isWaiting);
     this.#openSizeBytes = this.#open.reduce((sum, { encoded }) => sum + encoded.length, 0);
     if (takesOpen) this.#openSinceMs = nowMs;
-    return [...flushSteps(plan, this.#parts), ...this.#takeArrived(nowMs)];
+    return [...flushSteps(plan, adopted, this.#parts), ...this.#takeArrived(nowMs)];
   }
 
   /** Behind our own records, so that none of their transactions is on its way into one. */
@@ -244,6 +246,7 @@ export class Batcher {
 
   /** The chain may have moved since it was admitted. */
   #isStale(entry: PoolEntry): boolean {
+    if (entry.place !== "open" && entry.place !== "gone") return false;
     const isGone = entry.place === "gone"; // it executed from another validator's batch
     if (!isGone && entry.nonce >= entry.account.nextNonce && entry.validUntil > this.#parts.state.height) return false;
     this.#parts.onStale(entry);
@@ -265,7 +268,7 @@ export class Batcher {
   }
 }
 
-/** Whether no record holds it and somebody waits to hear: another validator's batch may hold it by now. */
-function isUnwritten({ place }: PoolEntry): boolean {
-  return place === "open" || place === "gone";
+/** Whether somebody waits for a record of it: a flush for an account's kept ones may have taken it along. */
+function isWaiting({ place, waiters }: PoolEntry): boolean {
+  return place === "open" || place === "gone" || (waiters !== undefined && place !== "flushing");
 }

@@ -35,10 +35,14 @@ const MOVED_BYTES_MAX = 256 * 1024;
 /** Old records looked at in one flush. */
 const MOVED_RECORDS_MAX = 64;
 
-/** The records of a flush in the order they are written: new batches, what waits for others, ends, and old records that move forward. */
-export function flushSteps(plan: FlushPlan, parts: FlushParts): FlushStep[] {
+/**
+ * The records of a flush in the order they are written: new batches, what waits for others, what others' batches hold and was
+ * submitted here too, ends, and old records that move forward.
+ */
+export function flushSteps(plan: FlushPlan, adopted: readonly PoolEntry[], parts: FlushParts): FlushStep[] {
   const steps = plan.batches.map((entries) => batchStep(entries, parts));
   for (const entries of plan.kept) steps.push(keptStep(entries, parts));
+  for (const entries of chunked(adopted)) steps.push(adoptedStep(entries, parts));
   steps.push(...endSteps(parts), ...moveSteps(parts));
   return steps;
 }
@@ -101,6 +105,11 @@ function keptStep(entries: readonly PoolEntry[], parts: FlushParts): FlushStep {
     },
     onVoid: () => undoTaking(entries, parts),
   };
+}
+
+/** Another's batch holds these; the record says that they were accepted here as well, so that their end is remembered. */
+function adoptedStep(entries: readonly PoolEntry[], parts: FlushParts): FlushStep {
+  return { ...keptStep(entries, parts), onVoid: () => parts.onDiskFull(entries) };
 }
 
 /** What was durable before stays what it was; what was not is refused. */

@@ -6,14 +6,6 @@ import type { MempoolBounds } from "./bounds.ts";
 import type { MempoolState } from "./mempool-state.ts";
 import type { Account, PoolEntry } from "./pool-entry.ts";
 
-/** What the pool makes of a foreign batch's transactions. */
-export type Followed = {
-  /** In batch order; undefined where there is nothing to follow: it ended, waits in another batch, or is beyond what is followed. */
-  readonly entries: readonly (PoolEntry | undefined)[];
-  /** Those that were submitted here and waited for a record of ours. */
-  readonly answered: readonly PoolEntry[];
-};
-
 /** Transactions of one account, and of one nonce of it, that are followed beyond what admission would take. */
 const FOLLOWED_FACTOR = 2;
 /** Blocks by which an author's tip may lie ahead of ours. */
@@ -23,26 +15,24 @@ const TIP_SLACK_BLOCKS = 4_096;
  * Finds or adds the pool's entries of a batch whose record just became durable. What is followed waits in this batch,
  * unless it waits in another one already. Judged by what bounds the tables only: whether it can execute is for the blocks.
  *
- * Every entry it gives is `flushing` until the batch is listed.
+ * @returns in batch order, each `flushing` until the batch is listed; undefined where there is nothing to follow: it ended,
+ * waits in another batch, or is beyond what is followed
  */
 export function followTransactions(
   state: MempoolState,
   transactions: readonly Transaction[],
   tip: FinalizedTip,
   bounds: MempoolBounds,
-): Followed {
-  const answered: PoolEntry[] = [];
-  const entries = transactions.map((transaction) => {
+): (PoolEntry | undefined)[] {
+  return transactions.map((transaction) => {
     const id = toHex(transaction.id);
     const known = state.pool.find(id);
     if (known === undefined) return addFollowed(state, transaction, id, tip, bounds);
     state.counters.foreignRepeated++;
     if (known.place !== "open" && known.place !== "kept") return undefined;
-    if (known.place === "open") answered.push(known);
     known.place = "flushing";
     return known;
   });
-  return { entries, answered };
 }
 
 function addFollowed(

@@ -153,13 +153,20 @@ export class MempoolState {
   onExecuted(entry: PoolEntry): void {
     this.#takeOut(entry);
     if (entry.record !== undefined) this.pins.release(entry.record);
-    this.counters.executed++;
+    if (!entry.isForeign) this.counters.executed++;
   }
 
-  /** A transaction that can never execute leaves the pool; how it ended is remembered. */
+  /**
+   * A transaction that can never execute leaves the pool. How it ended is remembered when it was accepted here; of what only came
+   * in others' batches nothing is, so that they cannot fill this memory.
+   */
   onEnded(entry: PoolEntry, status: EndedStatus): void {
     assert(entry.place !== "open", "only what may have been accepted ends");
     this.#takeOut(entry);
+    if (entry.isForeign) {
+      if (entry.record !== undefined) this.pins.release(entry.record);
+      return;
+    }
     this.ended.add(entry.id, status);
     this.untoldEnds.push(entry.id);
     // What is not durable yet is pinned when its sync is done.

@@ -97,6 +97,14 @@ export class Pool {
     this.#foreignSizeBytes -= entry.encoded.length;
   }
 
+  /** Notes that a transaction of another's batch was not accepted here after all. */
+  disown(entry: PoolEntry): void {
+    assert(!entry.isForeign && entry.batch !== undefined, "what is disowned was submitted here and waits in a batch");
+    entry.isForeign = true;
+    this.#foreignCount++;
+    this.#foreignSizeBytes += entry.encoded.length;
+  }
+
   /** Takes out a transaction that ended or was refused after all. */
   remove(entry: PoolEntry): void {
     assert(this.#byId.get(entry.id) === entry, "a transaction that leaves the pool is in it");

@@ -102,9 +102,10 @@ function moveIntoBatch(entry: PoolEntry, batch: PendingBatch): void {
 function replayKept(parts: ReplayParts, rebuilt: Rebuilt, transactions: readonly Uint8Array[], location: BatchLocation): void {
   for (const encoded of transactions) {
     const entry = replayTransaction(parts, rebuilt, encoded, location, false);
-    if (entry === undefined || entry.batch !== undefined) continue;
-    entry.place = "kept";
+    if (entry === undefined) continue;
+    parts.state.pool.adopt(entry); // in another's batch before, and accepted here too
     entry.record = location.record;
+    if (entry.batch === undefined) entry.place = "kept";
   }
 }
 
@@ -132,7 +133,7 @@ function replayTransaction(
     const admitted = { ...admittedOf({ transaction, id, sender, source: "" }, tip.view), isForeign };
     return state.pool.add(admitted, { hex: sender, nextNonce });
   }
-  if (status !== "final") rebuilt.foundEnded.set(id, { status, record: location.record });
+  if (status !== "final" && !isForeign) rebuilt.foundEnded.set(id, { status, record: location.record });
   return undefined;
 }
 

@@ -150,7 +150,7 @@ export class Mempool {
       isHeld: (digest) => this.isHeld(digest),
       isSpaceLow: () => this.#space.findClosure() !== undefined,
       write: (batch) => this.#batcher.addArrived(batch),
-      onListed: (batch, answered) => this.#onForeignListed(batch, answered),
+      onListed: (batch) => this.#onForeignListed(batch),
       onEvidence: (evidence) => parts.onEvidence?.(evidence),
     });
   }
@@ -365,7 +365,7 @@ export class Mempool {
     }
   }
 
-  #onForeignListed(batch: PendingBatch, answered: readonly PoolEntry[]): void {
+  #onForeignListed(batch: PendingBatch): void {
     const accounts = new Set<Account>();
     for (const entry of batch.entries) if (entry?.batch === batch) accounts.add(entry.account);
     const tip = this.#tip();
@@ -376,7 +376,6 @@ export class Mempool {
     }
     this.#held.adopt(batch);
     this.#onListed(batch);
-    for (const entry of answered) this.#settle(entry, { status: "accepted", id: bytesOfId(entry) });
   }
 
   #onListed(batch: PendingBatch): void {
@@ -398,7 +397,8 @@ export class Mempool {
     if (entries.length > 0) this.#parts.journal.warn("mempool.diskFull", { refused: entries.length });
     const refusal = diskFull("disk full: there was no space to make it durable");
     for (const entry of entries) {
-      if (entry.place !== "gone") this.#state.onRefused(entry);
+      if (entry.place === "batched") this.#state.pool.disown(entry);
+      else if (entry.record === undefined && entry.place !== "gone") this.#state.onRefused(entry);
       this.#settle(entry, { status: "rejected", id: bytesOfId(entry), ...refusal });
     }
   }

@@ -274,6 +274,63 @@ describe("what is followed", () => {
     expect(batch.transactions.slice(6).map(followed)).toEqual([true, true, true, true, false, false]);
   });
 
+  test("followed: expired or superseded, forgotten without a trace; what was submitted here too is remembered", async () => {
+    const { net, box, receive } = door();
+    const [alice = keyOf(1), bob = keyOf(2), carol = keyOf(3)] = net.fund(3);
+    const short = [alice, bob].map((key) => transactionOf(key, 0n, { validUntil: 2n }));
+    const overtaken = transactionOf(carol, 0n);
+    expect(await receive(batchBy(1, [...short, overtaken]))).toBe("held");
+    expect(await net.submit(box, short.slice(1))).toEqual(["accepted"]);
+    const other = batchBy(2, [transactionOf(carol, 0n, { memo: 1 })]);
+    expect(await receive(other)).toBe("held");
+    box.commit([other.digest]);
+    for (let height = 1; height < 4; height++) box.commit([]);
+    expect([...short, overtaken].map((encoded) => box.mempool.status(idOf(encoded)))).toEqual(["unknown", "expired", "unknown"]);
+    const { counters, gauges } = box.mempool.stats();
+    expect(counters).toMatchObject({ expired: 1, superseded: 0, executed: 0 });
+    expect(gauges).toMatchObject({ pendingCount: 0, foreignCount: 0, endedCount: 1 });
+    await box.mempool.stop();
+    net.crash(box);
+    box.start();
+    expect(box.mempool.stats().gauges.endedCount).toBe(1);
+  });
+
+  for (const isAtOnce of [false, true]) {
+    test(`submitted here too, ${isAtOnce ? "while the batch came" : "afterwards"}: its end is remembered through power cuts`, async () => {
+      const { net, box, receive } = door();
+      const [alice = keyOf(1)] = net.fund(1);
+      const encoded = transactionOf(alice, 0n, { validUntil: 3n });
+      const received = receive(batchBy(1, [encoded]));
+      if (!isAtOnce) expect(await received).toBe("held");
+      const submitted = net.submit(box, [encoded]);
+      expect(await received).toBe("held");
+      expect(await submitted).toEqual(["accepted"]);
+      expect(box.mempool.stats().gauges).toMatchObject({ pendingCount: 1, foreignCount: 0 });
+      net.crash(box);
+      box.start();
+      expect(box.mempool.stats().gauges).toMatchObject({ pendingCount: 1, foreignCount: 0 });
+      expect(box.mempool.status(idOf(encoded))).toBe("accepted");
+      for (let height = 0; height < 3; height++) box.commit([]);
+      expect(box.mempool.status(idOf(encoded))).toBe("expired");
+      net.crash(box);
+      box.start();
+      expect(box.mempool.status(idOf(encoded))).toBe("expired");
+    });
+  }
+
+  test("submitted here too on a full disk: refused, though another's batch goes on holding it", async () => {
+    const { net, box, receive } = door();
+    const [alice = keyOf(1)] = net.fund(1);
+    const encoded = transactionOf(alice, 0n);
+    expect(await receive(batchBy(1, [encoded]))).toBe("held");
+    box.fs.capacityBytes = usedOf(box);
+    expect(await net.submit(box, [encoded])).toEqual(["mempoolFull"]);
+    box.fs.capacityBytes = Number.POSITIVE_INFINITY;
+    expect(box.pending().length).toBe(1);
+    await net.time.advance(1_100);
+    expect(await net.submit(box, [encoded])).toEqual(["accepted"]);
+  });
+
   test("followed: nothing in a batch, served for a while and then let go", async () => {
     const { net, box, receive } = door();
     const [alice = keyOf(1)] = net.fund(1);
