@@ -37,7 +37,7 @@ test(
 test("simulation: faults that have a name, each is in some plan", () => {
   const planned = new Set(PLANS.flatMap((plan) => [...PLAN_SPECS[plan].always, ...((PLAN_SPECS[plan] as PlanSpec).some ?? [])]));
   expect(Object.keys(FAULTS).filter((name) => !planned.has(name as keyof typeof FAULTS))).toEqual([]);
-  expect(TREASONS.length).toBe(12);
+  expect(TREASONS.length).toBe(13);
 });
 
 test(

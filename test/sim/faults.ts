@@ -55,7 +55,7 @@ export const FAULTS = {
   newerRelease,
   rollingRestart,
   equivocators: withTreasons("equivocate", "doubleVotes"),
-  badLeaders: withTreasons("withholdProposal", "lateProposal", "badRoot", "badVersion", "staleParent", "equivocate"),
+  badLeaders: withTreasons("withholdProposal", "lateProposal", "withholdBatch", "badRoot", "badVersion", "staleParent", "equivocate"),
   forgers: withTreasons("badCertificates", "garbage", "doubleVotes"),
   liars: withTreasons("lieAboutHeight", "lieInRecovery", "selectiveSending", "badCertificates"),
   traitors: withTreasons(...TREASONS),

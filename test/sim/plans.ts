@@ -46,7 +46,7 @@ export const PLAN_SPECS = {
   disks: { always: ["failedSync", "fullDisk"], some: ["readError", "crash", "crashAtEffect", "loss"] },
   powerCycles: { always: ["powerCycle"], some: ["loss", "delay", "crashAtEffect", "oneWay"], epochBlocks: [3, 9] },
   wipes: { always: ["wipe"], some: ["crash", "partition", "loss", "delay", "readError"], boxesMin: 4 },
-  loneHolders: { always: ["wipeTheLoneHolder"], some: ["crash", "loss", "delay"], boxesMin: 4 },
+  loneHolders: { always: ["wipeTheLoneHolder"], some: ["loss", "delay"], boxesMin: 4 },
   loneCrashes: { always: ["crashTheLoneHolder"], some: ["crash", "loss", "delay", "crashAtEffect"], boxesMin: 4 },
   lyingDisks: { always: ["lyingSync"], some: ["bitFlip", "crash", "partition", "loss"], boxesMin: 4 },
   oldImages: { always: ["oldImage"], some: ["crash", "partition", "loss"], boxesMin: 4 },

@@ -2,6 +2,7 @@ import type { Message, PeerId } from "../../src/consensus/index.ts";
 import { Prng } from "../../src/kernel/index.ts";
 import {
   type Block,
+  batchRootOf,
   blockHashOf,
   type Certificate,
   type Proposal,
@@ -21,6 +22,7 @@ export const TREASONS = [
   "equivocate",
   "withholdProposal",
   "lateProposal",
+  "withholdBatch",
   "badRoot",
   "badVersion",
   "staleParent",
@@ -103,6 +105,7 @@ export class Saboteur {
         return [];
       case "equivocate":
         return this.#seesRival(to) ? [this.#variantOf(message, mode)?.message ?? message] : [message];
+      case "withholdBatch":
       case "badRoot":
       case "badVersion":
       case "staleParent":
@@ -113,7 +116,7 @@ export class Saboteur {
   }
 
   #chooseMode(): Treason | "none" {
-    const modes = ["equivocate", "withholdProposal", "lateProposal", "badRoot", "badVersion", "staleParent"] as const;
+    const modes = ["equivocate", "withholdProposal", "lateProposal", "withholdBatch", "badRoot", "badVersion", "staleParent"] as const;
     const possible = modes.filter((mode) => this.#treasons.has(mode));
     if (possible.length === 0 || this.#prng.chance(0.25)) return "none";
     return possible[this.#prng.below(possible.length)] ?? "none";
@@ -199,6 +202,10 @@ export class Saboteur {
     if (header.view !== proposal.view) return undefined; // a boundary block proposed again
     const { parentView } = proposal;
     if (mode === "badRoot") return { block: { ...block, header: { ...header, stateRoot: flipped(header.stateRoot) } }, parentView };
+    if (mode === "withholdBatch") {
+      const batchDigests = [...block.batchDigests, this.#prng.bytes(32)];
+      return { block: { ...block, header: { ...header, batchRoot: batchRootOf(batchDigests) }, batchDigests }, parentView };
+    }
     if (mode === "badVersion") return { block: { ...block, header: { ...header, version: header.version + 1 } }, parentView };
     if (mode === "staleParent") {
       const parent = this.#node.chain.committed.at(-1);

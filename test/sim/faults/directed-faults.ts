@@ -55,15 +55,15 @@ function aim(
   cluster.isLinkUp = (from, to, message) => !isAiming || passes(from, to, message);
   const passes = (from: number, to: number, message: Message): boolean => {
     const target = cluster.nodes.indexOf(victim);
-    if (message.kind === "vote" && message.vote.kind === kind) return to === target || m.prng.chance(0.15);
+    if (message.kind === "vote" && message.vote.kind === kind) return to === target || m.prng.chance(0.05);
     if (from !== target) return true;
     return message.kind === "vote" || message.kind === "hello" || message.kind === "helloAnswer" || m.prng.chance(0.05);
   };
-  m.every(1_900, () => {
+  m.every(2_300, () => {
     victim = m.box();
     kind = kindWanted ?? m.pick([VOTE_KIND.notarize, VOTE_KIND.nullify, VOTE_KIND.finalize]);
     isAiming = true;
-    m.later(1_700, () => {
+    m.later(2_200, () => {
       isAiming = false;
     });
   });
@@ -72,7 +72,7 @@ function aim(
     const at = roundOf(victim);
     const others = cluster.nodes.filter((node) => node !== victim && node.isUp).map(roundOf);
     const hasVoted = victim.votesSent.has(`1:${at.epoch}:${at.view}`) || victim.votesSent.has(`2:${at.epoch}:${at.view}`);
-    if (!hasVoted || others.length === 0 || !others.every((other) => isAhead(at, other)) || m.prng.chance(0.3)) return;
+    if (!hasVoted || others.length === 0 || !others.every((other) => isAhead(at, other)) || m.prng.chance(0.1)) return;
     m.counts.directedHits++;
     isAiming = false;
     strike(victim);
