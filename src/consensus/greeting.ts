@@ -46,9 +46,10 @@ export function repeatHello(core: CoreState): void {
 export function onHello(core: CoreState, from: PeerId, hello: HelloMessage): void {
   const { epoch, previous } = core;
   const floor: Round = { epoch: hello.epoch, view: hello.floorView };
-  const votesOfYours = lastVotes([...votesAbove(epoch, from, floor), ...(previous ? votesAbove(previous, from, floor) : [])]);
-  if (spend(core, from, 64 + VOTE_BYTES * votesOfYours.length))
+  if (spend(core, from, 64 + VOTE_BYTES * BOUNDS.helloVotesMax)) {
+    const votesOfYours = lastVotes([...votesAbove(epoch, from, floor), ...(previous ? votesAbove(previous, from, floor) : [])]);
     emit(core, { kind: "send", to: from, message: { kind: "helloAnswer", token: hello.token, votesOfYours } });
+  }
   notePeerAt(core, from, { epoch: hello.epoch, view: hello.floorView + 1 });
   if (hello.epoch < epoch.epoch || (hello.epoch === epoch.epoch && hello.floorView < epoch.current - 1)) answerOldVote(core, from, floor);
   else if (hello.epoch > epoch.epoch) noteAhead(core, from, floor);
@@ -91,9 +92,9 @@ function votesAbove(epoch: EpochState, peer: PeerId, floor: Round): Vote[] {
   if (signer === undefined || floor.epoch > epoch.epoch) return [];
   const above = floor.epoch === epoch.epoch ? floor.view : 0;
   const votes: Vote[] = [];
-  for (const view of epoch.views.values()) {
-    const cast = view.view > above ? view.votes.get(signer) : undefined;
-    for (const vote of [cast?.notarize, cast?.nullify, cast?.finalize]) if (vote) votes.push(vote);
+  for (let v = epoch.current + BOUNDS.viewsAboveCurrent; v > above && votes.length < BOUNDS.helloVotesMax; v--) {
+    const cast = epoch.views.get(v)?.votes.get(signer);
+    for (const vote of [cast?.finalize, cast?.nullify, cast?.notarize]) if (vote) votes.push(vote);
   }
   return votes;
 }

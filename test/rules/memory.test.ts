@@ -32,7 +32,7 @@ test("R15: a hello from the epoch before, is answered with the asker's votes of 
   expect(shown.map(({ epoch, view, kind }) => [epoch, view, kind])).toEqual([
     [1, 1, nullify],
     [0, 2, nullify],
-    [0, 1, notarize],
     [0, 1, finalize],
+    [0, 1, notarize],
   ]);
 });

@@ -67,7 +67,7 @@ test("R15: an answer to the hello that shows votes which are not ours, counts fo
 });
 
 test("R9: hellos without end, are answered within the asker's byte budget", () => {
-  const rig = new Rig({ timers: { ...LAN_TIMERS, answerBytesPerSecond: 1_000 } });
+  const rig = new Rig({ timers: { ...LAN_TIMERS, answerBytesPerSecond: 4_000 } });
   for (let view = 1; view <= 16; view++) rig.vote([2], nullify, view);
   for (let i = 0; i < 1_000; i++) rig.from(2, { kind: "hello", token: i, height: 0, epoch: 0, floorView: 0, votes: [] });
   const answered = rig.sentOf("helloAnswer").length;
