@@ -1,7 +1,7 @@
 import { traitorsOf } from "./faults/byzantine-faults.ts";
 import { crashAtBoundary, crashTheLoneHolder, wipeAtBoundary, wipeTheLoneHolder } from "./faults/directed-faults.ts";
 import { bitFlip, failedSync, fullDisk, lyingSync, oldImage, readError, wipe } from "./faults/disk-faults.ts";
-import { brokenCommit, newDisk, oldHome, rot } from "./faults/home-faults.ts";
+import { brokenCommit, crashWhileStarting, newDisk, oldHome, rot } from "./faults/home-faults.ts";
 import { clockDrift, clockFreeze, clockJump, crash, crashAtEffect, outage, pause, powerCycle, slowNode } from "./faults/machine-faults.ts";
 import type { Mischief } from "./faults/mischief.ts";
 import { bandwidth, clog, delay, duplicate, loss, oneWay, partition, reorder, replay, slowLinks } from "./faults/network-faults.ts";
@@ -45,6 +45,7 @@ export const FAULTS = {
   oldImage,
   wipe,
   brokenCommit,
+  crashWhileStarting,
   oldHome,
   newDisk,
   rot,

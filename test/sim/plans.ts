@@ -66,12 +66,17 @@ export const PLAN_SPECS = {
   versions: { always: ["newerRelease", "rollingRestart"], some: ["loss", "delay", "badLeaders"], boxesMin: 4 },
   everything: { always: [], some: [...NETWORK, ...MACHINES, ...DISKS, "wipe", "traitors", "newerRelease"], boxesMin: 4 },
   homes: {
-    always: ["brokenCommit"],
+    always: ["brokenCommit", "crashWhileStarting"],
     some: ["oldHome", "rot", "crashAtEffect", "fullDisk", "failedSync", "loss"],
     needsWholeNodes: true,
     boxesMin: 4,
   },
-  newDisks: { always: ["newDisk"], some: ["brokenCommit", "crash", "loss", "delay"], needsWholeNodes: true, boxesMin: 4 },
+  newDisks: {
+    always: ["newDisk"],
+    some: ["brokenCommit", "crashWhileStarting", "crash", "loss", "delay"],
+    needsWholeNodes: true,
+    boxesMin: 4,
+  },
 } as const satisfies Record<string, PlanSpec>;
 
 /** The name of a plan. */

@@ -50,6 +50,8 @@ export class SimNode {
   #dyingOf: { readonly error: unknown } | undefined;
   /** Effects until the next planned crash; negative for none. */
   crashAfterEffects = -1;
+  /** Effects into the next start until a planned crash; negative for none. */
+  crashAfterStartEffects = -1;
   /** Stops just before the n-th effect of a kind from now, 1 being the next. */
   crashBefore: { readonly kind: EffectKind; left: number } | undefined;
   /** Whether its disk fails on purpose, so that a loop that gives up over it is no finding. */
@@ -125,6 +127,8 @@ export class SimNode {
     const life = ++this.#life;
     this.isTouched = true;
     this.startCount++;
+    if (this.crashAfterStartEffects >= 0) this.crashAfterEffects = this.crashAfterStartEffects;
+    this.crashAfterStartEffects = -1;
     const isAlive = (): boolean => this.#life === life && this.#dyingOf === undefined;
     const fail = (error: unknown): void => {
       if (isAlive()) this.#dyingOf = { error };

@@ -20,6 +20,22 @@ test(
 );
 
 test(
+  "whole node: stopped again before each effect of the start that follows, makes everything final once",
+  () => {
+    let stops = 0;
+    for (const at of [5, 30, 60, 90, 110, 130]) {
+      for (let again = 0; again < 12; again++) {
+        const outcome = runAlone(at, at, again);
+        stops += outcome.starts - 1;
+        expect([at, again, outcome.findings, outcome.finalCount]).toEqual([at, again, [], outcome.submittedCount]);
+      }
+    }
+    expect(stops).toBeGreaterThan(100);
+  },
+  SLOW_MS,
+);
+
+test(
   "whole node: what was answered as accepted before a power cut, is known after it",
   () => {
     const seen = new Set<string>();

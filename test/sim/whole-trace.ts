@@ -10,12 +10,16 @@ export function makeAlone(seed: number): { readonly cluster: Cluster; readonly w
   return { cluster, world };
 }
 
-/** A box alone under load, stopped once before its n-th effect from the start on; what it came to. */
-export function runAlone(seed: number, crashAfterEffects: number) {
+/**
+ * A box alone under load, stopped before its n-th effect from the start on, and again before the n-th of the start that
+ * follows; what it came to.
+ */
+export function runAlone(seed: number, crashAfterEffects: number, crashAfterStartEffects = -1) {
   const { cluster, world } = makeAlone(seed);
   const node = present(cluster.nodes[0], "one box");
   node.crashAfterEffects = crashAfterEffects;
   cluster.start();
+  node.crashAfterStartEffects = crashAfterStartEffects;
   for (let at = 0; at < 1_500; at += 150) cluster.schedule.after(at, () => void cluster.submit());
   const isDone = () => cluster.schedule.nowMs > 1_600 && world.load.pendingCount === 0;
   cluster.run(20_000, isDone);

@@ -16,6 +16,15 @@ export function brokenCommit(m: Mischief): void {
   });
 }
 
+/** A box is stopped, and stopped again while it opens and recovers what its disk kept. */
+export function crashWhileStarting(m: Mischief): void {
+  m.every(800, () => {
+    const node = m.box();
+    node.crashAfterStartEffects = m.prng.below(16);
+    m.crash(node, m.prng.chance(0.5));
+  });
+}
+
 /** A backup of the whole home is put back: it may contradict itself and counts toward F. */
 export function oldHome(m: Mischief): void {
   const images = new Map<SimNode, HomeImage>();

@@ -126,6 +126,7 @@ export class Mischief {
     cluster.isLinkUp = () => true;
     for (const node of cluster.nodes) {
       node.crashAfterEffects = -1;
+      node.crashAfterStartEffects = -1;
       node.crashBefore = undefined;
       node.host.heal();
       node.disk.failingSyncCount = 0;
