@@ -1,6 +1,6 @@
 import { buildReceiptProof } from "../blocks/index.ts";
 import type { Notice } from "../consensus/index.ts";
-import { bytesEqual, CborWriter, type Log } from "../kernel/index.ts";
+import { bytesEqual, CborWriter, err, type Log, ok, type Result } from "../kernel/index.ts";
 import { encodeDisseminationMessage, type PeerFault } from "../mempool/index.ts";
 import { type Misconduct, Network, NetworkStartFailed, type PeerAddress, parsePeerAddress, type Tip } from "../network/index.ts";
 import { encodeBlock, encodeCertificate, encodeProofBundle } from "../protocol/index.ts";
@@ -43,11 +43,13 @@ export class NodeNetworking {
         identity: { kind: "validator", signer: setup.validator },
         chainId: setup.genesis.hash,
         listen: settings.listen,
+        webRtcListen: settings.webRtcPort === 0 ? undefined : { host: settings.listen.host, port: settings.webRtcPort },
         peers: settings.peers.map(addressOf),
         allow: settings.allow,
         observersMax: settings.observersMax,
         software: `bizra/${VERSION.version}`,
         times: { pingMs: settings.pingMs },
+        rates: { batches: settings.batchBytesPerSecond, blocks: settings.blockBytesPerSecond },
       },
       {
         clock: platform.clock,
@@ -68,6 +70,7 @@ export class NodeNetworking {
         answers: {
           findProof: (id) => this.#findProof(id),
           findFinalBlock: (height) => this.#findFinalBlock(height),
+          submit: (encoded, source) => this.#submit(encoded, source),
         },
         onPeerUp: (peer) => this.#contexts?.peers.onPeerUp(peer),
         onPeerDown: (peer) => this.#contexts?.peers.onPeerDown(peer),
@@ -167,6 +170,12 @@ export class NodeNetworking {
     const { blocks } = this.#running();
     const bundle = buildReceiptProof(blocks.reader, blocks.queries, id);
     return bundle && encodeProofBundle(bundle);
+  }
+
+  async #submit(encoded: Uint8Array, source: string): Promise<Result<Uint8Array, { readonly refused: string }>> {
+    const [outcome] = await this.#running().mempool.submit([encoded], source);
+    if (outcome?.status === "accepted") return ok(outcome.id);
+    return err({ refused: outcome?.code ?? "malformed" });
   }
 
   #findFinalBlock(height: number): Uint8Array | undefined {
