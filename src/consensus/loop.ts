@@ -7,6 +7,7 @@ import { step } from "./core.ts";
 import { nextDeadlineMs } from "./deadlines.ts";
 import { InputQueue } from "./input-queue.ts";
 import { type CoreStatus, countHeld, type HeldCounts, inspectCore } from "./inspection.ts";
+import { MESSAGE_BYTES_MAX } from "./message-codec.ts";
 import type { Message, PeerId } from "./messages.ts";
 import type { JournalPort, NetworkPort, VoteSigner } from "./ports.ts";
 import { recoveryAllows } from "./recovery-gate.ts";
@@ -318,6 +319,7 @@ export class ConsensusLoop {
       if (!found) break;
       bytes += encodeBlock(found.block).length;
       if (bytes > BOUNDS.finalBlocksBytesMax && provenCount > 0) break;
+      if (bytes > MESSAGE_BYTES_MAX / 2) break; // whoever asks gets such a run block by block
       run.push(found);
       if (isOwnFinalization(found)) provenCount = run.length;
       if (found.block.header.nextValidatorSetHash) break;

@@ -169,6 +169,26 @@ test("loop: under load, makes a block each minimum interval, and idle sleeps unt
   expect(chain.committed).toHaveLength(length + 1);
 });
 
+test("loop: a run of final blocks without a finalization of its own, is never sent beyond what a message holds", () => {
+  const { loop, chain, sent, submit } = makeLoop();
+  loop.start();
+  submit();
+  const found = chain.findFinalized(1);
+  if (!found) throw new Error("a block was committed");
+  const other = { ...found.finalization, proposal: { epoch: 0, view: 1, parentView: 0, blockHash: new Uint8Array(32) } };
+  const block = { ...found.block, batchDigests: Array.from({ length: 1_024 }, () => new Uint8Array(32)) };
+  let asked = 0;
+  chain.findFinalized = () => {
+    asked++;
+    return { block, hash: found.hash, finalization: other };
+  };
+  loop.onPeerUp("someone");
+  loop.onMessage("someone", { kind: "fetch", target: { kind: "finalBlocks", fromHeight: 1 } });
+  expect(asked).toBeGreaterThan(10);
+  expect(asked).toBeLessThan(64);
+  expect(sent.filter(({ kind }) => kind === "finalBlocks")).toEqual([]);
+});
+
 test("loop: an epoch's last block, opens the next epoch and the chain goes on", () => {
   const { loop, chain, schedule, submit } = makeLoop();
   loop.start();
