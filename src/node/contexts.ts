@@ -128,7 +128,7 @@ export function openContexts(
       offerAfterMs: OFFER_AFTER_MS[profile],
       ...lingerOf(profile, configuration.mempool.lingerMs),
     },
-    isSyncing: () => isBehind(loop.status()),
+    isSyncing: () => isUnableToAdmit(loop.status()),
     freeSpaceBytes: () => platform.freeBytes(home),
     epochs: () => recentEpochs(blocks),
     onBatchDurable: (batch) => {
@@ -218,11 +218,12 @@ function seedFrom(entropy: Entropy): number {
 }
 
 /**
- * Whether a node takes nothing in: it is far behind the chain (R13), or agreement has ended here, as with a single
- * validator that lost its journal, until its operator acts.
+ * Whether a node takes nothing in, since it could not keep the promise that an acceptance is: it is far behind the chain
+ * (R13); it is in no set, so nobody takes its batches; or agreement has ended here, as with a single validator that lost
+ * its journal, until its operator acts.
  */
-function isBehind({ isLagging, voting }: CoreStatus): boolean {
-  return isLagging || voting === "mute" || voting === "halted";
+function isUnableToAdmit({ isLagging, voting }: CoreStatus): boolean {
+  return isLagging || voting === "following" || voting === "mute" || voting === "halted";
 }
 
 /** A batch that a committed block names, with the places in it of the transactions that the block skipped. */

@@ -19,6 +19,8 @@ export type LoadParts = {
   readonly others: readonly Signer[];
   /** The doors of the boxes, by index. */
   readonly doors: readonly Door[];
+  /** Whether devices leave what a box has accepted to that box, as long as it may be trusted. */
+  readonly mayTrust: (box: number) => boolean;
 };
 
 /** A transaction that its sender has not seen final. */
@@ -41,8 +43,8 @@ export class Load {
   /** Transactions handed in, and those of them seen final. */
   submittedCount = 0;
   finalCount = 0;
-  /** Ids that some box has answered as accepted: from then on durable there. */
-  readonly accepted = new Set<string>();
+  /** Boxes that have answered as accepted, by id: from then on durable there. */
+  readonly accepted = new Map<string, number>();
   /** Refusals heard, by code. */
   readonly refusals = new Map<RejectionCode, number>();
   readonly #parts: LoadParts;
@@ -121,11 +123,9 @@ export class Load {
     this.#parts.schedule.after(PATIENCE_MS, () => {
       this.#isAsking = false;
       for (const { pending } of this.#accounts) {
-        if (pending.length > 0)
-          this.#hand(
-            this.#prng.below(this.#parts.doors.length),
-            pending.map(({ encoded }) => encoded),
-          );
+        const open = pending.filter(({ id }) => !this.#isPromised(id));
+        const encoded = open.map((each) => each.encoded);
+        if (encoded.length > 0) this.#hand(this.#prng.below(this.#parts.doors.length), encoded);
       }
       if (this.pendingCount > 0) this.#askAgain();
     });
@@ -134,15 +134,20 @@ export class Load {
   #hand(index: number, transactions: readonly Uint8Array[]): void {
     const answer = this.#parts.doors[index]?.(transactions);
     answer?.then(
-      (outcomes) => this.#hear(outcomes),
+      (outcomes) => this.#hear(index, outcomes),
       () => {}, // the node died before it answered: asked again later
     );
   }
 
-  #hear(outcomes: readonly SubmitOutcome[]): void {
+  #isPromised(id: string): boolean {
+    const box = this.accepted.get(id);
+    return box !== undefined && this.#parts.mayTrust(box);
+  }
+
+  #hear(box: number, outcomes: readonly SubmitOutcome[]): void {
     const final = new Set<string>();
     for (const outcome of outcomes) {
-      if (outcome.status === "accepted") this.accepted.add(toHex(outcome.id));
+      if (outcome.status === "accepted") this.accepted.set(toHex(outcome.id), box);
       else if (outcome.executedAt && outcome.id) final.add(toHex(outcome.id));
       else {
         this.refusals.set(outcome.code, (this.refusals.get(outcome.code) ?? 0) + 1);
