@@ -30,6 +30,8 @@ export const BOUNDS = {
   finalBlocksMax: 256,
   /** Bytes of blocks in one answer of final blocks, unless a single run needs more. */
   finalBlocksBytesMax: 256 * 1024,
+  /** Batches asked for at once when final blocks come, those of the lowest blocks first (R13). */
+  batchesAheadMax: 2_048,
   /** A peer's budget for answers holds so many seconds of its refill (R9). */
   answerBudgetSeconds: 4,
   /** Finalizations kept whose blocks are not committed here; of more, the lowest and the highest stay. */

@@ -6,7 +6,7 @@ import { BOUNDS } from "./bounds.ts";
 import { acceptCertificate, addTarget, isSound } from "./certificates.ts";
 import type { PeerId } from "./messages.ts";
 import type { Round } from "./rounds.ts";
-import type { CoreState, PeerState, Want } from "./state.ts";
+import { type CoreState, emit, type PeerState, type Want } from "./state.ts";
 import type { RefusalCode } from "./steps.ts";
 import { want, wantKey } from "./wants.ts";
 
@@ -77,7 +77,17 @@ export function onFinalBlocks(
   if (!hashes || !isFinal || finalization.epoch !== core.epoch.epoch || !takeFinalization(core, finalization)) return "badCertificate";
   if (!blocks.every((block) => isBodySound(core, block))) return "badBlock";
   for (const [position, block] of blocks.entries()) keepBlock(core, hashes[position] as Uint8Array, block);
+  fetchBatchesAhead(core, blocks);
   return undefined;
+}
+
+/**
+ * Asks for the batches of many final blocks at once, the lowest first: one block's after another would make catching up as
+ * slow as a round trip and a sync a block. What is missing when its block is judged is asked for again then.
+ */
+function fetchBatchesAhead(core: CoreState, blocks: readonly Block[]): void {
+  const digests = blocks.flatMap((block) => block.batchDigests).slice(0, BOUNDS.batchesAheadMax);
+  if (digests.length > 0) emit(core, { kind: "fetchBatches", digests });
 }
 
 /** Whether a peer that sends blocks was asked for some and did not answer yet: then they are late at worst, not unasked. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { LAN_TIMERS } from "../../src/consensus/index.ts";
-import { present } from "../../src/kernel/index.ts";
+import { present, toHex } from "../../src/kernel/index.ts";
 import { VOTE_KIND } from "../../src/protocol/index.ts";
 import { FRESH_JOURNAL, LOST_JOURNAL, Rig } from "./rig.ts";
 
@@ -131,10 +131,11 @@ test("R13: a liar that claims to be far ahead, hides nobody's true claim and is 
 });
 
 /** A chain of final blocks made elsewhere, with the finalization of each. */
-function foreignChain(rig: Rig, length: number) {
+function foreignChain(rig: Rig, length: number, beforeEach: () => void = () => {}) {
   const made = [];
   let parent: Parameters<Rig["propose"]>[1];
   for (let view = 1; view <= length; view++) {
+    beforeEach();
     const next = rig.propose(view, parent);
     rig.chain.check(next.block);
     parent = { proposal: next.proposal, certificate: rig.certificate([1, 2, 3], notarize, view, next.proposal) };
@@ -166,6 +167,24 @@ test("R13: final blocks that extend the tip and end in a finalization, are execu
   rig.from(2, { kind: "finalBlocks", blocks: made.slice(12).map((one) => one.block), finalization: last.finalization });
   expect(rig.status.height).toBe(20);
   expect(rig.status.floor.view).toBe(20);
+});
+
+test("R13: final blocks whose batches are not here, all of them asked for at once", () => {
+  const rig = new Rig();
+  const digests: Uint8Array[] = [];
+  const made = foreignChain(rig, 6, () => digests.push(rig.work()));
+  rig.chain.batches.clear();
+  const last = present(made.at(-1), "a last block");
+  rig.show(last.finalization);
+  rig.pass(150);
+  rig.from(2, { kind: "block", block: last.block });
+  rig.pass(500);
+  rig.fetchedBatches.length = 0;
+  rig.from(2, { kind: "finalBlocks", blocks: made.map(({ block }) => block), finalization: last.finalization });
+  expect(new Set(rig.fetchedBatches.map(toHex))).toEqual(new Set(digests.map(toHex)));
+  for (const digest of digests) rig.chain.hold(digest);
+  rig.input({ kind: "batchesHeld" });
+  expect(rig.status.height).toBe(6);
 });
 
 test("R13: a box that cannot commit for long, keeps within its bounds and commits when it can", () => {
