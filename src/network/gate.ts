@@ -3,10 +3,13 @@ import { type Clock, toHex } from "../kernel/index.ts";
 import { Budget, type Rate } from "./budget.ts";
 import type { Standing } from "./standing.ts";
 
-/** Connections from one address: boxes behind one router share one, so not few; each costs a handshake, so not many. */
+/**
+ * Connections from one address: boxes behind one router share one, so not few; each costs a handshake, so not many. This
+ * machine's own are not counted here and below: whoever runs on it has better ways to use it up.
+ */
 const CONNECTIONS: Rate = { perSecond: 5, burst: 60 };
 const ADDRESSES_MAX = 4_096;
-/** Connections of one address whose handshake is under way; this machine's own are not counted. */
+/** Connections of one address whose handshake is under way. */
 const HANDSHAKES_MAX = 8;
 
 /** Decides at the door, before a handshake is paid for: addresses that come too often, and keys that are banned. */
@@ -14,6 +17,7 @@ export function makeGate(standing: Standing, clock: Clock): ConnectionGater {
   const budgets = new Map<string, Budget>();
   const isTooOften = (connection: MultiaddrConnection): boolean => {
     const host = hostOf(connection);
+    if (isLoopback(host)) return false;
     const nowMs = clock.monotonicMs();
     const budget = budgets.get(host) ?? new Budget(CONNECTIONS, nowMs);
     budgets.delete(host);

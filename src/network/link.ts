@@ -247,14 +247,14 @@ export class Link {
   }
 
   #say(kind: Exclude<keyof typeof FRAME, "message">, payload: Uint8Array): void {
-    this.#channels.consensus.offer(kind, encodeFrame(FRAME[kind], payload));
+    this.#channels.consensus.offer(`link-${kind}`, encodeFrame(FRAME[kind], payload));
   }
 
   #onFrame(lane: Lane, { kind, payload }: Frame): void | Promise<void> {
     const { events, clock, traffic } = this.#parts;
     this.#heardAtMs = clock.monotonicMs();
     if (kind === FRAME.message && this.#isUp) return events.onMessage(this, lane, payload);
-    traffic.count("received", `${lane}/${nameOf(kind)}`, payload.length + 1);
+    traffic.count("received", `${lane}/link-${nameOf(kind)}`, payload.length + 1);
     if (lane !== "consensus") this.#onMisconduct("outOfTurn", `frame ${kind} on ${lane}`);
     else if (kind === FRAME.hello && this.#hello === undefined) this.#onHello(payload);
     else if (kind === FRAME.welcome && !this.#isWelcomed) this.#onWelcome();

@@ -32,8 +32,8 @@ const CONNECTIONS_MAX = 16_384;
 /** Connections whose handshake is under way, and how long one may take. */
 const HANDSHAKES_MAX = 128;
 const HANDSHAKE_MS = 5_000;
-/** New connections a second from one address before the library turns them away; boxes behind one router share one. */
-const INBOUND_PER_SECOND = 50;
+/** New connections a second from one address before the library turns them away; the gate does so long before. */
+const INBOUND_PER_SECOND = 1_000;
 
 /**
  * A libp2p node over TCP with Noise and yamux, not started. Identify and ping answer outside peers; redialling, signs of
