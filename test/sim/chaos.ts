@@ -3,7 +3,7 @@ import { Cluster as SimCluster } from "./cluster.ts";
 import { isFree, Mischief } from "./faults/mischief.ts";
 import { FAULTS } from "./faults.ts";
 import { watchLightClient } from "./light-client.ts";
-import { isPlan, type Plan, type Setup, setupOf } from "./plans.ts";
+import { isPlan, leastOf, type Plan, type Setup, setupOf } from "./plans.ts";
 
 export { isPlan, PLANS, type Plan } from "./plans.ts";
 
@@ -182,7 +182,7 @@ function faultyWeightOf(
   { cluster: { hasSetChanges, weights } }: Setup,
 ): { readonly max: bigint; readonly weights: readonly bigint[] } {
   const epochs = hasSetChanges ? weights.length : 1;
-  const max = Array.from({ length: epochs }, (_, epoch) => cluster.rules.setOf(epoch).faultyWeightMax).reduce((a, b) => (b < a ? b : a));
+  const max = leastOf(Array.from({ length: epochs }, (_, epoch) => cluster.rules.setOf(epoch).faultyWeightMax));
   const cloned = cluster.nodes
     .filter((node, i) => node.sharesKey && i < weights.length)
     .reduce((sum, node) => sum + (weights[cluster.nodes.indexOf(node)] ?? 0n), 0n);

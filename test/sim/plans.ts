@@ -144,7 +144,7 @@ export function setupOf(seed: number, plan: Plan = present(PLANS[seed % PLANS.le
       epochBlocks: fewest + prng.below(most - fewest + 1),
       ...(setChanges ? { hasSetChanges: weights.length >= 7 && prng.chance(0.5) ? "rotating" : true } : {}),
       delayMs: [0.2, prng.chance(0.5) ? 3 : 30],
-      ...(spec.hasClones ? { clones: [weights.indexOf(weights.reduce((a, b) => (b < a ? b : a)))] } : {}),
+      ...(spec.hasClones ? { clones: [weights.indexOf(leastOf(weights))] } : {}),
       hasRealSignatures: prng.chance(0.01),
       fidelity: prng.chance(WHOLE_SHARE) || spec.needsWholeNodes ? "whole" : "model",
     },
@@ -152,4 +152,11 @@ export function setupOf(seed: number, plan: Plan = present(PLANS[seed % PLANS.le
     windowMs: (2_500 + prng.below(5_500)) * Math.sqrt(pace),
     loadEveryMs: (80 + prng.below(240)) * pace,
   };
+}
+
+/** The smallest of some numbers beyond what `Math.min` takes. */
+export function leastOf(values: readonly bigint[]): bigint {
+  let least = present(values[0], "there are some");
+  for (const value of values) if (value < least) least = value;
+  return least;
 }
