@@ -85,7 +85,7 @@ function takeInput(state: DisseminationState, input: DisseminationInput): void {
 function onPeerUp(state: DisseminationState, id: PeerId): void {
   if (id === state.self) return;
   onPeerDown(state, id); // a new connection: nothing asked over the old one is answered
-  const peer = newPeer(id, state.tuning, state.nowMs);
+  const peer = newPeer(id, state);
   state.peers.set(id, peer);
   tellEverything(state, peer);
 }

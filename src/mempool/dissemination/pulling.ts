@@ -11,6 +11,8 @@ const BACK_OFF_MAX = 8;
 const REFUSAL_TIMEOUTS = 2;
 /** Pulls for blocks may run beside those that fill a peer's or the whole room. */
 const URGENT_FACTOR = 2;
+/** Part of the room for pulls that those outside the set may fill. */
+const OUTSIDERS_PART = 0.25;
 /** Needed batches that nobody can be asked for at the moment, looked at in one turn. */
 const MISSES_MAX = 32;
 
@@ -144,13 +146,21 @@ function swap<T>(items: T[], i: number, j: number): void {
   items[j] = a;
 }
 
+/**
+ * The next batch to ask a peer for, unless too much runs already. A member may use at most two of n equal shares of the
+ * room, and those outside the set together a quarter of it: a third of the members and any number of others that let us
+ * wait leave room for the rest.
+ */
 function findAskable(state: DisseminationState, peer: Peer): string | undefined {
-  const { tuning } = state;
+  const { tuning, weights } = state;
+  const isMember = weights.has(peer.id);
+  const part = isMember ? 1 : OUTSIDERS_PART;
+  const share = Math.min(1, 2 / Math.max(1, weights.size));
   const isFull =
-    state.pulls >= tuning.pullsMax ||
-    state.pullSizeBytes >= tuning.pullSizeBytesMax ||
-    peer.pulls >= tuning.peerPullsMax ||
-    peer.pullSizeBytes >= tuning.peerPullSizeBytesMax;
+    state.pulls >= part * tuning.pullsMax ||
+    state.pullSizeBytes >= part * tuning.pullSizeBytesMax ||
+    peer.pulls >= Math.min(tuning.peerPullsMax, Math.ceil(share * tuning.pullsMax)) ||
+    peer.pullSizeBytes >= Math.min(tuning.peerPullSizeBytesMax, share * tuning.pullSizeBytesMax);
   return isFull ? undefined : peer.ready.values().next().value;
 }
 

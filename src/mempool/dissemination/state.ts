@@ -217,8 +217,13 @@ export function newDisseminationState(parts: {
   };
 }
 
-/** A peer that just connected. */
-export function newPeer(id: PeerId, tuning: DisseminationTuning, nowMs: number): Peer {
+/** What a peer outside the set gets of a member's budgets: a tenth. */
+const OUTSIDER_SHARE = 0.1;
+
+/** A peer that just connected; whether it is a member now decides its budgets until it connects again. */
+export function newPeer(id: PeerId, { tuning, nowMs, weights }: DisseminationState): Peer {
+  const share = weights.has(id) ? 1 : OUTSIDER_SHARE;
+  const answerBytesPerSecond = share * tuning.answerBytesPerSecond;
   return {
     id,
     announced: new Set(),
@@ -230,8 +235,8 @@ export function newPeer(id: PeerId, tuning: DisseminationTuning, nowMs: number):
     wanted: [],
     isAnswering: false,
     hasRoom: true,
-    answers: new Budget(tuning.answerBytesPerSecond, tuning.answerBytesPerSecond, nowMs),
-    digests: new Budget(tuning.digestsPerSecond, tuning.digestsBurst, nowMs),
+    answers: new Budget(answerBytesPerSecond, answerBytesPerSecond, nowMs),
+    digests: new Budget(share * tuning.digestsPerSecond, share * tuning.digestsBurst, nowMs),
     toldFloodMs: Number.NEGATIVE_INFINITY,
   };
 }

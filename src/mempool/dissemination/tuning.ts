@@ -15,7 +15,7 @@ export type DisseminationTuning = {
   readonly pullSizeBytesMax: number;
   readonly peerPullsMax: number;
   readonly peerPullSizeBytesMax: number;
-  /** Announced digests that are not held here, all peers together; each peer has an equal share. */
+  /** Announced digests that are not held here, all members together; each has an equal share. */
   readonly wantsMax: number;
   /** Digests that blocks need, and how long after it was last asked for one is given up. */
   readonly neededMax: number;

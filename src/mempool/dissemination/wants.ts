@@ -2,8 +2,10 @@ import { toHex } from "../../kernel/index.ts";
 import type { Announced } from "./messages.ts";
 import type { DisseminationState, Peer, PeerId, Want } from "./state.ts";
 
-/** Peers that share the room for announced digests, at least: two boxes alone do not fill it for the others to come. */
-const SHARING_PEERS_MIN = 4;
+/** Members that share the room for announced digests, at least: two boxes alone do not fill it for the others to come. */
+const SHARING_MEMBERS_MIN = 4;
+/** Announced digests remembered of a peer outside the set, so that no number of them takes room from members. */
+const OUTSIDER_WANTS_MAX = 128;
 
 /** What a block needs is asked of the next one so many times sooner. */
 const NEEDED_HASTE = 4;
@@ -16,8 +18,7 @@ export function noteAnnounced(state: DisseminationState, peer: Peer, { digest, s
   let want = state.wants.get(digestHex);
   if (want === undefined) {
     if (state.ended.has(digestHex) || state.queries.isFaulty(digest) || state.queries.isHeld(digest)) return;
-    const share = Math.floor(state.tuning.wantsMax / Math.max(SHARING_PEERS_MIN, state.peers.size));
-    if (peer.announced.size >= share) {
+    if (peer.announced.size >= shareOf(state, peer.id)) {
       state.counters.overflow++;
       return;
     }
@@ -26,6 +27,10 @@ export function noteAnnounced(state: DisseminationState, peer: Peer, { digest, s
   want.announcers.add(peer.id);
   peer.announced.add(digestHex);
   if (want.phase === "ready") peer.ready.add(digestHex);
+}
+
+function shareOf({ weights, tuning }: DisseminationState, id: PeerId): number {
+  return weights.has(id) ? Math.floor(tuning.wantsMax / Math.max(SHARING_MEMBERS_MIN, weights.size)) : OUTSIDER_WANTS_MAX;
 }
 
 /** Notes that a block needs a batch that is not here: it is asked for before all others, whoever is known to hold it. */

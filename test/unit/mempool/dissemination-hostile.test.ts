@@ -74,6 +74,28 @@ describe("a hostile peer", () => {
     expect(victim.faults.some(({ fault }) => fault === "withheld")).toBe(true);
   });
 
+  test("outsiders: peers of no set, however many, take little room and none of a member's", async () => {
+    const net = new Net(4);
+    const victim = victimOf(net, [1]);
+    const outsiders = Array.from({ length: 40 }, (_, i) => toHex(new Uint8Array(32).fill(200 + (i % 50)).fill(i, 31)));
+    for (const [i, outsider] of outsiders.entries()) {
+      victim.dissemination.onPeerUp(outsider);
+      for (let page = 0; page < 16; page++) {
+        const batches = Array.from({ length: 256 }, (_, at) => ({ digest: digestOf(i * 10_000 + page * 256 + at), sizeBytes: 9 }));
+        victim.dissemination.onMessage(outsider, { kind: "announce", batches });
+      }
+    }
+    const { wanted } = victim.dissemination.stats().gauges;
+    expect(wanted).toBe(40 * 128);
+    expect(victim.dissemination.stats().gauges.pulls).toBe(LAN_DISSEMINATION.pullsMax / 4);
+    for (let page = 0; page < 20; page++)
+      say(net, 1, {
+        kind: "announce",
+        batches: Array.from({ length: 256 }, (_, at) => ({ digest: digestOf(-1 - page * 256 - at + 2 ** 40), sizeBytes: 9 })),
+      });
+    expect(victim.dissemination.stats().gauges.wanted).toBe(wanted + LAN_DISSEMINATION.wantsMax / 4);
+  });
+
   test("flood: a million digests wanted, few looked up at a time and what is too much answered as absent", async () => {
     const net = new Net(4);
     const victim = victimOf(net, [1]);
