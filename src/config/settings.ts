@@ -94,6 +94,11 @@ export const SETTINGS = {
       itemsMax: 256,
       doc: "Nodes to stay connected to, dialled for ever; KEY is the public key expected there, in hex.",
     }),
+    discovery: choiceSetting({
+      choices: ["off", "lan"],
+      fallback: "off",
+      doc: "lan: look for nodes of this chain on the local network by multicast DNS and be found there, beside the peers named.",
+    }),
     allow: listSetting({
       pattern: /^[0-9a-f]{64}$/,
       expected: "keys as 64 lower-case hex digits",

@@ -8,6 +8,8 @@ export type PeerAddress = {
   readonly multiaddr: Multiaddr;
   /** Key that its hello must prove, lower-case hex. */
   readonly expected: string | undefined;
+  /** Found on the local network, not named by the operator. */
+  readonly isDiscovered?: true;
 };
 
 const HOST_AND_PORT = /^(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})))(?::(\d{1,5}))$/;

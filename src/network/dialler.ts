@@ -30,7 +30,7 @@ export class Dialler {
   setAddresses(addresses: readonly PeerAddress[]): void {
     this.#addresses = new Map(addresses.map((address) => [address.text, address]));
     const { redial, clock } = this.#parts;
-    redial.setAddresses([...this.#addresses.keys()], clock.monotonicMs());
+    redial.setAddresses(new Map(addresses.map(({ text, isDiscovered }) => [text, !isDiscovered])), clock.monotonicMs());
     for (const { text, expected } of addresses) if (expected !== undefined) redial.expect(text, expected);
     this.wake();
   }

@@ -1,9 +1,10 @@
-import type { Connection, Libp2p, Stream } from "@libp2p/interface";
+import type { Connection, Libp2p, PeerInfo, Stream } from "@libp2p/interface";
 import { encodeMessage, type Message, type NetworkPort, type PeerId } from "../consensus/index.ts";
 import { publicKeyOf } from "../crypto/index.ts";
-import { assert, type CancelTimer, err, Prng, parseHex, present, type Result } from "../kernel/index.ts";
+import { assert, bytesEqual, type CancelTimer, err, Prng, parseHex, present, type Result, toHex } from "../kernel/index.ts";
 import { listenMultiaddr, type PeerAddress, webRtcMultiaddr } from "./address.ts";
 import { Dialler } from "./dialler.ts";
+import { Discovered } from "./discovered.ts";
 import { encodeFrame } from "./frames.ts";
 import { makeGate, nodeKeyOf } from "./gate.ts";
 import { Guests } from "./guests.ts";
@@ -24,6 +25,8 @@ import { makeTransport } from "./transport.ts";
 import type { AbsentPeer, NetworkOptions, NetworkPorts, PeerStatus } from "./types.ts";
 
 const LINK_TIMES: LinkTimes = { helloMs: 10_000, pingMs: 5_000, guestMs: 30_000 };
+/** Where multicast DNS listens. */
+const MDNS_PORT = 5_353;
 /** Our tip is told at most so often. */
 const TIP_INTERVAL_MS = 5_000;
 
@@ -48,6 +51,8 @@ export class Network {
   readonly #redial: Redial;
   readonly #reception: Reception;
   readonly #guests: Guests;
+  readonly #discovered = new Discovered();
+  #named: readonly PeerAddress[];
   #transport: Libp2p | undefined;
   #dialler: Dialler | undefined;
   #isTipNew = false;
@@ -58,6 +63,7 @@ export class Network {
   constructor(options: NetworkOptions, ports: NetworkPorts) {
     this.#options = options;
     this.#ports = ports;
+    this.#named = options.peers;
     const { identity, chainId } = options;
     this.#nodeSeed = identity.kind === "validator" ? deriveNodeSeed(identity.signer, chainId) : identity.nodeSeed;
     this.#nodeKey = publicKeyOf(this.#nodeSeed);
@@ -87,7 +93,7 @@ export class Network {
    */
   async start(): Promise<void> {
     assert(this.#transport === undefined, "a network starts once");
-    const { listen, webRtcListen, software, peers } = this.#options;
+    const { listen, webRtcListen, software, peers, discovery, chainId } = this.#options;
     const { clock, timers, entropy } = this.#ports;
     const transport = await makeTransport({
       nodeSeed: this.#nodeSeed,
@@ -96,6 +102,11 @@ export class Network {
         ...(webRtcListen ? [webRtcMultiaddr(webRtcListen.host, webRtcListen.port)] : []),
       ],
       announce: [],
+      discovery: discovery && {
+        service: `_bizra-${toHex(chainId.subarray(0, 4))}._udp.local`,
+        port: discovery.port ?? MDNS_PORT,
+        onFound: (found) => this.#onDiscovered(found),
+      },
       software,
       gater: makeGate(this.#standing, clock),
       entropy,
@@ -199,7 +210,8 @@ export class Network {
 
   /** Names the addresses to keep connected from now on. */
   setAddresses(addresses: readonly PeerAddress[]): void {
-    this.#dialler?.setAddresses(addresses);
+    this.#named = addresses;
+    this.#dialler?.setAddresses([...this.#named, ...this.#discovered.addresses]);
   }
 
   /** Every peer that is up. */
@@ -261,6 +273,13 @@ export class Network {
   #onStream(lane: Lane, stream: Stream, connection: Connection): void {
     const link = this.#table.linkOf(connection.id) ?? (lane === "consensus" ? this.#makeLink(connection) : this.#linkFrom(connection));
     if (!link?.accept(lane, stream, connection)) stream.abort(new Error("out of turn"));
+  }
+
+  #onDiscovered({ id, multiaddrs }: PeerInfo): void {
+    const nodeKey = parseHex(nodeKeyOf(id) ?? "");
+    if (this.#isStopped || !nodeKey || this.#table.isNodeUp(nodeKey) || bytesEqual(nodeKey, this.#nodeKey)) return;
+    const isShorter = this.#discovered.forgetSilent((address) => this.#redial.failuresAt(address));
+    if (this.#discovered.offer(id.toString(), multiaddrs) || isShorter) this.setAddresses(this.#named);
   }
 
   #linkFrom({ remotePeer }: Connection): Link | undefined {

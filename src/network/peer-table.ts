@@ -41,6 +41,12 @@ export class PeerTable {
     return undefined;
   }
 
+  /** Whether a node of this key is up. */
+  isNodeUp(nodeKey: Uint8Array): boolean {
+    for (const { link } of this.#peers.values()) if (bytesEqual(link.nodeKey, nodeKey)) return true;
+    return false;
+  }
+
   /** Whether a connection belongs to a link. */
   isLinked(connection: Connection): boolean {
     if (this.#links.has(connection.id)) return true;

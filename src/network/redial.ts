@@ -15,6 +15,8 @@ export const REDIAL_TIMES: RedialTimes = { firstMs: 250, maxMs: 15_000, refusedM
 /** Where an attempt at an address stands. */
 export type DialTarget = {
   readonly address: string;
+  /** Whether the operator named it, as opposed to one that was found. */
+  readonly isNamed: boolean;
   /** Key of the peer found there, once known. */
   peer: string | undefined;
   status: "waiting" | "dialling" | "connected";
@@ -45,18 +47,26 @@ export class Redial {
     return [...this.#targets.values()];
   }
 
-  /** Whether an address was named that leads, or led, to this peer. */
+  /** Whether the operator named an address that leads, or led, to this peer. */
   leadsTo(peer: string): boolean {
-    for (const target of this.#targets.values()) if (target.peer === peer) return true;
+    for (const target of this.#targets.values()) if (target.isNamed && target.peer === peer) return true;
     return false;
   }
 
-  /** Names the addresses to keep connected; one that is known keeps its place, one no longer named is forgotten. */
-  setAddresses(addresses: readonly string[], nowMs: number): void {
-    for (const address of this.#targets.keys()) if (!addresses.includes(address)) this.#targets.delete(address);
-    for (const address of addresses) {
+  /** Failures in a row at an address. */
+  failuresAt(address: string): number {
+    return this.#targets.get(address)?.failures ?? 0;
+  }
+
+  /**
+   * Gives the addresses to keep connected, each with whether the operator named it; one that is known keeps its place, one no
+   * longer given is forgotten.
+   */
+  setAddresses(addresses: ReadonlyMap<string, boolean>, nowMs: number): void {
+    for (const address of this.#targets.keys()) if (!addresses.has(address)) this.#targets.delete(address);
+    for (const [address, isNamed] of addresses) {
       if (this.#targets.has(address)) continue;
-      this.#targets.set(address, { address, peer: undefined, status: "waiting", failures: 0, nextAtMs: nowMs, reason: undefined });
+      this.#targets.set(address, { address, isNamed, peer: undefined, status: "waiting", failures: 0, nextAtMs: nowMs, reason: undefined });
     }
   }
 

@@ -25,10 +25,10 @@ export function statusOf({ id, link, isValidator, provenHeight, isBeyondUs }: Pe
   };
 }
 
-/** Addresses that lead to nobody now, and when each is tried again. */
+/** Configured addresses that lead to nobody now, and when each is tried again. */
 export function absentPeers(targets: readonly DialTarget[], nowMs: number): AbsentPeer[] {
   return targets
-    .filter(({ status }) => status !== "connected")
+    .filter(({ status, isNamed }) => isNamed && status !== "connected")
     .map(({ address, peer, failures, reason, status, nextAtMs }) => ({
       address,
       peer,

@@ -1,6 +1,7 @@
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { identify } from "@libp2p/identify";
-import type { ConnectionGater, Libp2p } from "@libp2p/interface";
+import type { ConnectionGater, Libp2p, PeerInfo } from "@libp2p/interface";
+import { mdns } from "@libp2p/mdns";
 import { noise } from "@libp2p/noise";
 import { ping } from "@libp2p/ping";
 import { yamux } from "@libp2p/yamux";
@@ -9,6 +10,9 @@ import type { Entropy } from "../kernel/index.ts";
 import { noiseCrypto } from "./noise-crypto.ts";
 import { abortableTcp } from "./tcp.ts";
 import { webRtcCertificate } from "./webrtc-certificate.ts";
+
+/** How nodes find each other on the local network. */
+export type Discovery = { readonly service: string; readonly port: number; readonly onFound: (found: PeerInfo) => void };
 
 /** What the libp2p node is made of. */
 export type TransportOptions = {
@@ -20,6 +24,8 @@ export type TransportOptions = {
   readonly isWebRtcWanted?: boolean;
   /** Multiaddrs to be told to others instead, where the box stands behind a forwarded port. */
   readonly announce: readonly string[];
+  /** Service under which nodes of one chain find each other on the local network; absent: nobody is looked for. */
+  readonly discovery?: Discovery | undefined;
   readonly software: string;
   readonly gater: ConnectionGater;
   readonly entropy: Entropy;
@@ -32,6 +38,8 @@ const CONNECTIONS_MAX = 16_384;
 /** Connections whose handshake is under way, and how long one may take. */
 const HANDSHAKES_MAX = 128;
 const HANDSHAKE_MS = 5_000;
+/** How often the local network is asked for nodes. */
+const DISCOVERY_MS = 20_000;
 /** New connections a second from one address before the library turns them away; the gate does so long before. */
 const INBOUND_PER_SECOND = 1_000;
 
@@ -40,7 +48,7 @@ const INBOUND_PER_SECOND = 1_000;
  * life and who may stay are this project's own.
  */
 export async function makeTransport(options: TransportOptions): Promise<Libp2p> {
-  const { nodeSeed, listen, announce, software, gater, entropy } = options;
+  const { nodeSeed, listen, announce, software, gater, discovery, entropy } = options;
   const crypto = await noiseCrypto(entropy);
   const isWebRtc = options.isWebRtcWanted || listen.some((address) => address.includes("/webrtc-direct"));
   return createLibp2p({
@@ -77,8 +85,19 @@ export async function makeTransport(options: TransportOptions): Promise<Libp2p> 
     },
     connectionMonitor: { enabled: false },
     connectionGater: gater,
+    peerDiscovery: discovery ? [discover(discovery)] : [],
     services: { identify: identify(), ping: ping() },
   });
+}
+
+/** Hears the discovery itself: the library's own event also tells of every peer that connected to us. */
+function discover({ service, port, onFound }: Discovery): ReturnType<typeof mdns> {
+  const make = mdns({ serviceTag: service, port, interval: DISCOVERY_MS });
+  return (components) => {
+    const discovery = make(components);
+    discovery.addEventListener("peer", ({ detail }) => onFound(detail));
+    return discovery;
+  };
 }
 
 /** WebRTC costs twenty megabytes of memory and a native addon, so it is loaded where it is wanted only. */

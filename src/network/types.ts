@@ -24,6 +24,8 @@ export type NetworkOptions = {
   readonly webRtcListen?: { readonly host: string; readonly port: number } | undefined;
   /** Addresses kept connected, for ever. */
   readonly peers: readonly PeerAddress[];
+  /** Whether to look for nodes of this chain on the local network, by multicast DNS, and to be found there. */
+  readonly discovery?: { readonly port?: number } | undefined;
   /** Keys, lower-case hex, that are let in though they are no validators and though no place for observers is left. */
   readonly allow: readonly string[];
   /** Nodes let in that are neither validators nor on the allow-list. */

@@ -45,6 +45,7 @@ export class NodeNetworking {
         listen: settings.listen,
         webRtcListen: settings.webRtcPort === 0 ? undefined : { host: settings.listen.host, port: settings.webRtcPort },
         peers: settings.peers.map(addressOf),
+        discovery: settings.discovery === "lan" ? {} : undefined,
         allow: settings.allow,
         observersMax: settings.observersMax,
         software: `bizra/${VERSION.version}`,

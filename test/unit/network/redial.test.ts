@@ -4,9 +4,11 @@ import { Redial } from "../../../src/network/redial.ts";
 
 const TIMES = { firstMs: 100, maxMs: 1_000, refusedMs: 5_000, dialMs: 1_000 };
 
+const namedOf = (...addresses: string[]) => new Map(addresses.map((address) => [address, true]));
+
 function redialOf(...addresses: string[]): Redial {
   const redial = new Redial(TIMES, new Prng(1));
-  redial.setAddresses(addresses, 0);
+  redial.setAddresses(namedOf(...addresses), 0);
   return redial;
 }
 
@@ -61,7 +63,7 @@ test("redial: the addresses named anew, known ones keep their place and others a
   const redial = redialOf("a", "b");
   redial.takeDue(0);
   redial.onConnected("a", "peer");
-  redial.setAddresses(["a", "c"], 0);
+  redial.setAddresses(namedOf("a", "c"), 0);
   expect(redial.targets.map(({ address, status }) => [address, status])).toEqual([
     ["a", "connected"],
     ["c", "waiting"],
