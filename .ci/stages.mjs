@@ -75,6 +75,7 @@ export const stages = [
   simulation("seeds", 1, 50, true, 60_000),
   simulation("sim", 1_000, 2_000, false, 300_000),
   { kind: "test", name: "simulator", quick: false, paths: ["test/sim"], limitMs: 300_000, testLimitMs: 60_000 },
+  { kind: "test", name: "exhaustive", quick: false, paths: ["test/exhaustive"], limitMs: 300_000, testLimitMs: 180_000 },
   { kind: "test", name: "integration", quick: false, paths: ["test/integration"], limitMs: 300_000, testLimitMs: 60_000 },
   { kind: "check", name: "build", quick: false, args: ["run", "build"], limitMs: 120_000, needs: "src/main.ts" },
   { kind: "test", name: "e2e", quick: false, paths: ["test/e2e"], limitMs: 600_000, testLimitMs: 120_000 },

@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { Workplace } from "../e2e/support/workplace.ts";
 import { damageSoak } from "./damage.ts";
+import { exhaustiveSoak } from "./exhaustive.ts";
 import { idleSoak } from "./idle.ts";
 import { interopSoak } from "./interop.ts";
 import { killSoak } from "./kill.ts";
@@ -12,7 +13,7 @@ import { mutantsSoak } from "./mutants.ts";
 import { simSoak } from "./sim.ts";
 import type { Soak } from "./soak.ts";
 
-const SOAKS: readonly Soak[] = [killSoak, damageSoak, idleSoak, interopSoak, mutantsSoak, simSoak];
+const SOAKS: readonly Soak[] = [killSoak, damageSoak, idleSoak, interopSoak, mutantsSoak, exhaustiveSoak, simSoak];
 
 async function main(words: readonly string[]): Promise<number> {
   const soak = SOAKS.find(({ name }) => name === words[0]);

@@ -5,12 +5,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { mutants } from "./catalogue.ts";
+import { scopeMutants } from "./catalogue-scopes.ts";
 import { applyPatches, type Patch } from "./mutant.ts";
 import { planPatches } from "./plan-patches.ts";
 
 const root = join(import.meta.dir, "..", "..", "..");
 const name = process.env["SIM_MUTANT"];
-const mutant = mutants.find((each) => each.name === name);
+const mutant = [...mutants, ...scopeMutants].find((each) => each.name === name);
 if (name && !mutant) throw new Error(`there is no mutant ${name}`);
 const patches: readonly Patch[] = [...(planPatches[process.env["SIM_PLAN"] ?? ""] ?? []), ...(mutant?.patches ?? [])];
 
