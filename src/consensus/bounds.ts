@@ -24,7 +24,7 @@ export const BOUNDS = {
   standstillVotesMax: 64,
   /** Peers outside the set whose claims to be ahead are looked into at a time (R13). */
   outsideClaimsMax: 8,
-  /** Peers that left whose spent budgets are remembered. */
+  /** Peers that left whose accounts are remembered. */
   departedMax: 256,
   /** Final blocks in one answer. */
   finalBlocksMax: 256,
@@ -48,6 +48,8 @@ export const BOUNDS = {
   fetchesMax: 64,
   /** Blocks asked of one peer whose answers may still come. */
   owedBlocksMax: 64,
+  /** Such answers that a peer not met before may still owe: our last process may have asked it. */
+  owedBlocksStart: 16,
   /** Back-off of fetches, hellos and recovery requests: at most this factor on the fetch timeout. */
   backOffMax: 8,
 } as const;

@@ -96,7 +96,8 @@ function takeInput(core: CoreState, input: Input): void {
 
 function onPeerUp(core: CoreState, peer: PeerId): void {
   const fullBytes = core.config.timers.answerBytesPerSecond * BOUNDS.answerBudgetSeconds;
-  const before = core.peers.get(peer) ?? core.departed.get(peer) ?? { budgetBytes: fullBytes, budgetAtMs: core.nowMs };
+  const unknown = { budgetBytes: fullBytes, budgetAtMs: core.nowMs, owedBlocks: BOUNDS.owedBlocksStart };
+  const before = core.peers.get(peer) ?? core.departed.get(peer) ?? unknown;
   core.departed.delete(peer);
   const nowhere = { epoch: 0, view: 0 };
   core.peers.set(peer, {
@@ -106,18 +107,19 @@ function onPeerUp(core: CoreState, peer: PeerId): void {
     budgetAtMs: before.budgetAtMs,
     answeredAtMs: core.nowMs - 60_000,
     hasAnsweredHello: false,
-    owedBlocks: 0,
+    owedBlocks: before.owedBlocks,
     claim: undefined,
   });
   if (peer !== toHex(core.config.publicKey)) sendHello(core, peer);
 }
 
-/** What it may still be answered is remembered, or a new connection would be a new budget (R9). */
+/** Its account is remembered: a new connection is no new budget (R9), and answers may come over it to old questions. */
 function onPeerDown(core: CoreState, peer: PeerId): void {
   const state = core.peers.get(peer);
   if (!state) return;
   core.peers.delete(peer);
-  core.departed.set(peer, { budgetBytes: state.budgetBytes, budgetAtMs: state.budgetAtMs });
+  const { budgetBytes, budgetAtMs, owedBlocks } = state;
+  core.departed.set(peer, { budgetBytes, budgetAtMs, owedBlocks });
   const [oldest] = core.departed.keys();
   if (oldest !== undefined && core.departed.size > BOUNDS.departedMax) core.departed.delete(oldest);
 }

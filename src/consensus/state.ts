@@ -112,8 +112,14 @@ export type BlockEntry = {
 /** Bytes that may be answered, refilled over time (R9). */
 export type AnswerBudget = { budgetBytes: number; budgetAtMs: number };
 
+/** What outlives a peer's connection: what it may be answered, and what it may still answer. */
+export type PeerAccount = AnswerBudget & {
+  /** Blocks asked of it whose answers have not come, so that a late one is told from one that nobody asked for. */
+  owedBlocks: number;
+};
+
 /** What is known of a connected peer. */
-export type PeerState = AnswerBudget & {
+export type PeerState = PeerAccount & {
   /** The latest view it is known to have entered. */
   at: Round;
   /** The latest finalization it is known to hold. */
@@ -121,8 +127,6 @@ export type PeerState = AnswerBudget & {
   /** When an old vote of it was last answered (R9b). */
   answeredAtMs: number;
   hasAnsweredHello: boolean;
-  /** Blocks asked of it whose answers have not come, so that a late one is told from one that nobody asked for. */
-  owedBlocks: number;
   /** A round beyond ours that it spoke of without proof (R13). */
   claim: Round | undefined;
 };
@@ -165,8 +169,8 @@ export type CoreState = {
   /** Monotonic time of the newest proposal seen or made (R2, minimum interval). */
   lastProposalAtMs: number;
   readonly peers: Map<PeerId, PeerState>;
-  /** Answer budgets of peers that left, oldest first: who comes back finds it as it was. */
-  readonly departed: Map<PeerId, AnswerBudget>;
+  /** Accounts of peers that left, oldest first: who comes back finds it as it was. */
+  readonly departed: Map<PeerId, PeerAccount>;
   /** What all peers outside the set share. */
   readonly outside: AnswerBudget;
   /** What this step found missing; becomes `fetches` at its end. */

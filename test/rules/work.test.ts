@@ -99,9 +99,32 @@ test("R9: an answer that comes after another peer's, is no offence; a block that
   const answer = { kind: "block", block: made.block } as const;
   for (const peer of asked) rig.input({ kind: "message", from: peer, message: answer });
   expect([rig.status.height, rig.refusals]).toEqual([1, []]);
-  for (const peer of asked) rig.input({ kind: "message", from: peer, message: answer });
-  rig.from(3, { kind: "finalBlocks", blocks: [made.block], finalization: rig.certificate([1, 2, 3], finalize, 1, made.proposal) });
-  expect(rig.refusals).toEqual(["unsolicited", "unsolicited", "unsolicited"]);
+  const finalBlocks = {
+    kind: "finalBlocks",
+    blocks: [made.block],
+    finalization: rig.certificate([1, 2, 3], finalize, 1, made.proposal),
+  } as const;
+  const owed = rig.core.peers.get(rig.peer(3))?.owedBlocks ?? 0;
+  expect(owed).toBeGreaterThanOrEqual(16); // what our last process asked may still be answered
+  for (let i = 0; i < owed + 2; i++) rig.from(3, i % 2 === 0 ? answer : finalBlocks);
+  expect(rig.refusals).toEqual(["unsolicited", "unsolicited"]);
+});
+
+test("R9: an answer over a new connection to a question asked over the old one, is no offence", () => {
+  const rig = new Rig();
+  const made = rig.propose(1);
+  for (let i = 0; i < 16; i++) rig.from(3, { kind: "block", block: made.block });
+  rig.show(rig.certificate([1, 2, 3], finalize, 1, made.proposal));
+  for (let i = 0; i < 100 && !rig.sent.some(({ to, message }) => to === rig.peer(3) && message.kind === "fetch"); i++) rig.pass(8_000);
+  rig.from(1, { kind: "block", block: made.block });
+  rig.input({ kind: "peerDown", peer: rig.peer(3) });
+  rig.input({ kind: "peerUp", peer: rig.peer(3) });
+  const owed = rig.core.peers.get(rig.peer(3))?.owedBlocks ?? 0;
+  expect(owed).toBeGreaterThanOrEqual(1);
+  for (let i = 0; i < owed; i++) rig.from(3, { kind: "block", block: made.block });
+  expect(rig.refusals).toEqual([]);
+  rig.from(3, { kind: "block", block: made.block });
+  expect(rig.refusals).toEqual(["unsolicited"]);
 });
 
 test("R9: a peer that comes back, finds its byte budget as it left it", () => {
