@@ -17,6 +17,8 @@ export type ChaosOutcome = {
   readonly isLive: boolean;
   /** What did not come true. */
   readonly notLive: readonly string[];
+  /** It stood still, and by the rules it may: faulty and recovering boxes weigh more than F. Only safety was judged. */
+  readonly isBeyondRepair: boolean;
   readonly events: number;
   readonly crashes: number;
   /** Journals lost or put back. */
@@ -63,13 +65,15 @@ export function runSetup(setup: Setup, prepare: (cluster: Cluster) => void = () 
   const healedAtMs = cluster.schedule.nowMs;
   const notLive = cluster.oracle.findings.length > 0 ? [] : watchHealing(cluster, setup, load);
   const recoveryMs = cluster.schedule.nowMs - healedAtMs;
+  const isBeyondRepair = notLive.length > 0 && mischief.isBeyondRepair;
   if (notLive.length === 0 && cluster.oracle.findings.length === 0) notLive.push(...watchIdleness(cluster, load));
   return {
     seed: setup.seed,
     plan: setup.plan,
     findings: cluster.oracle.findings,
-    isLive: notLive.length === 0 && cluster.oracle.findings.length === 0,
-    notLive,
+    isLive: (notLive.length === 0 || isBeyondRepair) && cluster.oracle.findings.length === 0,
+    notLive: isBeyondRepair ? [] : notLive,
+    isBeyondRepair,
     events: cluster.schedule.eventCount,
     crashes: cluster.nodes.reduce((sum, node) => sum + node.startCount - 1, 0),
     wipes: mischief.counts.journalLosses,

@@ -9,6 +9,8 @@ export type PlanSpec = {
   readonly always: readonly FaultName[];
   /** Of these some are drawn. */
   readonly some?: readonly FaultName[];
+  /** Probability with which each of `some` is drawn; default, about three are. */
+  readonly share?: number;
   /** Blocks of an epoch; default, epochs are long in most runs. */
   readonly epochBlocks?: readonly [number, number];
   readonly hasSetChanges?: boolean;
@@ -34,6 +36,27 @@ const NETWORK: readonly FaultName[] = [
 ];
 const MACHINES: readonly FaultName[] = ["crash", "crashAtEffect", "outage", "pause", "slowNode", "clockJump", "clockDrift", "clockFreeze"];
 const DISKS: readonly FaultName[] = ["failedSync", "fullDisk", "readError", "crash"];
+
+const STORM: readonly FaultName[] = [
+  ...NETWORK,
+  ...MACHINES,
+  "powerCycle",
+  ...DISKS,
+  "bitFlip",
+  "lyingSync",
+  "oldImage",
+  "wipe",
+  "wipeTheLoneHolder",
+  "crashTheLoneHolder",
+  "wipeAtBoundary",
+  "crashAtBoundary",
+  "newerRelease",
+  "rollingRestart",
+  "equivocators",
+  "badLeaders",
+  "forgers",
+  "liars",
+];
 
 /** Every line of the fault catalogue (docs/consensus.md) lies in at least one of these. */
 export const PLAN_SPECS = {
@@ -65,6 +88,7 @@ export const PLAN_SPECS = {
   },
   versions: { always: ["newerRelease", "rollingRestart"], some: ["loss", "delay", "badLeaders"], boxesMin: 4 },
   everything: { always: [], some: [...NETWORK, ...MACHINES, ...DISKS, "wipe", "traitors", "newerRelease"], boxesMin: 4 },
+  storms: { always: [], some: STORM, share: 0.45, epochBlocks: [2, 12], boxesMin: 4 },
   homes: {
     always: ["brokenCommit", "crashWhileStarting"],
     some: ["oldHome", "rot", "crashAtEffect", "fullDisk", "failedSync", "loss"],
@@ -130,7 +154,7 @@ export function setupOf(seed: number, plan: Plan = present(PLANS[seed % PLANS.le
   const [fewest, most] = spec.epochBlocks ?? (prng.chance(0.3) ? [4, 12] : [1_000_000, 1_000_000]);
   const profile = prng.chance(0.1) ? WAN_TIMERS : LAN_TIMERS;
   const pace = profile.minimumBlockIntervalMs / LAN_TIMERS.minimumBlockIntervalMs;
-  const drawn = (spec.some ?? []).filter(() => prng.chance(Math.min(0.5, 3 / (spec.some?.length ?? 1))));
+  const drawn = (spec.some ?? []).filter(() => prng.chance(spec.share ?? Math.min(0.5, 3 / (spec.some?.length ?? 1))));
   // A whole chain's sets follow from its transactions; a modelled one's from a rule.
   const setChanges = spec.hasSetChanges && isEqual && weights.length >= 5 && prng.chance(0.7);
   return {

@@ -81,7 +81,15 @@ function runGuarded(seed: number, plan?: Plan): ChaosOutcome {
       trace: 0,
     };
     const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return { seed, plan: plan ?? planOf(seed), findings: [`stopped: ${what}`], isLive: false, notLive: [], ...nothing };
+    return {
+      seed,
+      plan: plan ?? planOf(seed),
+      findings: [`stopped: ${what}`],
+      isLive: false,
+      notLive: [],
+      isBeyondRepair: false,
+      ...nothing,
+    };
   }
 }
 

@@ -21,6 +21,8 @@ export class Mischief {
   isOver = false;
   /** Weight of validators that may still break rules: the least F of all sets to begin with. */
   #faultyWeightLeft: bigint;
+  /** Boxes that lost a journal on purpose. */
+  readonly #lost = new Set<SimNode>();
   readonly #faultyWeightMax: bigint;
   readonly #weights: readonly bigint[];
   readonly #faulty = new Set<SimNode>();
@@ -89,12 +91,23 @@ export class Mischief {
   /**
    * Whether a journal may be lost now: R14 heals one at a time, more silent ones at once take a recovery genesis. A gate
    * that is passed in its epoch still bars the first view of the next. Those that answer the lost box must weigh 2F+1, and
-   * a faulty box may refuse.
+   * a faulty box may refuse. Says yes only when the caller then loses it.
    */
   mayLoseJournal(node: SimNode): boolean {
     const others = this.cluster.nodes.filter((other) => other !== node);
     const answering = others.filter((other) => !this.#faulty.has(other)).reduce((sum, other) => sum + this.#weightOf(other), 0n);
-    return answering > 2n * this.#faultyWeightMax && others.every(hasNoGateAhead);
+    if (answering <= 2n * this.#faultyWeightMax || !others.every(hasNoGateAhead)) return false;
+    this.#lost.add(node);
+    return true;
+  }
+
+  /**
+   * Whether what was done may keep the network from moving on: boxes that are faulty, or that wait behind the gate of a
+   * journal lost on purpose, weigh more than F together. Safety is promised then, progress is not.
+   */
+  get isBeyondRepair(): boolean {
+    const silent = this.cluster.nodes.filter((node) => node.isFaulty || (this.#lost.has(node) && !hasNoGateAhead(node)));
+    return silent.reduce((sum, node) => sum + this.#weightOf(node), 0n) > this.#faultyWeightMax;
   }
 
   #weightOf(node: SimNode): bigint {
