@@ -1,5 +1,5 @@
 import type { Stream } from "@libp2p/interface";
-import { assert, type CancelTimer, type Clock, type Timers } from "../kernel/index.ts";
+import { assert, BoundedQueue, type CancelTimer, type Clock, type Timers } from "../kernel/index.ts";
 import { Budget } from "./budget.ts";
 import { BodyReader, type Frame, type FrameFault, frameOf } from "./frames.ts";
 import { LANE_TRAITS, type Lane, type LaneRates, scaled } from "./lanes.ts";
@@ -7,6 +7,9 @@ import { Outbox } from "./outbox.ts";
 import type { Traffic } from "./traffic.ts";
 
 const URGENT_BOUNDS = { bytesMax: 1024 * 1024, messagesMax: 4_096, policy: "dropOldest" } as const;
+
+/** Frames read and not yet taken: as many of the smallest as the window of a stream holds, for a held stream is not read. */
+const INBOX_MAX = 512 * 1024;
 
 /** What a channel tells its link. */
 export type ChannelEvents = {
@@ -41,7 +44,7 @@ export class Channel {
   /** What goes ahead of the rest of the lane: few bytes that others wait for. */
   readonly #urgent = new Outbox(URGENT_BOUNDS);
   readonly #reader: BodyReader;
-  readonly #inbox: Uint8Array[] = [];
+  readonly #inbox = new BoundedQueue<Uint8Array>(INBOX_MAX);
   #bytes: Budget;
   #messages: Budget;
   #stream: Stream | undefined;
@@ -131,14 +134,17 @@ export class Channel {
         this.#parts.events.onFault(this.lane, bodies.error);
         return;
       }
-      this.#inbox.push(...bodies.value);
+      if (!bodies.value.every((body) => this.#inbox.offer(body))) {
+        this.#parts.events.onFault(this.lane, "tooLarge");
+        return;
+      }
     }
     this.#work();
   }
 
   #work(): void {
     while (!this.#isHeld && !this.#isClosed) {
-      const body = this.#inbox.shift();
+      const body = this.#inbox.poll();
       if (!body) return;
       const nowMs = this.#parts.clock.monotonicMs();
       const waitMs = Math.max(this.#bytes.spend(body.length, nowMs), this.#messages.spend(1, nowMs));

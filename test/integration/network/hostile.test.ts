@@ -106,6 +106,26 @@ test("network: frames out of turn, a second hello, a message before the hello, a
   expect(a.messages).toEqual([]);
 });
 
+test("network: a flood of the smallest frames, taken at the rate of its lane while others are heard at once", async () => {
+  const validators = validatorsOf(1, 2, 3);
+  const a = await start({ seed: 1, validators });
+  const b = await start({ seed: 2, validators, peers: [a.address()] });
+  const one = await stranger(a);
+  const { stream } = await greet(one, 3);
+  await until("both up", () => a.up.length === 2);
+  const frame = encodeFrame(FRAME.pong, new Uint8Array(0));
+  const count = 120_000;
+  const flood = new Uint8Array(count * frame.length);
+  for (let i = 0; i < count; i++) flood.set(frame, i * frame.length);
+  stream.send(flood);
+  const pongs = () => a.network.traffic.received.get("consensus/link-pong")?.messages ?? 0;
+  await until("the burst is used up", () => pongs() >= 10_000);
+  b.network.consensusPort(() => {}).broadcast(ask(1));
+  await until("b is heard", () => a.messages.length === 1, 500);
+  expect(pongs()).toBeLessThan(40_000);
+  expect(a.up).toHaveLength(2);
+}, 20_000);
+
 test("network: connections that say nothing, at TCP, after Noise and in the hello, cost nobody else and are cut", async () => {
   const validators = validatorsOf(1, 2);
   const a = await start({ seed: 1, validators });
