@@ -290,16 +290,20 @@ function checkClosedSegments(
 /**
  * Drops the torn tail, and makes durable what a killed process left un-synced, names of files included, before anyone relies
  * on it. What no sync is known to have carried is written once more: after a failed sync the system may hold it in memory
- * as if it were on disk, and a sync of unchanged bytes writes nothing.
+ * as if it were on disk, and a sync of unchanged bytes writes nothing. It goes into a copy that takes the file's place, for
+ * most of it is durable and a power cut may garble what is written over.
  */
 function settle(fs: FileSystem, directory: string, source: SegmentBytes, span: { from: number; to: number; fileBytes: number }): void {
-  const file = fs.open(`${directory}/${segmentName(source.segment)}`, "readWrite");
-  try {
-    if (file.size() > span.fileBytes) file.truncate(span.fileBytes);
-    if (span.from < span.to) file.write(span.from, source.bytes.subarray(span.from, span.to));
-    file.sync();
-  } finally {
-    file.close();
+  const path = `${directory}/${segmentName(source.segment)}`;
+  if (span.from < span.to) replaceFile(fs, path, source.bytes.subarray(0, span.fileBytes));
+  else {
+    const file = fs.open(path, "readWrite");
+    try {
+      if (file.size() > span.fileBytes) file.truncate(span.fileBytes);
+      file.sync();
+    } finally {
+      file.close();
+    }
   }
   fs.syncDirectory(directory);
   fs.syncDirectory(parentOf(directory));
