@@ -2,7 +2,7 @@ import { readGenesisKeys } from "./audit.ts";
 import { makeTestnet, type Testnet } from "./bizra.ts";
 import { Chance } from "./chance.ts";
 import { type LinkManner, LinkRelay } from "./link-relay.ts";
-import type { NodeProcess } from "./node-process.ts";
+import type { NodeProcess, StartOptions } from "./node-process.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** Where a node listens for the others: an address and a port that stay over its restarts. */
@@ -13,18 +13,23 @@ export type NetworkPlan = {
   readonly validators: number;
   /** Flags of every node. */
   readonly words?: readonly string[];
-  /** What stands before the binary of a node, such as the namespace it runs in. */
-  readonly commandOf?: (index: number) => readonly string[];
   /** Whether each pair of nodes talks over a relay that can delay, lose and cut; whoever dials finds the relay. */
   readonly hasRelays?: boolean;
   readonly chance?: Chance;
+  /** Nodes that are not started with the rest. */
+  readonly absent?: readonly number[];
 };
+
+/** A box that a node is started on instead of its own: another home, environment or disk. */
+export type Box = Pick<StartOptions, "command" | "environment" | "innerHome"> & { readonly home: string };
 
 /** Validators as processes of the binary on this machine, each of which can be killed, stopped and started again. */
 export class NodeNetwork {
   readonly net: Testnet;
   /** Running processes by index; undefined while down. */
   readonly nodes: (NodeProcess | undefined)[] = [];
+  /** Boxes that nodes start on from now on, by index; a node without one has its own home and the binary alone. */
+  readonly boxes = new Map<number, Box>();
   readonly #place: Workplace;
   readonly #plan: NetworkPlan;
   readonly #places: readonly Place[];
@@ -45,28 +50,41 @@ export class NodeNetwork {
     const net = await makeTestnet(place.at(name), plan.validators);
     const network = new NodeNetwork(place, net, plan);
     if (plan.hasRelays) await network.#openRelays(plan.chance ?? new Chance(1));
-    await Promise.all(net.homes.map((_, index) => network.startNode(index)));
+    await Promise.all(net.homes.map((_, index) => (plan.absent?.includes(index) === true ? undefined : network.startNode(index))));
     return network;
   }
 
   /** Starts a node without waiting. */
   launch(index: number, words: readonly string[] = []): NodeProcess {
-    const home = this.net.homes[index] ?? "";
-    const listen = this.#places[index];
-    const peers = this.#places.flatMap(({ host, port }, other) => {
+    const box = this.boxes.get(index) ?? { home: this.net.homes[index] ?? "" };
+    const node = this.#launchOn(box, this.placeOf(index), this.#peersOf(index), words);
+    this.nodes[index] = node;
+    return node;
+  }
+
+  /** Starts a second process with a node's keys, on a home and an address of its own. It is none of the network's nodes. */
+  launchTwin(index: number, box: Box, peers = this.#peersOf(index)): NodeProcess {
+    return this.#launchOn(box, { host: "127.0.0.1", port: freePort() }, peers, []);
+  }
+
+  /** The addresses that a node dials. */
+  #peersOf(index: number): string[] {
+    return this.#places.flatMap(({ host, port }, other) => {
       const relay = this.#relays[index]?.get(other);
       return other === index ? [] : [`${this.#keys[other]}@${host}:${relay?.port ?? port}`];
     });
-    const node = this.#place.launch(home, {
+  }
+
+  #launchOn(box: Box, listen: Place, peers: readonly string[], words: readonly string[]): NodeProcess {
+    const { home, ...start } = box;
+    return this.#place.launch(home, {
       words: [
-        ...["--network-listen", `${listen?.host}:${listen?.port}`, "--network-peers", peers.join(",")],
+        ...["--network-listen", `${listen.host}:${listen.port}`, "--network-peers", peers.join(",")],
         ...(this.#plan.words ?? []),
         ...words,
       ],
-      ...(this.#plan.commandOf && { command: this.#plan.commandOf(index) }),
+      ...start,
     });
-    this.nodes[index] = node;
-    return node;
   }
 
   async #openRelays(chance: Chance): Promise<void> {
@@ -88,6 +106,24 @@ export class NodeNetwork {
   /** Treats every link so. */
   treatAll(manner: Partial<LinkManner>): void {
     for (const from of this.#places.keys()) for (const to of this.#places.keys()) if (from !== to) this.treat(from, to, manner);
+  }
+
+  /** The place of each node in the set, which is in the order of the keys. */
+  get seats(): readonly number[] {
+    const sorted = this.#keys.toSorted();
+    return this.#keys.map((key) => sorted.indexOf(key));
+  }
+
+  /** Where a node listens for the others. */
+  placeOf(index: number): Place {
+    const place = this.#places[index];
+    if (!place) throw new Error(`there is no node ${index}`);
+    return place;
+  }
+
+  /** A validator's public key, in hex. */
+  keyOf(index: number): string {
+    return this.#keys[index] ?? "";
   }
 
   /** Bytes that all relays have carried. */
