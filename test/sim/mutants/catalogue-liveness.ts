@@ -79,4 +79,31 @@ export const livenessMutants: readonly Mutant[] = [
     plan: "silentBoxes",
     expected: ["L"],
   },
+  {
+    name: "no re-announce",
+    rule: "R1",
+    patches: [
+      {
+        file: "src/mempool/dissemination/announcing.ts",
+        before: "if (held.nextAnnounceMs > state.nowMs) continue;",
+        after: "if (held.nextAnnounceMs > 0) continue;",
+      },
+    ],
+    plan: "lostAnnouncement",
+    expected: ["L"],
+  },
+  {
+    name: "arming on own batches only",
+    rule: "R1",
+    patches: [
+      {
+        file: "src/mempool/service.ts",
+        before: "value: hasExecutableBatch(this.#state) };",
+        after:
+          "value: hasExecutableBatch(this.#state) && [...this.#state.pending.values()].some((batch) => batch.authorHex === this.#author) };",
+      },
+    ],
+    plan: "downLeader",
+    expected: ["L"],
+  },
 ];

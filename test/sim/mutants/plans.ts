@@ -2,6 +2,7 @@ import { type Plan, runChaos, runSetup } from "../chaos.ts";
 import { watchLightClient } from "../light-client.ts";
 import { setupOf } from "../plans.ts";
 import type { TrialOutcome } from "./arena.ts";
+import { downLeader, lostAnnouncement } from "./directed-batches.ts";
 import { openBoundaries } from "./directed-boundaries.ts";
 import { doubleVoters, fastClock, lostVotes, replayedVotes, silentBoxes, smallSegments } from "./directed-boxes.ts";
 import { loneVote, strayBlock, vanishingWork } from "./directed-idle.ts";
@@ -11,9 +12,11 @@ import { wipedLeader, wipedTwice } from "./directed-wipes.ts";
 
 const DIRECTED = {
   doubleVoters,
+  downLeader,
   fastClock,
   lightClients,
   loneVote,
+  lostAnnouncement,
   lostVotes,
   openBoundaries,
   replayedVotes,
