@@ -68,6 +68,12 @@ export class MemoryDatabaseFile {
     this.restore(kept);
   }
 
+  /** Lets go of the content: nobody opens it again. */
+  close(): void {
+    this.crash(false);
+    this.#sqlite.close(true);
+  }
+
   /** Makes the next commit fail. */
   failNextCommit(how: CommitFailure): void {
     this.#failing = how;

@@ -67,7 +67,7 @@ export function runSetup(setup: Setup, prepare: (cluster: Cluster) => void = () 
   const recoveryMs = cluster.schedule.nowMs - healedAtMs;
   const isBeyondRepair = notLive.length > 0 && mischief.isBeyondRepair;
   if (notLive.length === 0 && cluster.oracle.findings.length === 0) notLive.push(...watchIdleness(cluster, load));
-  return {
+  const outcome: ChaosOutcome = {
     seed: setup.seed,
     plan: setup.plan,
     findings: cluster.oracle.findings,
@@ -84,6 +84,8 @@ export function runSetup(setup: Setup, prepare: (cluster: Cluster) => void = () 
     recoveryMs: Math.round(recoveryMs),
     trace: cluster.trace,
   };
+  cluster.end();
+  return outcome;
 }
 
 /** The command that replays a run. */

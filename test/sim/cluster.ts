@@ -180,6 +180,11 @@ export class Cluster {
     return isOver && this.oracle.findings.length === 0;
   }
 
+  /** The run is over and looked at: databases are closed, which otherwise wait for the garbage collector. */
+  end(): void {
+    for (const node of this.nodes) node.insides.end();
+  }
+
   /** Lowest committed height of the honest nodes that are up. */
   get lowestHeight(): number {
     return Math.min(...this.nodes.filter((node) => node.isUp && !node.tamper).map((node) => node.chain.committed.length));

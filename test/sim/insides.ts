@@ -54,6 +54,8 @@ export interface Insides {
   run(): void;
   /** The process is gone, and with `isPowerCut` what no sync had reached. The disk has been told. */
   crash(isPowerCut: boolean): void;
+  /** The run is over: gives back what only a process's end would. */
+  end(): void;
   /** Makes the next commit of a database, by file name, fail; nothing where there is no such database. */
   failNextCommit(name: string, how: CommitFailure): void;
   /** Content of each database, by path. */

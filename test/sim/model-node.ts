@@ -53,6 +53,8 @@ export class ModelNode implements Insides {
     this.#loop = undefined;
   }
 
+  end(): void {}
+
   failNextCommit(): void {}
 
   /** A modelled chain is no database: it cannot be lost. */

@@ -53,6 +53,12 @@ export class SimDatabases {
     }
   }
 
+  /** The run is over. */
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+  }
+
   /** Rows lie elsewhere in memory, but a disk without room has none for them either. */
   #requireRoom(path: string): void {
     const { disk } = this.#box;

@@ -67,6 +67,11 @@ export class WholeNode implements Insides {
     this.#databases.crash(isPowerCut);
   }
 
+  end(): void {
+    this.#contexts = undefined;
+    this.#databases.close();
+  }
+
   failNextCommit(name: string, how: CommitFailure): void {
     this.#databases.find(`${HOME}/${name}`)?.failNextCommit(how);
   }

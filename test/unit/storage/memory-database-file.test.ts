@@ -83,6 +83,16 @@ describe("memory database file: full durability", () => {
   });
 });
 
+describe("memory database file: the end", () => {
+  test("database file: closed, lets go of its handle and refuses another", () => {
+    const { file } = makeWorld("full");
+    const database = file.open();
+    file.close();
+    expect(() => countOf(database)).toThrow("a closed database is not used");
+    expect(() => file.open()).toThrow();
+  });
+});
+
 describe("memory database file: normal durability", () => {
   test("database file: a killed process, loses nothing", () => {
     const { file } = makeWorld("normal");
