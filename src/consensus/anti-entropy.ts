@@ -1,12 +1,15 @@
 import { toHex } from "../kernel/index.ts";
-import { type Certificate, VOTE_KIND } from "../protocol/index.ts";
+import { type Block, type Certificate, VOTE_KIND } from "../protocol/index.ts";
 import { workReason } from "./arming.ts";
 import { BOUNDS } from "./bounds.ts";
 import { drawOne } from "./draws.ts";
-import type { FetchTarget, PeerId, ProposalMessage } from "./messages.ts";
+import type { FetchTarget, PeerId } from "./messages.ts";
 import { proposalMessage } from "./proposing.ts";
 import { compareRounds, laterRound, type Round } from "./rounds.ts";
 import { type AnswerBudget, type CoreState, emit, type Fetch, type PeerState } from "./state.ts";
+
+/** What a block out of the store is charged at least: its size is known when it is read. */
+const STORED_BLOCK_BYTES = 8 * 1024;
 
 /** Notes that a peer has entered at least this round. */
 export function notePeerAt(core: CoreState, peer: PeerId, round: Round): void {
@@ -104,21 +107,25 @@ export function answerFetch(core: CoreState, peer: PeerId, target: FetchTarget):
       const view = target.epoch === core.epoch.epoch ? core.epoch.views.get(target.view) : undefined;
       const entry = view?.proposals.get(toHex(target.proposalId));
       const message = view && entry && proposalMessage(core, view, entry);
-      if (message && spend(core, peer, costOf(message))) emit(core, { kind: "send", to: peer, message });
+      if (message && spend(core, peer, bytesOfBlock(message.block) + bytesOf(...message.nullifications)))
+        emit(core, { kind: "send", to: peer, message });
       return;
     }
     case "block": {
-      if (!spend(core, peer, 64 * 1024)) return;
       const block = core.blocks.get(toHex(target.hash))?.block;
+      if (!spend(core, peer, block ? bytesOfBlock(block) : Math.max(STORED_BLOCK_BYTES, core.blockBytes))) return;
       emit(
         core,
         block ? { kind: "send", to: peer, message: { kind: "block", block } } : { kind: "serveBlock", to: peer, hash: target.hash },
       );
       return;
     }
-    case "finalBlocks":
-      if (target.fromHeight > core.tip.height || !spend(core, peer, BOUNDS.finalBlocksBytesMax)) return;
+    case "finalBlocks": {
+      const count = core.tip.height - target.fromHeight + 1;
+      // Those near the tip are about as large as the last ones; a run from further back is charged in full.
+      if (count < 1 || !spend(core, peer, Math.min(count * core.blockBytes, BOUNDS.finalBlocksBytesMax))) return;
       emit(core, { kind: "serveFinalBlocks", to: peer, fromHeight: target.fromHeight });
+    }
   }
 }
 
@@ -161,9 +168,10 @@ export function bytesOf(...certificates: readonly (Certificate | undefined)[]): 
   return bytes;
 }
 
-function costOf({ block, nullifications }: ProposalMessage): number {
-  const evidenceBytes = block.evidence.reduce((sum, encoded) => sum + encoded.length, 0);
-  return 1024 + 34 * block.batchDigests.length + evidenceBytes + bytesOf(block.parentCertificate, ...nullifications);
+/** Bytes of a block when encoded, at most. */
+export function bytesOfBlock({ batchDigests, evidence, parentCertificate }: Block): number {
+  const evidenceBytes = evidence.reduce((sum, encoded) => sum + encoded.length, 0);
+  return 1024 + 34 * batchDigests.length + evidenceBytes + bytesOf(parentCertificate);
 }
 
 function certificatesBetween(core: CoreState, epochNumber: number, fromView: number, toView: number): Certificate[] {

@@ -41,7 +41,7 @@ export const BOUNDS = {
   /** Evidence kept for inclusion. */
   evidenceMax: 64,
   /** All peers outside the set together may be answered as much as so many members. */
-  outsideShare: 2,
+  outsideShare: 4,
   /** Certificates waiting to be forwarded (R9a). */
   forwardsMax: 64,
   /** Fetches under way (R9d). */

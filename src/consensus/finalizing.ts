@@ -1,5 +1,6 @@
 import { assert, bytesEqual, present, toHex } from "../kernel/index.ts";
 import { type Block, type Certificate, proposalIdOf } from "../protocol/index.ts";
+import { bytesOfBlock } from "./anti-entropy.ts";
 import { castFinalize, mayVote } from "./ballots.ts";
 import { dropStaleBlocks, judgeBlock, retryLacking } from "./block-pool.ts";
 import type { ChainTip, EpochOpening, FinalizedBlock } from "./block-port.ts";
@@ -65,6 +66,7 @@ export function onCommitted(core: CoreState, tip: ChainTip, opened: EpochOpening
   );
   for (let at = tip.hash; !bytesEqual(at, core.tip.hash); ) {
     const entry = present(core.blocks.get(toHex(at)), "a committed block was held");
+    core.blockBytes = Math.max(bytesOfBlock(entry.block), 0.99 * core.blockBytes);
     at = entry.block.header.parentHash;
   }
   core.isCommitting = false;

@@ -43,6 +43,7 @@ function newCoreState(config: CoreConfig, { tip, opening, replay, time }: CoreSt
     draws: 0,
     epoch: newEpochState(config, opening),
     tip,
+    blockBytes: 1024,
     tipAtMs: time.monotonicMs,
     targets: [],
     isCommitting: false,

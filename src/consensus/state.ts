@@ -159,6 +159,8 @@ export type CoreState = {
   previous?: EpochState;
   /** Last committed block. */
   tip: ChainTip;
+  /** Bytes of the largest block of late, which slowly counts for less: what answering with one costs (R9). */
+  blockBytes: number;
   /** Monotonic time at which the tip became final here. */
   tipAtMs: number;
   /** Finalizations whose blocks are not committed yet, by ascending view (R8, R13). */
