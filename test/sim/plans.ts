@@ -127,7 +127,11 @@ export type Setup = {
 };
 
 /** Share of seeds on which the boxes run whole nodes, mempool and databases included; they cost four times as much. */
-const WHOLE_SHARE = 0.2;
+const WHOLE_SHARE = 0.12;
+/** Ten whole nodes cost as much as twenty modelled networks; seven show as much. */
+const WHOLE_BOXES_MAX = 7;
+/** Large and whole networks cost more an event: their faults go on for less long. */
+const COSTLY_WINDOW_SHARE = 0.7;
 
 /** Sets of weights, those that cost little more often. */
 const WEIGHTS: readonly (readonly bigint[])[] = [
@@ -148,7 +152,8 @@ const WEIGHTS: readonly (readonly bigint[])[] = [
 export function setupOf(seed: number, plan: Plan = present(PLANS[seed % PLANS.length], "a plan for each remainder")): Setup {
   const spec: PlanSpec = PLAN_SPECS[plan];
   const prng = new Prng(seed * 2_654_435_761 + 17);
-  const fitting = WEIGHTS.filter((weights) => weights.length >= (spec.boxesMin ?? 1));
+  const isWhole = spec.needsWholeNodes || prng.chance(WHOLE_SHARE);
+  const fitting = WEIGHTS.filter(({ length }) => length >= (spec.boxesMin ?? 1) && (!isWhole || length <= WHOLE_BOXES_MAX));
   const weights = present(fitting[prng.below(fitting.length)], "some weights");
   const isEqual = weights.every((weight) => weight === weights[0]);
   const [fewest, most] = spec.epochBlocks ?? (prng.chance(0.3) ? [4, 12] : [1_000_000, 1_000_000]);
@@ -170,10 +175,10 @@ export function setupOf(seed: number, plan: Plan = present(PLANS[seed % PLANS.le
       delayMs: [0.2, prng.chance(0.5) ? 3 : 30],
       ...(spec.hasClones ? { clones: [weights.indexOf(leastOf(weights))] } : {}),
       hasRealSignatures: prng.chance(0.01),
-      fidelity: prng.chance(WHOLE_SHARE) || spec.needsWholeNodes ? "whole" : "model",
+      fidelity: isWhole ? "whole" : "model",
     },
     faults: [...new Set([...spec.always, ...drawn])].filter((name) => name in FAULTS),
-    windowMs: (2_500 + prng.below(5_500)) * Math.sqrt(pace),
+    windowMs: (2_500 + prng.below(5_500)) * Math.sqrt(pace) * (isWhole || weights.length >= 7 ? COSTLY_WINDOW_SHARE : 1),
     loadEveryMs: (80 + prng.below(240)) * pace,
   };
 }
