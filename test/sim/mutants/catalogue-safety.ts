@@ -71,7 +71,7 @@ export const safetyMutants: readonly Mutant[] = [
       { file: "src/consensus/ancestry.ts", before: "if (epoch.views.get(between)?.nullification) continue;", after: "continue;" },
       { file: "src/consensus/ancestry.ts", before: "if (!view?.nullification) {", after: "if (p < epoch.floor) {" },
     ],
-    plan: "network",
+    plan: "hiddenView",
     expected: ["S1", "S6"],
   },
   {

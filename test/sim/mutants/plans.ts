@@ -2,6 +2,7 @@ import { type Plan, runChaos, runSetup } from "../chaos.ts";
 import { watchLightClient } from "../light-client.ts";
 import { setupOf } from "../plans.ts";
 import type { TrialOutcome } from "./arena.ts";
+import { hiddenView } from "./directed-ancestry.ts";
 import { downLeader, lostAnnouncement } from "./directed-batches.ts";
 import { openBoundaries } from "./directed-boundaries.ts";
 import { doubleVoters, fastClock, lostVotes, replayedVotes, silentBoxes, smallSegments } from "./directed-boxes.ts";
@@ -14,6 +15,7 @@ const DIRECTED = {
   doubleVoters,
   downLeader,
   fastClock,
+  hiddenView,
   lightClients,
   loneVote,
   lostAnnouncement,
