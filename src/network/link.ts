@@ -112,11 +112,6 @@ export class Link {
     return this.#isUp && !this.#isClosed;
   }
 
-  /** Whether it has ever been up. */
-  get isRisen(): boolean {
-    return this.#isUp;
-  }
-
   /** Whether it is over. */
   get isClosed(): boolean {
     return this.#isClosed;

@@ -34,6 +34,8 @@ const OBSERVER_KINDS: ReadonlySet<Message["kind"]> = new Set(["fetch", "hello"])
 export class Reception implements LinkEvents {
   readonly #parts: ReceptionParts;
   readonly #dialled = new Map<Link, PeerAddress>();
+  /** Links by which a peer is or was reached. */
+  readonly #raised = new WeakSet<Link>();
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
@@ -63,6 +65,11 @@ export class Reception implements LinkEvents {
     const { greeted } = link;
     assert(greeted !== undefined, "a link that is up was greeted");
     const id = toHex(greeted.key);
+    if (table.isRedundant(link, id)) {
+      link.refuse("duplicate"); // the other one came up since the hello
+      return;
+    }
+    this.#raised.add(link);
     const address = this.#dialled.get(link);
     if (address) redial.onConnected(address.text, id);
     redial.onPeerUp(id);
@@ -138,7 +145,7 @@ export class Reception implements LinkEvents {
     const peer = table.drop(link);
     const address = this.#dialled.get(link);
     this.#dialled.delete(link);
-    if (address && !link.isRisen) this.#onFruitlessDial(link, address, reason, refusal);
+    if (address && !this.#raised.has(link)) this.#onFruitlessDial(link, address, reason, refusal);
     if (peer) {
       redial.onPeerDown(peer.id, reason, nowMs);
       ports.log.info("peer.down", { peer: peer.id.slice(0, 16), reason });
