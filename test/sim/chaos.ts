@@ -3,7 +3,7 @@ import { Cluster as SimCluster } from "./cluster.ts";
 import { isFree, Mischief } from "./faults/mischief.ts";
 import { FAULTS } from "./faults.ts";
 import { watchLightClient } from "./light-client.ts";
-import { isPlan, leastOf, type Plan, type Setup, setupOf } from "./plans.ts";
+import { leastOf, type Plan, type Setup, setupOf } from "./plans.ts";
 
 export { isPlan, PLANS, type Plan } from "./plans.ts";
 
@@ -91,11 +91,6 @@ export function runSetup(setup: Setup, prepare: (cluster: Cluster) => void = () 
 /** The command that replays a run. */
 export function replayLine({ seed, plan }: Pick<ChaosOutcome, "seed" | "plan">): string {
   return `bizra sim --seed ${seed} --runs 1 --plan ${plan}`;
-}
-
-/** The plan that a text names, or undefined. */
-export function findPlan(text: string): Plan | undefined {
-  return isPlan(text) ? text : undefined;
 }
 
 /** Submits to one box at a time, and knows what everybody must have executed in the end. */
