@@ -10,7 +10,6 @@ import {
   transactionSignBytes,
 } from "../protocol/index.ts";
 import type { FinalizedTip } from "./admission.ts";
-import { shareOf } from "./author-usage.ts";
 import type { ArrivedBatch } from "./batcher.ts";
 import type { MempoolBounds } from "./bounds.ts";
 import { newPendingBatch } from "./flush.ts";
@@ -21,7 +20,7 @@ import type { PendingBatch } from "./pool-entry.ts";
 import { RecentSet } from "./recent-set.ts";
 import { ownCopy } from "./replay.ts";
 import { Turns } from "./turns.ts";
-import type { BatchFault, BatchLocation, EpochMembers, ReceiveVerdict } from "./types.ts";
+import type { BatchFault, BatchLocation, ReceiveVerdict } from "./types.ts";
 import type { VerifiedCache } from "./verified-cache.ts";
 
 /** What the door needs. */
@@ -35,8 +34,8 @@ export type BatchDoorParts = {
   readonly verified: VerifiedCache;
   /** Verifies many signatures off this thread; verdicts in order. */
   readonly verifyMany: (claims: readonly SignatureClaim[]) => Promise<readonly boolean[]>;
-  /** The sets whose members may author batches: the running epoch's first. */
-  readonly epochs: () => readonly EpochMembers[];
+  /** The latest known epoch whose set has this author; undefined for who may not author batches. */
+  readonly epochOf: (author: Uint8Array) => number | undefined;
   readonly tip: () => FinalizedTip;
   /** Whether a digest's batch is held here, listed or in a committed block. */
   readonly isHeld: (digest: Uint8Array) => boolean;
@@ -133,19 +132,11 @@ export class BatchDoor {
   }
 
   #findRefusal({ header }: Batch, sizeBytes: number): BatchFault | undefined {
-    const { state, bounds, epochs, isSpaceLow } = this.#parts;
-    if (this.#epochOf(header.author) === undefined) return "unknownAuthor";
-    const share = shareOf(bounds, epochs()[0]?.validatorSet.validators.length ?? 1);
-    const used = state.authors.of(toHex(header.author));
-    if (used.count + header.count > share.count || used.sizeBytes + sizeBytes > share.sizeBytes) return "full";
+    const { state, bounds, epochOf, isSpaceLow } = this.#parts;
+    if (epochOf(header.author) === undefined) return "unknownAuthor";
+    if (!state.authors.hasRoom(toHex(header.author), header.count, sizeBytes)) return "full";
     if (this.#arrivingSizeBytes + sizeBytes > bounds.arrivingSizeBytesMax) return "full";
     return isSpaceLow() ? "diskFull" : undefined;
-  }
-
-  /** The latest known epoch with this member. */
-  #epochOf(author: Uint8Array): number | undefined {
-    const isMember = ({ validatorSet }: EpochMembers) => validatorSet.validators.some(({ publicKey }) => bytesEqual(publicKey, author));
-    return this.#parts.epochs().find(isMember)?.epoch;
   }
 
   async #check(opened: Opened, isNeeded: boolean): Promise<ReceiveVerdict> {
@@ -195,7 +186,7 @@ export class BatchDoor {
 
   #onFaulty(batch: Batch, index: number): ReceiveVerdict {
     this.#faulty.add(toHex(batch.digest));
-    const epoch = this.#epochOf(batch.header.author);
+    const epoch = this.#parts.epochOf(batch.header.author);
     if (epoch !== undefined) this.#parts.onEvidence(batchEvidence(batch, index, epoch));
     return this.#refuse("faulty");
   }
@@ -218,8 +209,11 @@ export class BatchDoor {
 
   #list(batch: Batch, transactions: readonly Transaction[], location: BatchLocation, recordSizeBytes: number): void {
     const { state, bounds, clock, tip, onListed } = this.#parts;
-    const entries = followTransactions(state, transactions, tip(), bounds);
     const sizeBytes = recordSizeBytes - 1;
+    // What was taken beyond its author's room, because a block needs it, is served for a while and nothing of it is followed.
+    const author = toHex(batch.header.author);
+    const isGuest = !state.authors.hasRoom(author, batch.header.count, sizeBytes);
+    const entries = isGuest ? transactions.map(() => undefined) : followTransactions(state, author, transactions, tip(), bounds);
     const pending = newPendingBatch(ownCopy(batch, entries), sizeBytes, location, entries, clock.monotonicMs());
     state.listBatch(pending, recordSizeBytes);
     state.counters.foreignBatches++;

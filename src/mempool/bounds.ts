@@ -17,7 +17,10 @@ export type MempoolBounds = {
   readonly sourceIntakeSizeBytesMax: number;
   /** Transactions of one account with one nonce; see `checkRival`. */
   readonly rivalsMax: number;
-  /** In uncommitted batches of all other validators together; each of them has an equal share. Beyond it theirs wait. */
+  /**
+   * In uncommitted batches of all other validators together; each of them has an equal share. Beyond it theirs wait. Half as much
+   * again is kept of what blocks skipped of them.
+   */
   readonly foreignCountMax: number;
   readonly foreignSizeBytesMax: number;
   /** Bytes of others' batches that are checked or wait for their sync, unless blocks wait for them. */

@@ -57,7 +57,8 @@ export function onBlockCommitted(
     for (const entry of state.onBatchCommitted(digestHex)) {
       onSkipped(entry, clock, isForeign && entry.isForeign ? turnOf(author, entry.id) : undefined);
       state.counters.skipped++;
-      touched.add(entry.account);
+      if (state.canKeep(entry)) touched.add(entry.account);
+      else state.onDropped(entry);
     }
   }
   for (const account of touched) endSuperseded(state, account, tip);

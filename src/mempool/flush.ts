@@ -162,6 +162,10 @@ function moveSteps(parts: FlushParts): FlushStep[] {
   for (const entry of state.pool.entries()) {
     if (bytes >= MOVED_BYTES_MAX) break;
     if (entry.place !== "kept" || entry.record === undefined || !oldest.has(entry.record)) continue;
+    if (entry.isForeign) {
+      state.onDropped(entry); // after so much more log its author, if anybody, batches it again
+      continue;
+    }
     moved.push(entry);
     bytes += entry.encoded.length;
   }

@@ -15,11 +15,13 @@ const TIP_SLACK_BLOCKS = 4_096;
  * Finds or adds the pool's entries of a batch whose record just became durable. What is followed waits in this batch,
  * unless it waits in another one already. Judged by what bounds the tables only: whether it can execute is for the blocks.
  *
+ * @param author of the batch, its key in hexadecimal
  * @returns in batch order, each `flushing` until the batch is listed; undefined where there is nothing to follow: it ended,
  * waits in another batch, or is beyond what is followed
  */
 export function followTransactions(
   state: MempoolState,
+  author: string,
   transactions: readonly Transaction[],
   tip: FinalizedTip,
   bounds: MempoolBounds,
@@ -27,7 +29,7 @@ export function followTransactions(
   return transactions.map((transaction) => {
     const id = toHex(transaction.id);
     const known = state.pool.find(id);
-    if (known === undefined) return addFollowed(state, transaction, id, tip, bounds);
+    if (known === undefined) return addFollowed(state, author, transaction, id, tip, bounds);
     state.counters.foreignRepeated++;
     if (known.place !== "open" && known.place !== "kept") return undefined;
     known.place = "flushing";
@@ -37,6 +39,7 @@ export function followTransactions(
 
 function addFollowed(
   state: MempoolState,
+  author: string,
   transaction: Transaction,
   id: string,
   tip: FinalizedTip,
@@ -47,7 +50,7 @@ function addFollowed(
   const nextNonce = account?.nextNonce ?? tip.view.findAccount(transaction.sender)?.nonce ?? 0n;
   if (!isFollowed(transaction, nextNonce, tip) || (account !== undefined && isCrowded(account, transaction.nonce, bounds)))
     return undefined;
-  const admitted = { ...admittedOf({ transaction, id, sender, source: "" }, tip.view), isForeign: true };
+  const admitted = { ...admittedOf({ transaction, id, sender, source: "" }, tip.view), author };
   const entry = state.pool.add(admitted, { hex: sender, nextNonce });
   entry.place = "flushing";
   entry.decoded = transaction;

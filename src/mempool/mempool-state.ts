@@ -1,5 +1,5 @@
 import { assert } from "../kernel/index.ts";
-import { AuthorUsage } from "./author-usage.ts";
+import { AuthorUsage, type BatchRoom } from "./author-usage.ts";
 import type { MempoolBounds } from "./bounds.ts";
 import { EndedMemory } from "./ended-memory.ts";
 import type { End } from "./log-record.ts";
@@ -11,6 +11,10 @@ import type { BatchLocation, BatchRelease, EndedStatus } from "./types.ts";
 
 /** Blocks that a batch without live transactions is still served for: a block that names it may yet become final. */
 const FADING_BLOCKS = 64;
+
+/** What a listed batch weighs beside its bytes, and a kept transaction: many small ones must not take more memory than few large ones. */
+const BATCH_OVERHEAD_BYTES = 1_024;
+const KEPT_OVERHEAD_BYTES = 256;
 
 /** An end that no durable record states yet; the record that holds the transaction stays pinned until one does. */
 export type UnsavedEnd = End & { readonly record: number };
@@ -50,12 +54,28 @@ export class MempoolState {
   readonly counters: MempoolCounters;
   /** What others' uncommitted batches take. */
   readonly authors: AuthorUsage;
+  /** What is kept of others' batches that blocks skipped: apart, so that what clients make an author's batches skip stops none of them. */
+  readonly kept: AuthorUsage;
   /** Batches that left the list since those who disseminate were last told, by digest in hexadecimal. */
   untoldReleases: BatchRelease[] = [];
 
-  /** @param author our key in hexadecimal */
-  constructor(bounds: MempoolBounds, counters: MempoolCounters, height: number, timeMs: number, author = "") {
-    this.authors = new AuthorUsage(author);
+  /**
+   * @param author our key in hexadecimal
+   * @param roomOf what another author's uncommitted batches may take; of what blocks skip, half as much is kept
+   */
+  constructor(
+    bounds: MempoolBounds,
+    counters: MempoolCounters,
+    height: number,
+    timeMs: number,
+    author: string,
+    roomOf: (author: string) => BatchRoom,
+  ) {
+    this.authors = new AuthorUsage(author, roomOf);
+    this.kept = new AuthorUsage(author, (other) => {
+      const { count, sizeBytes } = roomOf(other);
+      return { count: count / 2, sizeBytes: sizeBytes / 2 };
+    });
     this.ended = new EndedMemory(bounds.endedCountMax);
     this.counters = counters;
     this.height = height;
@@ -75,6 +95,7 @@ export class MempoolState {
       if (entry === undefined) continue;
       if (entry.place === "flushing" || (twin !== undefined && entry.batch === twin)) {
         this.#moveTo(entry, batch.location.record);
+        this.unkeep(entry);
         entry.place = "batched";
         entry.batch = batch;
         batch.liveCount++;
@@ -83,7 +104,7 @@ export class MempoolState {
     }
     this.#addRecord(batch.location.record, recordSizeBytes, pins);
     this.pending.set(batch.digestHex, batch);
-    this.authors.add(batch.authorHex, batch.entries.length, batch.sizeBytes);
+    this.#countBatch(batch, 1);
     if (batch.liveCount === 0) this.#fade(batch);
     this.version++;
   }
@@ -98,7 +119,7 @@ export class MempoolState {
     assert(twin !== batch && twin.entries.length === batch.entries.length, "equal digests are of equal batches");
     this.pending.delete(batch.digestHex);
     this.fading.delete(batch.digestHex);
-    this.authors.remove(twin.authorHex, twin.entries.length, twin.sizeBytes);
+    this.#countBatch(twin, -1);
     this.pins.release(twin.location.record);
     batch.firstRecord = twin.firstRecord;
     for (const [i, entry] of twin.entries.entries()) batch.entries[i] ??= entry;
@@ -174,6 +195,41 @@ export class MempoolState {
     this.counters[status]++;
   }
 
+  /**
+   * Keeps a transaction that a block skipped: one that only came in another's batch counts in its author's share.
+   *
+   * @returns whether there was room; else its author alone follows it
+   */
+  canKeep(entry: PoolEntry): boolean {
+    const { author } = entry;
+    if (author === undefined || entry.keptFor !== undefined) return true;
+    const sizeBytes = entry.encoded.length + KEPT_OVERHEAD_BYTES;
+    if (!this.kept.hasRoom(author, 1, sizeBytes)) return false;
+    this.kept.add(author, 1, sizeBytes);
+    entry.keptFor = author;
+    return true;
+  }
+
+  /** A transaction that was kept in an author's share waits in a batch again, or is gone. */
+  unkeep(entry: PoolEntry): void {
+    if (entry.keptFor === undefined) return;
+    this.kept.remove(entry.keptFor, 1, entry.encoded.length + KEPT_OVERHEAD_BYTES);
+    entry.keptFor = undefined;
+  }
+
+  /** A transaction that was never accepted here is followed no longer: its author does. */
+  onDropped(entry: PoolEntry): void {
+    assert(entry.isForeign, "what was accepted here is followed to its end");
+    this.#takeOut(entry);
+    if (entry.record !== undefined) this.pins.release(entry.record);
+    this.counters.foreignDropped++;
+  }
+
+  /** Counts a batch just replayed. */
+  countReplayed(batch: PendingBatch): void {
+    this.#countBatch(batch, 1);
+  }
+
   /** A transaction that was admitted but never became durable leaves the pool. */
   onRefused(entry: PoolEntry): void {
     assert(entry.record === undefined, "what is durable is never refused");
@@ -187,7 +243,7 @@ export class MempoolState {
     if (batch === undefined) return [];
     this.pending.delete(digestHex);
     this.fading.delete(digestHex);
-    this.authors.remove(batch.authorHex, batch.entries.length, batch.sizeBytes);
+    this.#countBatch(batch, -1);
     this.untoldReleases.push({ digest: batch.batch.digest, isCommitted: true });
     this.pins.release(batch.location.record);
     this.version++;
@@ -210,7 +266,7 @@ export class MempoolState {
     for (const [digestHex, { batch, untilHeight }] of this.fading) {
       if (untilHeight > height) continue;
       this.fading.delete(digestHex);
-      this.authors.remove(batch.authorHex, batch.entries.length, batch.sizeBytes);
+      this.#countBatch(batch, -1);
       this.untoldReleases.push({ digest: batch.batch.digest, isCommitted: false });
       this.pins.release(batch.location.record);
     }
@@ -224,8 +280,14 @@ export class MempoolState {
     return true;
   }
 
+  #countBatch({ authorHex, entries, sizeBytes }: PendingBatch, direction: 1 | -1): void {
+    if (direction === 1) this.authors.add(authorHex, entries.length, sizeBytes + BATCH_OVERHEAD_BYTES);
+    else this.authors.remove(authorHex, entries.length, sizeBytes + BATCH_OVERHEAD_BYTES);
+  }
+
   #takeOut(entry: PoolEntry): void {
     const { batch } = entry;
+    this.unkeep(entry);
     this.pool.remove(entry);
     entry.batch = undefined;
     if (batch !== undefined) {

@@ -25,6 +25,8 @@ export type MempoolCounters = {
   foreignSizeBytes: number;
   /** Of the transactions in them, those followed here already. */
   foreignRepeated: number;
+  /** Others' transactions that a block skipped and that are not followed any more. */
+  foreignDropped: number;
   /** Batches of peers that were not taken, by reason. */
   refusedBatches: Partial<Record<BatchFault, number>>;
   /** Bytes written for transactions with gaps before them. */
@@ -56,6 +58,7 @@ export function newMempoolCounters(): MempoolCounters {
     foreignTransactions: 0,
     foreignSizeBytes: 0,
     foreignRepeated: 0,
+    foreignDropped: 0,
     refusedBatches: {},
     keptSizeBytes: 0,
     movedSizeBytes: 0,

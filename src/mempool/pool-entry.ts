@@ -30,8 +30,8 @@ export type Admitted = {
   readonly encoded: Uint8Array;
   /** Who submitted it; empty after a restart, and for what came in another validator's batch. */
   readonly source: string;
-  /** Whether it came in another validator's batch and nobody submitted it here. */
-  readonly isForeign?: boolean;
+  /** Of one that came in another validator's batch and that nobody submitted here: that validator's key. */
+  readonly author?: string;
 };
 
 /** A transaction of the pool. Lean: a decoded transaction takes ten times its bytes, so it is decoded when needed. */
@@ -44,14 +44,16 @@ export class PoolEntry {
   readonly cost: bigint;
   readonly encoded: Uint8Array;
   readonly source: string;
-  /** Until somebody submits it here too. */
-  isForeign: boolean;
+  /** Whose batch alone brought it, until somebody submits it here too. */
+  author: string | undefined;
   readonly account: Account;
   place: Place = "open";
   /** Newest durable record that holds its bytes. */
   record: number | undefined = undefined;
   /** The pending batch that holds it while `batched`. */
   batch: PendingBatch | undefined = undefined;
+  /** The author in whose share it counts, while it is one of another's that a block skipped. */
+  keptFor: string | undefined = undefined;
   /** Whether its nonce is next and it cannot execute on the finalized state: unpayable, or over quota. */
   isStalled = false;
   /** Blocks that named it without executing it. */
@@ -73,8 +75,13 @@ export class PoolEntry {
     this.cost = admitted.cost;
     this.encoded = admitted.encoded;
     this.source = admitted.source;
-    this.isForeign = admitted.isForeign ?? false;
+    this.author = admitted.author;
     this.account = account;
+  }
+
+  /** Whether it only came in another validator's batch: then it was not accepted here. */
+  get isForeign(): boolean {
+    return this.author !== undefined;
   }
 }
 

@@ -92,7 +92,7 @@ export class Pool {
   /** Notes that a transaction that came in another's batch was submitted here too. */
   adopt(entry: PoolEntry): void {
     if (!entry.isForeign) return;
-    entry.isForeign = false;
+    entry.author = undefined;
     this.#foreignCount--;
     this.#foreignSizeBytes -= entry.encoded.length;
   }
@@ -100,7 +100,7 @@ export class Pool {
   /** Notes that a transaction of another's batch was not accepted here after all. */
   disown(entry: PoolEntry): void {
     assert(!entry.isForeign && entry.batch !== undefined, "what is disowned was submitted here and waits in a batch");
-    entry.isForeign = true;
+    entry.author = entry.batch.authorHex;
     this.#foreignCount++;
     this.#foreignSizeBytes += entry.encoded.length;
   }

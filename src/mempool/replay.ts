@@ -59,10 +59,13 @@ function replayBatch(parts: ReplayParts, rebuilt: Rebuilt, record: Extract<LogRe
   const { state, chain } = parts;
   const { batch, sizeBytes } = record;
   const digestHex = toHex(batch.digest);
+  const author = toHex(batch.header.author);
+  const foreignAuthor = author === parts.author ? undefined : author;
   const committed = chain.findBatch(batch.digest);
   if (committed !== undefined) {
     const skipped = committed.skipped.map((position) => present(batch.transactions[position], "a block skips what its batches hold"));
-    replayKept(parts, rebuilt, skipped, location);
+    if (foreignAuthor === undefined) replayKept(parts, rebuilt, skipped, location);
+    else replaySkipped(parts, rebuilt, skipped, location, foreignAuthor);
     return;
   }
   const known = state.pending.get(digestHex);
@@ -71,12 +74,11 @@ function replayBatch(parts: ReplayParts, rebuilt: Rebuilt, record: Extract<LogRe
     for (const entry of known.entries) if (entry?.batch === known) entry.record = location.record;
     return;
   }
-  const isForeign = toHex(batch.header.author) !== parts.author;
-  const entries = batch.transactions.map((encoded) => replayTransaction(parts, rebuilt, encoded, location, isForeign));
+  const entries = batch.transactions.map((encoded) => replayTransaction(parts, rebuilt, encoded, location, foreignAuthor));
   const pending = newPendingBatch(ownCopy(batch, entries), sizeBytes, location, entries, parts.nowMs);
-  for (const entry of entries) if (entry !== undefined) moveIntoBatch(entry, pending);
+  for (const entry of entries) if (entry !== undefined) moveIntoBatch(state, entry, pending);
   state.pending.set(digestHex, pending);
-  state.authors.add(pending.authorHex, entries.length, sizeBytes);
+  state.countReplayed(pending);
 }
 
 /** The batch over the pool's copies of its transactions, so that the record's bytes are not held twice. */
@@ -90,8 +92,9 @@ export function ownCopy(batch: Batch, entries: readonly (PoolEntry | undefined)[
 }
 
 /** A later batch that holds a transaction is the one it waits in. */
-function moveIntoBatch(entry: PoolEntry, batch: PendingBatch): void {
+function moveIntoBatch(state: MempoolState, entry: PoolEntry, batch: PendingBatch): void {
   if (entry.batch === batch) return; // named twice in one batch
+  state.unkeep(entry);
   if (entry.batch !== undefined) entry.batch.liveCount--;
   entry.batch = batch;
   entry.record = batch.location.record;
@@ -101,11 +104,31 @@ function moveIntoBatch(entry: PoolEntry, batch: PendingBatch): void {
 
 function replayKept(parts: ReplayParts, rebuilt: Rebuilt, transactions: readonly Uint8Array[], location: BatchLocation): void {
   for (const encoded of transactions) {
-    const entry = replayTransaction(parts, rebuilt, encoded, location, false);
+    const entry = replayTransaction(parts, rebuilt, encoded, location, undefined);
     if (entry === undefined) continue;
     parts.state.pool.adopt(entry); // in another's batch before, and accepted here too
     entry.record = location.record;
     if (entry.batch === undefined) entry.place = "kept";
+  }
+}
+
+/** What a block skipped of another's batch is kept in that author's share, as far as that goes. */
+function replaySkipped(
+  parts: ReplayParts,
+  rebuilt: Rebuilt,
+  transactions: readonly Uint8Array[],
+  location: BatchLocation,
+  author: string,
+): void {
+  const { state } = parts;
+  for (const encoded of transactions) {
+    const entry = replayTransaction(parts, rebuilt, encoded, location, author);
+    if (entry === undefined || entry.batch !== undefined) continue;
+    entry.place = "kept";
+    entry.record = location.record;
+    if (state.canKeep(entry)) continue;
+    entry.record = undefined; // nothing is pinned yet
+    state.onDropped(entry);
   }
 }
 
@@ -115,7 +138,7 @@ function replayTransaction(
   rebuilt: Rebuilt,
   encoded: Uint8Array,
   location: BatchLocation,
-  isForeign: boolean,
+  author: string | undefined,
 ): PoolEntry | undefined {
   const { state, tip, aad } = parts;
   const decoded = decodeTransaction(aad, encoded);
@@ -130,10 +153,10 @@ function replayTransaction(
   const status = endOf(parts, transaction, nextNonce);
   if (status === undefined) {
     const sender = toHex(transaction.sender);
-    const admitted = { ...admittedOf({ transaction, id, sender, source: "" }, tip.view), isForeign };
+    const admitted = { ...admittedOf({ transaction, id, sender, source: "" }, tip.view), ...(author !== undefined && { author }) };
     return state.pool.add(admitted, { hex: sender, nextNonce });
   }
-  if (status !== "final" && !isForeign) rebuilt.foundEnded.set(id, { status, record: location.record });
+  if (status !== "final" && author === undefined) rebuilt.foundEnded.set(id, { status, record: location.record });
   return undefined;
 }
 

@@ -5,6 +5,7 @@ import { transactionAad } from "../protocol/index.ts";
 import type { RecordLog } from "../storage/index.ts";
 import { type AdmissionContext, type FinalizedTip, staleRefusal } from "./admission.ts";
 import { Admitter } from "./admitter.ts";
+import type { BatchRoom } from "./author-usage.ts";
 import { BatchDoor, type Receipt } from "./batch-door.ts";
 import { BatchLog } from "./batch-log.ts";
 import { Batcher } from "./batcher.ts";
@@ -13,6 +14,7 @@ import { diskFull, SpaceWatch } from "./closure.ts";
 import { type BlockOutcome, onBlockCommitted } from "./commit.ts";
 import type { RetryClock } from "./flush-plan.ts";
 import { HeldBatches } from "./held-batches.ts";
+import { Members } from "./members.ts";
 import { MempoolState } from "./mempool-state.ts";
 import { type MempoolStats, newMempoolCounters } from "./metrics.ts";
 import { Offers } from "./offers.ts";
@@ -113,7 +115,9 @@ export class Mempool {
     this.#author = toHex(parts.signer.publicKey);
     const { clock, timers, signer, chainId } = parts;
     const counters = newMempoolCounters();
-    const state = new MempoolState(this.#bounds, counters, parts.tip.height, parts.tip.timeMs, this.#author);
+    const members = new Members(parts.epochs ?? (() => []), this.#bounds, () => this.#state.height);
+    const roomOf = (author: string): BatchRoom => members.roomOf(author);
+    const state = new MempoolState(this.#bounds, counters, parts.tip.height, parts.tip.timeMs, this.#author, roomOf);
     const verified = new VerifiedCache(this.#bounds.verifiedCountMax);
     const log = new BatchLog(parts.log);
     this.#state = state;
@@ -138,14 +142,14 @@ export class Mempool {
     });
     this.#offers = new Offers({
       ...{ state, clock, timers, offerAfterMs: this.#bounds.offerAfterMs },
-      isAlone: () => (this.#epochs()[0]?.validatorSet.validators.length ?? 1) === 1,
+      isAlone: () => members.count === 1,
       onOffered: () => {
         if (this.hasIncludable()) parts.onWork();
       },
     });
     this.#door = new BatchDoor({
       ...{ state, bounds: this.#bounds, chainId, aad: this.#aad, clock, verified, verifyMany: parts.verifyMany },
-      epochs: () => this.#epochs(),
+      epochOf: (author) => members.epochOf(toHex(author)),
       tip: () => this.#tip(),
       isHeld: (digest) => this.isHeld(digest),
       isSpaceLow: () => this.#space.findClosure() !== undefined,
@@ -386,10 +390,6 @@ export class Mempool {
 
   #durable({ batch, authorHex, sizeBytes }: PendingBatch): DurableBatch {
     return { digest: batch.digest, count: batch.header.count, sizeBytes, isOwn: authorHex === this.#author };
-  }
-
-  #epochs(): readonly EpochMembers[] {
-    return this.#parts.epochs?.() ?? [];
   }
 
   #onDiskFull(entries: readonly PoolEntry[]): void {

@@ -156,7 +156,10 @@ describe("refusing", () => {
     const batch = batchBy(9, [transactionOf(alice, 0n)]);
     expect(await receive(batch)).toBe("unknownAuthor");
     expect(await receive(batch, true)).toBe("held");
-    expect(box.pending().length).toBe(1);
+    expect(box.mempool.isHeld(batch.digest)).toBe(true);
+    expect(box.mempool.stats().gauges.pendingCount).toBe(0);
+    for (let height = 0; height < 64; height++) box.commit([]);
+    expect(box.mempool.isHeld(batch.digest)).toBe(false);
   });
 
   test("receive: an author beyond its share, full; others and what blocks need still get in; room again after a block", async () => {
@@ -329,6 +332,35 @@ describe("what is followed", () => {
     expect(box.pending().length).toBe(1);
     await net.time.advance(1_100);
     expect(await net.submit(box, [encoded])).toEqual(["accepted"]);
+  });
+
+  test("skipped: more of one author than its share has room for, the rest is dropped here, and so it stays after a restart", async () => {
+    const { net, box, receive } = door({ foreignCountMax: 0, foreignSizeBytesMax: 0 });
+    const [alice = keyOf(1)] = net.fund(1);
+    const poor = Array.from({ length: 2_400 }, (_, i) => keyOf(1_000 + i));
+    for (const key of poor) box.chain.state.fund(key, 0n);
+    let batches = 0;
+    for (; batches < 45; batches++) {
+      const some = poor.slice((80 * batches) % 2_400, ((80 * batches) % 2_400) + 80);
+      const batch = batchBy(
+        1,
+        [transactionOf(alice, BigInt(batches)), ...some.map((key) => transactionOf(key, BigInt(Math.floor(batches / 30))))],
+        batches,
+      );
+      expect(await receive(batch)).toBe("held");
+      box.commit([batch.digest]);
+    }
+    const room = 2 * LIMITS.batchBytesMax;
+    const { gauges, counters } = box.mempool.stats();
+    expect(counters.skipped).toBe(80 * batches);
+    expect(counters.foreignDropped).toBeGreaterThan(500);
+    expect(gauges.foreignCount).toBe(gauges.pendingCount);
+    expect(gauges.pendingSizeBytes + 256 * gauges.pendingCount).toBeLessThanOrEqual(room);
+    expect(gauges.pendingCount + counters.foreignDropped).toBe(80 * batches);
+    expect(await receive(batchBy(2, [transactionOf(alice, BigInt(batches))]))).toBe("held");
+    net.crash(box);
+    box.start();
+    expect(box.mempool.stats().gauges.foreignCount).toBeLessThanOrEqual(gauges.foreignCount + 1);
   });
 
   test("followed: nothing in a batch, served for a while and then let go", async () => {
