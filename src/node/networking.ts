@@ -95,7 +95,8 @@ export class NodeNetworking {
 
   /** Whether a home has anyone to talk to: a chain of several validators, or peers that are named. */
   static isWanted({ validatorSet, configuration }: NodeSetup): boolean {
-    return validatorSet.validators.length > 1 || configuration.network.peers.length > 0;
+    const { peers, discovery } = configuration.network;
+    return validatorSet.validators.length > 1 || peers.length > 0 || discovery !== "off";
   }
 
   /** Hears what consensus refuses, which costs the peer its standing. */

@@ -51,6 +51,20 @@ describe("the whole system on one machine", () => {
     expect(isNodeOf(node?.pid ?? 0, node?.home ?? "")).toBe(false);
   }, 60_000);
 
+  test("e2e: up without a word on numbers, four validators that each know the three others", async () => {
+    const system = place.keep(new UpProcess(["--dir", place.at("four")]));
+    const line = await system.line(0);
+    expect(line.nodes.length).toBe(4);
+    for (const { http } of line.nodes) {
+      const peers = (await (await fetch(`${http}/api/v2/peers`)).json()) as {
+        connected: { isValidator: boolean }[];
+        missingValidators: string[];
+      };
+      expect([peers.connected.filter(({ isValidator }) => isValidator).length, peers.missingValidators]).toEqual([3, []]);
+    }
+    expect(await system.end("SIGINT")).toBe(0);
+  }, 60_000);
+
   test("e2e: a child that dies, started again on the same address and told with its new pid", async () => {
     const system = up("phoenix");
     const before = (await system.line(0)).nodes[0];
