@@ -19,8 +19,10 @@ export type LoadParts = {
   readonly others: readonly Signer[];
   /** The doors of the boxes, by index. */
   readonly doors: readonly Door[];
-  /** Whether devices leave what a box has accepted to that box, as long as it may be trusted. */
+  /** Whether devices leave what a box has accepted to that box, and only ask what became of it. */
   readonly mayTrust: (box: number) => boolean;
+  /** What the status of a transaction says, by id in hexadecimal: whether some box that runs has executed it. */
+  readonly isFinal: (id: string) => boolean;
 };
 
 /** A transaction that its sender has not seen final. */
@@ -33,6 +35,8 @@ const FUTILE: ReadonlySet<RejectionCode> = new Set(["notAuthorized"]);
 
 /** How often a device asks again about what is not final, in milliseconds. */
 const PATIENCE_MS = 700;
+/** A box that says that it cannot take anything is left for another one sooner. */
+const TURNED_AWAY_MS = 100;
 const VALID_UNTIL = 1_000_000n;
 
 /**
@@ -53,6 +57,7 @@ export class Load {
   readonly #accounts: readonly Account[];
   readonly #everydayCount: number;
   #isAsking = false;
+  #isOnItsWay = false;
 
   constructor(parts: LoadParts) {
     this.#parts = parts;
@@ -122,13 +127,28 @@ export class Load {
     this.#isAsking = true;
     this.#parts.schedule.after(PATIENCE_MS, () => {
       this.#isAsking = false;
-      for (const { pending } of this.#accounts) {
-        const open = pending.filter(({ id }) => !this.#isPromised(id));
-        const encoded = open.map((each) => each.encoded);
-        if (encoded.length > 0) this.#hand(this.#prng.below(this.#parts.doors.length), encoded);
-      }
+      this.#askOnce();
       if (this.pendingCount > 0) this.#askAgain();
     });
+  }
+
+  #goElsewhere(): void {
+    if (this.#isOnItsWay) return;
+    this.#isOnItsWay = true;
+    this.#parts.schedule.after(TURNED_AWAY_MS, () => {
+      this.#isOnItsWay = false;
+      this.#askOnce();
+    });
+  }
+
+  /** Looks up what was accepted, and hands what no trusted box has accepted to some box. */
+  #askOnce(): void {
+    this.onExecuted(new Set([...this.accepted.keys()].filter((id) => this.#isPending(id) && this.#parts.isFinal(id))));
+    for (const { pending } of this.#accounts) {
+      const open = pending.filter(({ id }) => !this.#isPromised(id));
+      const encoded = open.map((each) => each.encoded);
+      if (encoded.length > 0) this.#hand(this.#prng.below(this.#parts.doors.length), encoded);
+    }
   }
 
   #hand(index: number, transactions: readonly Uint8Array[]): void {
@@ -139,6 +159,10 @@ export class Load {
     );
   }
 
+  #isPending(id: string): boolean {
+    return this.#accounts.some(({ pending }) => pending.some((each) => each.id === id));
+  }
+
   #isPromised(id: string): boolean {
     const box = this.accepted.get(id);
     return box !== undefined && this.#parts.mayTrust(box);
@@ -146,14 +170,17 @@ export class Load {
 
   #hear(box: number, outcomes: readonly SubmitOutcome[]): void {
     const final = new Set<string>();
+    let isTurnedAway = false;
     for (const outcome of outcomes) {
       if (outcome.status === "accepted") this.accepted.set(toHex(outcome.id), box);
       else if (outcome.executedAt && outcome.id) final.add(toHex(outcome.id));
       else {
         this.refusals.set(outcome.code, (this.refusals.get(outcome.code) ?? 0) + 1);
         if (outcome.id && FUTILE.has(outcome.code)) this.#replace(toHex(outcome.id));
+        isTurnedAway ||= outcome.code === "syncing";
       }
     }
     if (final.size > 0) this.onExecuted(final);
+    if (isTurnedAway) this.#goElsewhere();
   }
 }

@@ -1,5 +1,5 @@
 import type { Signer } from "../../src/crypto/index.ts";
-import { present, toHex } from "../../src/kernel/index.ts";
+import { parseHex, present, toHex } from "../../src/kernel/index.ts";
 import type { Genesis, ValidatorSet } from "../../src/protocol/index.ts";
 import { genesisValidatorSet } from "../../src/protocol/index.ts";
 import { simGenesis, WEIGHT_UNIT } from "./genesis.ts";
@@ -66,10 +66,22 @@ export class WholeWorld implements World {
     };
     const { schedule, prng } = parts;
     const { hash: chainId } = genesis;
+    const isFinal = (id: string): boolean =>
+      this.#nodes.some(
+        ({ contexts }) => contexts?.blocks.queries.findExecuted(present(parseHex(id), "an id is hexadecimal")) !== undefined,
+      );
     // In half of the runs an acceptance is all that a device waits for; while sets change, a member may leave with a promise open.
     const isTrusting = !hasSetChanges && prng.chance(0.5);
     const mayTrust = (box: number): boolean => isTrusting && this.#keepsPromises(box);
-    this.load = new Load({ schedule, seed: prng.uint32(), chainId, accounts, others: [...owners, staker], doors: this.#doors, mayTrust });
+    this.load = new Load({
+      schedule,
+      seed: prng.uint32(),
+      chainId,
+      accounts,
+      others: [...owners, staker],
+      doors: this.#doors,
+      ...{ mayTrust, isFinal },
+    });
     this.setChanges = new SetChanges({
       ...{ schedule, chainId, owners, staker, load: this.load },
       seed: prng.uint32(),
@@ -134,7 +146,8 @@ export class WholeWorld implements World {
 
   #keepsPromises(box: number): boolean {
     const node = this.#parts.nodes()[box];
-    return node !== undefined && !node.isFaulty && node.homeLosses === 0;
+    const isMember = node?.status()?.voting !== "following"; // who has left the set cannot keep them (docs/limits.md)
+    return node !== undefined && isMember && !node.isFaulty && node.homeLosses === 0;
   }
 
   /** The set that the first box to open the epoch found there, which the oracle holds all others to; else the latest known. */
