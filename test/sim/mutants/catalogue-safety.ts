@@ -144,7 +144,7 @@ export const safetyMutants: readonly Mutant[] = [
         after: "return false;",
       },
     ],
-    plan: "epochs",
+    plan: "openBoundaries",
     expected: ["S1", "S6", "S13", "L"],
   },
   {
