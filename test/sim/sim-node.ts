@@ -203,6 +203,8 @@ export class SimNode {
 
   /** The operator puts in a new disk: the key is there, nothing else is. */
   replaceDisk(): void {
+    this.disk.liesAboutSync = false;
+    this.disk.healReads();
     this.disk.wipe(HOME);
     this.disk.makeDirectory(HOME);
     this.disk.syncDirectory("/");
