@@ -15,18 +15,17 @@ export const simSoak: Soak = {
     const child = Bun.spawn([BINARY, ...words, ...(twice > 0 ? ["--twice"] : [])], { stdin: "ignore", stdout: "pipe", stderr: "ignore" });
     const tally = new Tally(seed);
     const telling = setInterval(() => console.log(tally.describe()), TELL_EVERY_MS);
-    let isStopped = false;
-    const stop = (): void => {
-      isStopped = true;
+    // Ctrl-C ends this process where it stands: say from where it goes on.
+    const leave = (): void => {
       child.kill();
+      console.log(tally.describe());
+      if (tally.nextSeed < seed + runs) console.log(`sim: it goes on with --seed ${tally.nextSeed} --runs ${seed + runs - tally.nextSeed}`);
     };
-    process.once("SIGINT", stop).once("SIGTERM", stop);
+    process.once("exit", leave);
     await tally.read(child.stdout);
     clearInterval(telling);
     await child.exited;
-    console.log(tally.describe());
-    if (isStopped) console.log(`sim: stopped; it goes on with --seed ${tally.nextSeed} --runs ${seed + runs - tally.nextSeed}`);
-    else if (tally.figures.runs < runs) return [...tally.faults, `the simulator ended after ${tally.figures.runs} of ${runs} seeds`];
+    if (tally.figures.runs < runs) return [...tally.faults, `the simulator ended after ${tally.figures.runs} of ${runs} seeds`];
     return tally.faults;
   },
 };
