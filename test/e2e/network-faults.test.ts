@@ -20,7 +20,10 @@ beforeAll(async () => {
   await progress("at first");
 }, 60_000);
 
-afterAll(() => place.end());
+afterAll(async () => {
+  await load.stop();
+  await place.end();
+});
 
 /** The highest final height of any running node. */
 async function highest(indexes?: readonly number[]): Promise<number> {

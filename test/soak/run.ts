@@ -9,11 +9,12 @@ import { exhaustiveSoak } from "./exhaustive.ts";
 import { idleSoak } from "./idle.ts";
 import { interopSoak } from "./interop.ts";
 import { killSoak } from "./kill.ts";
+import { killsSoak } from "./kills.ts";
 import { mutantsSoak } from "./mutants.ts";
 import { simSoak } from "./sim.ts";
 import type { Soak } from "./soak.ts";
 
-const SOAKS: readonly Soak[] = [killSoak, damageSoak, idleSoak, interopSoak, mutantsSoak, exhaustiveSoak, simSoak];
+const SOAKS: readonly Soak[] = [killSoak, killsSoak, damageSoak, idleSoak, interopSoak, mutantsSoak, exhaustiveSoak, simSoak];
 
 async function main(words: readonly string[]): Promise<number> {
   const soak = SOAKS.find(({ name }) => name === words[0]);

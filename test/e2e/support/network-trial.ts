@@ -12,7 +12,7 @@ export class NetworkLoad {
   readonly network: NodeNetwork;
   readonly demo: DemoLoad;
   readonly #chance: Chance;
-  readonly #stop = new AbortController();
+  #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
 
   private constructor(network: NodeNetwork, demo: DemoLoad, chance: Chance) {
@@ -21,22 +21,32 @@ export class NetworkLoad {
     this.#chance = chance;
   }
 
-  /** Reads where the accounts stand. */
-  static async of(network: NodeNetwork, chance: Chance): Promise<NetworkLoad> {
+  /**
+   * Reads where the accounts stand.
+   *
+   * @param pauseMsMax longest pause of an account between submissions
+   */
+  static async of(network: NodeNetwork, chance: Chance, pauseMsMax = PAUSE_MS_MAX): Promise<NetworkLoad> {
     const node = network.any(chance);
     if (!node) throw new Error("a load needs a running node");
-    return new NetworkLoad(network, await makeDemoLoad(network.net, node, chance, PAUSE_MS_MAX), chance);
+    return new NetworkLoad(network, await makeDemoLoad(network.net, node, chance, pauseMsMax), chance);
   }
 
-  /** Begins to submit. */
+  /** Begins to submit, or goes on after it was finished. */
   start(): void {
+    this.#stop = new AbortController();
     this.#running = Promise.all(this.demo.load.lanes.map((lane) => this.#run(lane)));
+  }
+
+  /** Ends the load. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
   }
 
   /** Ends the load, hands in what is open and waits until all is accepted. */
   async finish(limitMs = 30_000): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+    await this.stop();
     const node = this.network.any(this.#chance);
     if (node) await this.demo.load.settle(node, limitMs);
   }
@@ -45,7 +55,7 @@ export class NetworkLoad {
     while (!this.#stop.signal.aborted) {
       const node = this.network.any(this.#chance);
       if (node) await this.demo.load.runLane(node, lane, AbortSignal.any([this.#stop.signal, AbortSignal.timeout(500)]));
-      else await Bun.sleep(10);
+      await Bun.sleep(5); // also where a node just ended: nothing else would let time pass
     }
   }
 }
@@ -58,26 +68,51 @@ export type NetworkAudit = { readonly faults: readonly string[]; readonly final:
  * node's chain again from genesis.
  */
 export async function auditNetwork(load: NetworkLoad, limitMs = 30_000): Promise<NetworkAudit> {
+  const { network } = load;
+  const { faults, audits } = await auditRunning(load, limitMs);
+  faults.push(...(await network.stop()));
+  for (const [index, home] of network.net.homes.entries()) {
+    const audit = audits.get(index);
+    if (audit) faults.push(...(await findReexecutionFaults(home, audit)).map((fault) => `node ${index}: ${fault}`));
+  }
+  const [first] = audits.values();
+  return { faults, final: first?.final ?? 0, height: first?.height ?? 0 };
+}
+
+/**
+ * Audits every running node against what was signed and compares their chains block by block; they go on running. The
+ * load must have been finished.
+ *
+ * @returns what each came to, by index
+ */
+export async function auditRunning(load: NetworkLoad, limitMs = 30_000): Promise<{ faults: string[]; audits: Map<number, Audit> }> {
   const { network, demo } = load;
   const faults = [...demo.load.surprises];
-  const audits: Audit[] = [];
+  const audits = new Map<number, Audit>();
+  await nothingPends(network, limitMs);
   for (const [index, node] of network.nodes.entries()) {
     if (!node) continue;
     const audit = await auditNode(node, demo.load, demo.opening, network.net.genesis, limitMs);
     faults.push(...audit.faults.map((fault) => `node ${index}: ${fault}`));
-    audits.push(audit);
+    audits.set(index, audit);
   }
-  const [first] = audits;
-  for (const [index, audit] of audits.entries()) {
-    const differing = audit.hashes.findIndex((hash, at) => at < (first?.hashes.length ?? 0) && hash !== first?.hashes[at]);
+  const [first] = audits.values();
+  for (const [index, { hashes, stateRoot, height }] of audits) {
+    const differing = hashes.findIndex((hash, at) => at < (first?.hashes.length ?? 0) && hash !== first?.hashes[at]);
     if (differing >= 0) faults.push(`node ${index} has another block at height ${differing + 1}`);
+    if (height === first?.height && stateRoot !== first.stateRoot) faults.push(`node ${index} has another state root at height ${height}`);
   }
-  faults.push(...(await network.stop()));
-  for (const [index, home] of network.net.homes.entries()) {
-    const audit = audits[index];
-    if (audit) faults.push(...(await findReexecutionFaults(home, audit)).map((fault) => `node ${index}: ${fault}`));
-  }
-  return { faults, final: first?.final ?? 0, height: first?.height ?? 0 };
+  return { faults, audits };
+}
+
+/** Waits until no node holds anything pending: a node may know nothing yet of what another has accepted. */
+async function nothingPends(network: NodeNetwork, limitMs: number): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  const isPending = async (): Promise<boolean> => {
+    const all = await Promise.all(network.nodes.map(async (node) => (await node?.get("/api/v2/status"))?.["pending"]));
+    return all.some((pending) => ((pending as { transactions: number } | undefined)?.transactions ?? 0) > 0);
+  };
+  while ((await isPending()) && performance.now() < deadline) await Bun.sleep(20);
 }
 
 /** What a storm of kills found. */
@@ -88,37 +123,54 @@ export type StormReport = NetworkAudit & {
   readonly restartMs: { readonly p50: number; readonly max: number };
 };
 
+/** How often all are killed at once, how often two are, and how often one that starts is killed again. */
+const ALL_SHARE = 0.05;
+const TWO_SHARE = 0.2;
+const STARTING_SHARE = 0.2;
+
+/** What a storm is told. */
+export type StormPlan = {
+  readonly kills: number;
+  /** Told what happened after each round, with the milliseconds that the restarts of the round took. */
+  readonly onRound?: (round: { readonly kills: number; readonly restartMs: readonly number[] }) => void | Promise<void>;
+};
+
 /**
- * Kills random nodes under load, now and then two at once or all of them, and starts them again; at the end everything is
- * audited.
+ * Kills random nodes under load, now and then two at once, all of them, or one while it starts, and starts them again; at
+ * the end everything is audited. The load runs when this is called, or begins.
  */
-export async function runKillStorm(
-  load: NetworkLoad,
-  chance: Chance,
-  plan: { readonly kills: number; readonly onProgress?: (line: string) => void },
-): Promise<StormReport> {
+export async function runKillStorm(load: NetworkLoad, chance: Chance, plan: StormPlan): Promise<StormReport> {
   const { network } = load;
   const restarts: number[] = [];
   load.start();
   for (let kills = 0; kills < plan.kills; ) {
     await Bun.sleep(chance.between(50, 900));
-    const count = chance.happens(0.05) ? network.nodes.length : chance.happens(0.2) ? 2 : 1;
+    const count = chance.happens(ALL_SHARE) ? network.nodes.length : chance.happens(TWO_SHARE) ? 2 : 1;
     const indexes = chance.shuffled(network.nodes.map((_, index) => index)).slice(0, count);
     await Promise.all(indexes.map((index) => network.killNode(index)));
     kills += count;
     await Bun.sleep(chance.between(0, 700));
+    if (chance.happens(STARTING_SHARE) && indexes[0] !== undefined) {
+      network.launch(indexes[0]);
+      await Bun.sleep(chance.between(0, 500));
+      await network.killNode(indexes[0]);
+      kills++;
+    }
     const nodes = indexes.map((index) => network.launch(index));
     await Promise.all(nodes.map((node) => node.ready(60_000)));
-    restarts.push(...nodes.map((node) => node.readyMs));
-    plan.onProgress?.(
-      `${kills}/${plan.kills} kills, ${load.demo.load.accepted.size} accepted, heights ${(await network.heights()).join(" ")}`,
-    );
+    const restartMs = nodes.map(({ readyMs }) => readyMs);
+    restarts.push(...restartMs);
+    await plan.onRound?.({ kills, restartMs });
   }
   await load.finish(60_000);
   const audit = await auditNetwork(load, 60_000);
-  const sorted = restarts.toSorted((a, b) => a - b);
-  const restartMs = { p50: Math.round(sorted[sorted.length >> 1] ?? 0), max: Math.round(sorted.at(-1) ?? 0) };
-  return { ...audit, kills: plan.kills, accepted: load.demo.load.accepted.size, restartMs };
+  return { ...audit, kills: plan.kills, accepted: load.demo.load.accepted.size, restartMs: spreadOf(restarts) };
+}
+
+/** The median and the greatest of some values, whole. */
+export function spreadOf(values: readonly number[]): { p50: number; max: number } {
+  const sorted = values.toSorted((a, b) => a - b);
+  return { p50: Math.round(sorted[sorted.length >> 1] ?? 0), max: Math.round(sorted.at(-1) ?? 0) };
 }
 
 /** The report as a line for people. */

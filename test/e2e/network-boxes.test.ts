@@ -1,0 +1,222 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { readBlocks } from "./support/chain-walk.ts";
+import { Chance, seedOf } from "./support/chance.ts";
+import { FakeTime } from "./support/fake-time.ts";
+import { LinkRelay } from "./support/link-relay.ts";
+import { auditNetwork, NetworkLoad } from "./support/network-trial.ts";
+import { highestOf, leadsAgain, pauseAndAudit, STUCK_AFTER_MS, tellRecovery, until } from "./support/network-watch.ts";
+import { NodeNetwork } from "./support/node-network.ts";
+import { findObstacle, TinyDisk } from "./support/tiny-disk.ts";
+import { Workplace } from "./support/workplace.ts";
+
+const MIB = 1024 * 1024;
+/** Files of a home that its operator keeps elsewhere too, or that anybody can give. */
+const KEPT: readonly string[] = ["genesis.json", "node.toml", "keys"];
+const place = new Workplace();
+const chance = new Chance(seedOf());
+let network: NodeNetwork;
+let load: NetworkLoad;
+
+const diskObstacle = findObstacle();
+if (diskObstacle !== undefined) console.warn(`SKIPPED, a node with a full disk: ${diskObstacle}`);
+const fakeTime = FakeTime.in(place.at("fake-time"));
+if (typeof fakeTime === "string") console.warn(`SKIPPED, a clock set back a year: ${fakeTime}`);
+
+beforeAll(async () => {
+  network = await NodeNetwork.start(place, "boxes", {
+    validators: 4,
+    hasRelays: true,
+    chance,
+    words: ["--storage-free-bytes-min", String(8 * MIB), "--storage-free-bytes-warn", String(10 * MIB)],
+  });
+  load = await NetworkLoad.of(network, chance, 300);
+  load.start();
+  await network.reach(5, STUCK_AFTER_MS);
+}, 60_000);
+
+afterAll(async () => {
+  await load.stop();
+  await place.end();
+});
+
+/** The home of a node. */
+const homeOf = (index: number): string => network.net.homes[index] ?? "";
+
+/** Three new blocks on every running node. */
+const goesOn = async (): Promise<number> => network.reach((await highestOf(network)) + 3, STUCK_AFTER_MS);
+
+/** Why a node is not ready, or an empty text. */
+async function reasonOf(index: number): Promise<string> {
+  return String((await network.nodes[index]?.request("/readyz"))?.json["detail"] ?? "");
+}
+
+describe(`four validators under load, seed ${chance.seed}`, () => {
+  test("e2e: a disk wiped but for the keys, recovers, catches up and votes again behind its gate", async () => {
+    expect(await pauseAndAudit(load, false)).toEqual([]); // what only a lost disk held is lost with it
+    await network.killNode(3);
+    load.start();
+    await goesOn();
+    for (const name of readdirSync(homeOf(3))) if (!KEPT.includes(name)) rmSync(join(homeOf(3), name), { recursive: true });
+    const node = network.launch(3);
+    await tellRecovery(network, 3, "a wiped disk");
+    expect(node.output).toContain("journal.lost");
+    expect(node.output).toContain("consensus.recovered");
+    expect(await pauseAndAudit(load)).toEqual([]);
+  }, 90_000);
+
+  test("e2e: an empty folder in place of the journal, recovers, and is not asked a second time after the next start", async () => {
+    await network.killNode(2);
+    rmSync(join(homeOf(2), "journal"), { recursive: true });
+    mkdirSync(join(homeOf(2), "journal"));
+    const node = network.launch(2);
+    await tellRecovery(network, 2, "an empty journal");
+    expect(node.output).toContain("consensus.recovered");
+    await network.killNode(2);
+    const again = await network.startNode(2, STUCK_AFTER_MS);
+    await leadsAgain(network, 2);
+    expect(again.output).not.toContain("journal.lost");
+    expect(again.output).not.toContain("consensus.recovering");
+    expect(await pauseAndAudit(load)).toEqual([]);
+  }, 90_000);
+
+  test.skipIf(typeof fakeTime === "string")(
+    "e2e: a clock set back a year, while running and over a restart, keeps the chain's time",
+    async () => {
+      if (typeof fakeTime === "string") return;
+      await network.killNode(1);
+      network.boxes.set(1, { home: homeOf(1), environment: fakeTime.environment });
+      await network.startNode(1, STUCK_AFTER_MS);
+      fakeTime.shift("-365d");
+      const isBack = async (): Promise<boolean> =>
+        Date.parse(String((await network.nodes[1]?.get("/api/v2/status"))?.["time"])) < Date.now() - 300 * 86_400_000;
+      await until("its clock is a year back", isBack, network.nodes[1]);
+      console.log(`network: a clock set back a year: leads a final block ${Math.round(await leadsAgain(network, 1))} ms after it`);
+      await network.killNode(1);
+      network.launch(1);
+      await tellRecovery(network, 1, "started with the clock a year back");
+      expect(await isBack()).toBe(true);
+      expect(await pauseAndAudit(load)).toEqual([]);
+      network.boxes.delete(1);
+      await network.killNode(1);
+      await network.startNode(1, STUCK_AFTER_MS);
+    },
+    90_000,
+  );
+
+  test.skipIf(diskObstacle !== undefined)(
+    "e2e: a node whose disk is full, the others go on, and it follows once there is space",
+    async () => {
+      const disk = place.keep(await TinyDisk.make(place.at("disk"), 64 * MIB));
+      await network.killNode(0);
+      cpSync(homeOf(0), `${disk.outside}/home`, { recursive: true });
+      network.boxes.set(0, { home: `${disk.outside}/home`, innerHome: `${disk.inside}/home`, command: disk.command });
+      await network.startNode(0, STUCK_AFTER_MS);
+      disk.fill(4 * MIB);
+      await until("it refuses for want of space", async () => /disk/i.test(await reasonOf(0)), network.nodes[0]);
+      console.log(
+        `network: little space: leads a final block ${Math.round(await leadsAgain(network, 0))} ms after it refuses transactions`,
+      );
+      disk.fill(0);
+      const full = network.nodes[0];
+      network.nodes[0] = undefined; // asks nothing of it meanwhile
+      await goesOn();
+      await Bun.sleep(1_000);
+      disk.fill(0);
+      await goesOn();
+      console.log(`network: no space: the node ${full?.child.exitCode === null ? "runs" : `ended with ${full?.child.exitCode}`}`);
+      await full?.kill();
+      disk.free();
+      network.launch(0);
+      await tellRecovery(network, 0, "space again after a full disk");
+      expect(await pauseAndAudit(load)).toEqual([]);
+      await network.killNode(0);
+      rmSync(homeOf(0), { recursive: true });
+      cpSync(`${disk.outside}/home`, homeOf(0), { recursive: true });
+      network.boxes.delete(0);
+      await network.startNode(0, STUCK_AFTER_MS);
+      await disk.kill();
+    },
+    120_000,
+  );
+
+  test("e2e: all of them cut off from power at once, and again while they start, go on", async () => {
+    const all = [0, 1, 2, 3];
+    await Promise.all(all.map((index) => network.killNode(index)));
+    for (const index of all) network.launch(index);
+    await Bun.sleep(chance.between(200, 900));
+    await Promise.all(all.map((index) => network.killNode(index)));
+    const began = performance.now();
+    for (const index of all) network.launch(index);
+    await Promise.all(network.nodes.map((node) => node?.ready(STUCK_AFTER_MS)));
+    const readyMs = Math.round(performance.now() - began);
+    await goesOn();
+    console.log(`network: all started again: ready after ${readyMs} ms, new blocks after ${Math.round(performance.now() - began)} ms`);
+    expect(await pauseAndAudit(load)).toEqual([]);
+  }, 90_000);
+
+  test("e2e: a copy of a running home on a second box, it sees its own votes and keeps quiet, the chain goes on", async () => {
+    const copy = await copyOf(3);
+    const twin = network.launchTwin(3, { home: copy });
+    await twin.alive();
+    const before = await highestOf(network, [0, 1, 2]);
+    await until("it sees that it is not alone", async () => twin.output.includes("a peer showed a vote of ours"), twin);
+    await until("blocks go on beside it", async () => (await highestOf(network, [0, 1, 2])) >= before + 10, twin);
+    await twin.kill();
+    await tellRecovery(network, 3, "the copy gone");
+    expect(await pauseAndAudit(load)).toEqual([]);
+  }, 90_000);
+
+  test("e2e: a copy greeted while the first box stands still, it finds its own votes in certificates and keeps quiet", async () => {
+    expect(await pauseAndAudit(load, false)).toEqual([]);
+    // The copy is taken while the first box stands still, and nobody votes while it is greeted: it has every vote there is.
+    const first = network.nodes[3];
+    first?.child.kill("SIGSTOP");
+    network.nodes[3] = undefined;
+    const copy = place.copyOf(homeOf(3));
+    rmSync(join(copy, "run.json"), { force: true });
+    const relays = await Promise.all([1, 2].map(async (index) => place.keep(await LinkRelay.open(network.placeOf(index), chance))));
+    const peers = relays.map((relay, at) => `${network.keyOf(at + 1)}@127.0.0.1:${relay.port}`);
+    const twin = network.launchTwin(3, { home: copy }, peers);
+    await twin.ready(STUCK_AFTER_MS);
+    // Each box keeps its own part of the others, so that neither learns of the other one.
+    relays[0]?.treat("out", { isCut: true });
+    relays[0]?.treat("back", { isCut: true });
+    for (const [from, to] of [
+      [3, 2],
+      [2, 3],
+    ] as const) {
+      network.treat(from, to, { isCut: true });
+    }
+    first?.child.kill("SIGCONT");
+    const began = performance.now();
+    await until("the first box is heard again", async () => (await first?.request("/readyz"))?.status === 200, first);
+    load.start();
+    await until("the copy sees that it is not alone", async () => twin.output.includes("a peer showed a vote of ours"), twin);
+    console.log(`network: two boxes with one key: the copy keeps quiet after ${Math.round(performance.now() - began)} ms`);
+    await goesOn();
+    const chains = await Promise.all([twin, network.nodes[0]].map(async (node) => (node ? await readBlocks(node) : [])));
+    const [theirs = [], ours = []] = chains.map((blocks) => blocks.map(({ hash }) => hash));
+    const common = Math.min(theirs.length, ours.length);
+    expect(theirs.slice(0, common)).toEqual(ours.slice(0, common));
+    await twin.kill();
+    network.treatAll({});
+    network.nodes[3] = first;
+    await tellRecovery(network, 3, "the other copy gone");
+    await load.finish(STUCK_AFTER_MS);
+    const audit = await auditNetwork(load, 60_000);
+    console.log(`network: ${load.demo.load.accepted.size} accepted, ${audit.final} final at height ${audit.height}`);
+    expect(audit.faults.slice(0, 20)).toEqual([]);
+    expect(audit.final).toBeGreaterThanOrEqual(load.demo.load.accepted.size);
+  }, 180_000);
+});
+
+/** A copy of a node's home as it was at a stop a moment ago; the node runs on. */
+async function copyOf(index: number): Promise<string> {
+  await network.killNode(index);
+  const copy = place.copyOf(homeOf(index));
+  await network.startNode(index, STUCK_AFTER_MS);
+  await goesOn();
+  return copy;
+}
