@@ -65,6 +65,7 @@ export class BlockContents {
 
   /** All transactions of a block's batches in order; undefined when one was pruned. */
   transactionsOf(block: CommittedBlock): Transaction[] | undefined {
+    if (block.hops) return undefined; // its batches came with no snapshot
     const transactions: Transaction[] = [];
     for (const batch of block.batches) {
       const held = this.readBatch(block, batch);

@@ -23,9 +23,14 @@ export class BlockQueries {
     return this.#reader.tipHeight;
   }
 
-  /** A committed block by height; undefined for genesis and beyond the tip. */
+  /** A committed block by height; undefined for genesis, beyond the tip and where the chain here begins later. */
   findByHeight(height: number): CommittedBlock | undefined {
-    return this.#reader.find(height);
+    return height < this.lowestHeight ? undefined : this.#reader.find(height);
+  }
+
+  /** Lowest height whose block is here: 1, or the one after the snapshot that the chain here begins at. */
+  get lowestHeight(): number {
+    return this.#reader.baseHeight + 1;
   }
 
   /** A committed block by hash. */
@@ -40,7 +45,7 @@ export class BlockQueries {
   /** Up to `limit` committed blocks from a height upward. */
   list(from: number, limit: number): readonly CommittedBlock[] {
     const blocks: CommittedBlock[] = [];
-    for (let height = Math.max(1, from); blocks.length < limit; height++) {
+    for (let height = Math.max(this.lowestHeight, from); blocks.length < limit; height++) {
       const block = this.#reader.find(height);
       if (!block) break;
       blocks.push(block);

@@ -1,6 +1,18 @@
 import { DOMAIN_TAGS, sha256 } from "../crypto/index.ts";
 import { CborReader, CborWriter, concatBytes, toHex, u64be } from "../kernel/index.ts";
-import { blockHashOf, decodeBlock, decodeCertificate, encodeBlock, encodeCertificate, LIMITS } from "../protocol/index.ts";
+import {
+  blockHashOf,
+  decodeBlock,
+  decodeCertificate,
+  decodeSnapshotManifest,
+  encodeBlock,
+  encodeCertificate,
+  encodeSnapshotManifest,
+  encodeValidatorSet,
+  LIMITS,
+  SNAPSHOT_LIMITS,
+  type SnapshotManifest,
+} from "../protocol/index.ts";
 import { readExecutionRecord, writeExecutionRecord } from "./execution-record.ts";
 import type { CommittedBatch, CommittedBlock, CommittedGenesis, CommittedUnder, LaneRecords } from "./types.ts";
 
@@ -50,6 +62,34 @@ export function decodeBlockRow(body: Uint8Array): CommittedBlock | undefined {
   const next = fields === 9 ? { nextValidatorSet: r.bytes(1, SET_BYTES_MAX) } : {};
   if (!r.isComplete || !finalization) return undefined;
   return { block: block.value, hash: blockHashOf(header), finalization, batches, execution, lane, replayMark, ...next };
+}
+
+/** Body of the row of the block after which a chain goes on from a snapshot: array [manifest without parts, lane]. */
+export function encodeBaseRow(manifest: SnapshotManifest, lane: LaneRecords): Uint8Array {
+  const w = new CborWriter(4_096).array(2).bytes(encodeSnapshotManifest({ ...manifest, parts: [] }));
+  writeLane(w, lane);
+  return w.finish();
+}
+
+/** Reads what `encodeBaseRow` writes, as a block without its batches; undefined when it is no such body. */
+export function decodeBaseRow(body: Uint8Array): CommittedBlock | undefined {
+  const r = new CborReader(body);
+  if (r.array(2) !== 2) r.reject();
+  const manifest = decodeSnapshotManifest(r.bytes(1, SNAPSHOT_LIMITS.manifestBytesMax));
+  const lane = readLane(r);
+  if (!r.isComplete || !manifest.ok) return undefined;
+  const { block, finalization, hops, nextSet } = manifest.value;
+  return {
+    block,
+    hash: blockHashOf(block.header),
+    finalization: { certificate: finalization },
+    batches: [],
+    execution: { skipped: [], codes: [], payers: [], digests: [] },
+    lane,
+    replayMark: 0,
+    ...(nextSet && { nextValidatorSet: encodeValidatorSet(nextSet) }),
+    hops,
+  };
 }
 
 /** Body of the row of height 0: array [chainId, timeMs, stateRoot, validatorSet, lane]. */

@@ -31,9 +31,9 @@ export class ChainLaneReader {
     const tip = this.#store.tipHeight;
     if (tip === undefined) return { previous: NOWHERE, records: [] };
     let height = this.#firstHeightReaching(after, tip);
-    let previous = height === 0 ? NOWHERE : (entriesOf(this.#laneAt(height - 1)).at(-1) ?? NOWHERE);
+    let previous = height === 0 ? NOWHERE : (entriesOf(this.#laneAt(this.#below(height))).at(-1) ?? NOWHERE);
     const records: LaneEntry[] = [];
-    for (; height <= tip && records.length < limit; height++) {
+    for (; height <= tip && records.length < limit; height = this.#above(height)) {
       for (const entry of entriesOf(this.#laneAt(height))) {
         if (!isAfter(entry, after)) previous = entry;
         else if (records.length < limit) records.push(entry);
@@ -46,7 +46,9 @@ export class ChainLaneReader {
   #firstHeightReaching(after: { readonly epoch: number; readonly sequence: number }, tip: number): number {
     const guess = this.#guess(after, tip);
     if (guess !== undefined) return guess;
-    let low = 0;
+    const first = entriesOf(this.#laneAt(0)).at(-1);
+    if (first && isAfter(first, after)) return 0;
+    let low = this.#above(0);
     let high = tip + 1;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
@@ -62,9 +64,18 @@ export class ChainLaneReader {
     const last = this.last();
     if (!last || !isAfter(last, after)) return tip + 1;
     const height = tip - (last.sequence - after.sequence) + 1;
-    if (last.epoch !== after.epoch || height < 1 || height > tip) return undefined;
-    const before = entriesOf(this.#laneAt(height - 1)).at(-1);
+    if (last.epoch !== after.epoch || height < this.#above(0) || height > tip) return undefined;
+    const before = entriesOf(this.#laneAt(this.#below(height))).at(-1);
     return before && !isAfter(before, after) && before.sequence === after.sequence ? height : undefined;
+  }
+
+  /** The height with a row before this one, and after it: a chain that begins at a snapshot has none between that and genesis. */
+  #below(height: number): number {
+    return height === this.#store.baseHeight ? 0 : height - 1;
+  }
+
+  #above(height: number): number {
+    return height === 0 ? Math.max(1, this.#store.baseHeight) : height + 1;
   }
 
   #laneAt(height: number): LaneRecords {

@@ -1,5 +1,5 @@
 import { assert, bytesEqual, present } from "../kernel/index.ts";
-import { type Certificate, decodeValidatorSet, type ValidatorSet } from "../protocol/index.ts";
+import { type Certificate, decodeValidatorSet, type EpochHop, type ValidatorSet } from "../protocol/index.ts";
 import type { BlockStore } from "./store.ts";
 import type { CommittedBlock } from "./types.ts";
 import { WeightedCache } from "./weighted-cache.ts";
@@ -37,9 +37,14 @@ export class ChainReader {
     return this.#store.tipHeight ?? 0;
   }
 
-  /** The committed block at a height; undefined for genesis and beyond the tip. */
+  /** Height of the block at whose snapshot the chain here begins; 0 when it begins at genesis. */
+  get baseHeight(): number {
+    return this.#store.baseHeight;
+  }
+
+  /** The committed block at a height; undefined for genesis, beyond the tip and below the snapshot that the chain here begins at. */
   find(height: number): CommittedBlock | undefined {
-    if (height < 1 || height > this.tipHeight) return undefined;
+    if (height < Math.max(1, this.baseHeight) || height > this.tipHeight) return undefined;
     const kept = this.#rows.find(height);
     if (kept) return kept;
     const block = this.#store.read(height);
@@ -79,6 +84,11 @@ export class ChainReader {
     return start;
   }
 
+  /** The step into an epoch that began below the snapshot which the chain here begins at; undefined for other epochs. */
+  findHop(epoch: number): EpochHop | undefined {
+    return this.find(this.baseHeight)?.hops?.[epoch - 1];
+  }
+
   /** The start of the epoch that the block after the tip belongs to. */
   currentEpoch(): EpochStart {
     const tip = this.find(this.tipHeight);
@@ -93,6 +103,12 @@ export class ChainReader {
   }
 
   #epochAfter(epoch: number): EpochStart | undefined {
+    const hop = this.findHop(epoch + 1);
+    const closing = hop?.headers.at(-1);
+    if (hop && closing) {
+      const { height, timeMs } = closing;
+      return { epoch: epoch + 1, height, timeMs, validatorSet: hop.nextSet, finalization: hop.finalization };
+    }
     const height = this.#lastHeightOf(epoch);
     const boundary = height === undefined ? undefined : this.find(height);
     if (!boundary?.nextValidatorSet) return undefined;
@@ -114,7 +130,7 @@ export class ChainReader {
   }
 
   #searchLastHeightOf(epoch: number): number | undefined {
-    let low = 0;
+    let low = this.baseHeight;
     let high = this.tipHeight;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);

@@ -31,11 +31,12 @@ export function* scrubChain(
   depth: ScrubDepth = {},
 ): Generator<ScrubProgress, void, undefined> {
   const genesis = store.genesis();
-  if (to < from) return;
-  let parentHash = reader.hashAt(from - 1);
-  let lane = from === 1 ? genesis.lane : store.read(from - 1).lane;
+  const first = Math.max(from, 1 + store.baseHeight);
+  if (to < first) return;
+  let parentHash = reader.hashAt(first - 1);
+  let lane = first === 1 ? genesis.lane : store.read(first - 1).lane;
   let prunedBlocks = 0;
-  for (const block of store.rowsFrom(from)) {
+  for (const block of store.rowsFrom(first)) {
     const { header } = block.block;
     const { height } = header;
     if (height > to) return;

@@ -10,6 +10,7 @@
  */
 export * from "./batch-source.ts";
 export { BlockQueries } from "./block-queries.ts";
+export { buildChainAnchor } from "./chain-anchor.ts";
 export { ChainReader } from "./chain-reader.ts";
 export * from "./hash-index/index.ts";
 export * from "./ports.ts";

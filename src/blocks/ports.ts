@@ -1,5 +1,5 @@
 import type { ConvictedEffect, EntryChange, LedgerView } from "../ledger/index.ts";
-import type { Block, ValidatorSet } from "../protocol/index.ts";
+import type { Block, SnapshotManifest, ValidatorSet } from "../protocol/index.ts";
 import type { LanePlace } from "./types.ts";
 
 /** The state after an unfinalized block, over the state below it. */
@@ -57,6 +57,15 @@ export interface ChainLane<R extends SealedRecord = SealedRecord> {
   /** The records that were just made durable, in order. */
   onCommitted(records: readonly R[]): void;
 }
+
+/** What a chain without rows begins at instead of genesis: a snapshot whose anchor was verified. */
+export type ChainBase<R extends SealedRecord = SealedRecord> = {
+  readonly manifest: SnapshotManifest;
+  /** Root of the state of genesis; the state that blocks are given is that of the snapshot. */
+  readonly genesisStateRoot: Uint8Array;
+  /** Records that say so, following those of genesis: of the epoch that goes on, begun at a height. At least one, of one incarnation. */
+  seal(after: LanePlace, timeMs: number, epoch: number, height: number, validatorSet: ValidatorSet): readonly R[];
+};
 
 /** Who is told of blocks that are not final yet. What it throws is a defect: it only takes note. */
 export interface BlockObserver {

@@ -1,5 +1,6 @@
-import type { EpochHop, ProofBundle, ProofContent } from "../protocol/index.ts";
+import type { ProofBundle, ProofContent } from "../protocol/index.ts";
 import type { BlockQueries } from "./block-queries.ts";
+import { buildEpochHops } from "./chain-anchor.ts";
 import type { ChainReader } from "./chain-reader.ts";
 
 /**
@@ -19,14 +20,8 @@ export function buildProofBundle(
   const final = queries.finalHeaders(height);
   const epoch = final?.headers.at(-1)?.epoch;
   if (!final || epoch === undefined || epoch < trustedEpoch) return undefined;
-  const hops: EpochHop[] = [];
-  for (let from = trustedEpoch; from < epoch; from++) {
-    const start = reader.findEpoch(from + 1);
-    const boundary = start && queries.finalHeaders(start.height);
-    if (!start || !boundary) return undefined;
-    hops.push({ ...boundary, nextSet: start.validatorSet });
-  }
-  return { hops, ...final, content };
+  const hops = buildEpochHops(reader, queries, trustedEpoch, epoch);
+  return hops && { hops, ...final, content };
 }
 
 /** The proof of a receipt by transaction id; undefined when it was not executed or can no longer be rebuilt. */

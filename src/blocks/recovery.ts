@@ -86,8 +86,13 @@ export function recoverChain<O extends StateOverlay>(parts: RecoveryParts<O>): R
   const { store, index, state, contents } = parts;
   const tipHeight = parts.reader.tipHeight;
   requireStateBelowTip(parts);
-  for (const _row of store.rowsFrom(Math.max(1, tipHeight - VERIFIED_TAIL_ROWS + 1)));
+  const { baseHeight } = store;
+  for (const _row of store.rowsFrom(Math.max(1, baseHeight, tipHeight - VERIFIED_TAIL_ROWS + 1)));
   if (index.indexedHeight < 0) index.addBlock(0, store.genesis().chainId, [], []);
+  if (index.indexedHeight < baseHeight) {
+    index.skipBelow(baseHeight);
+    index.addBlock(baseHeight, store.read(baseHeight).hash, [], []);
+  }
   const from = Math.min(state.height, index.indexedHeight, parts.batchesHeight) + 1;
   const report = { tipHeight, executedBlocks: 0, indexedBlocks: 0, toldBlocks: 0 };
   for (const block of store.rowsFrom(Math.max(1, from))) {
@@ -155,6 +160,8 @@ function requireStateBelowTip<O extends StateOverlay>({ store, reader, state }: 
       `is its last, but the state is after block ${height}: the blocks between are lost`,
     );
   }
+  if (height < store.baseHeight)
+    throw new ChainDamaged(store.file, store.baseHeight, `the chain begins after it, but the state is after block ${height}`);
   const expected = height === 0 ? store.genesis().stateRoot : store.read(height).block.header.stateRoot;
   if (!bytesEqual(state.root, expected)) {
     throw new ChainDamaged(

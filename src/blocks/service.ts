@@ -23,11 +23,11 @@ import { type ScrubProgress, scrubChain } from "./chain-scrub.ts";
 import { type PreparedCommit, prepareCommit } from "./commit.ts";
 import type { HashIndex } from "./hash-index/index.ts";
 import type { LiveBlock } from "./live-blocks.ts";
-import type { BlockObserver, ChainLane, SealedRecord, StateOverlay, StatePort } from "./ports.ts";
+import type { BlockObserver, ChainBase, ChainLane, SealedRecord, StateOverlay, StatePort } from "./ports.ts";
 import { buildProofBundle, buildReceiptProof } from "./receipt-proof.ts";
 import { type RecoveryReport, recoverChain, replayChain } from "./recovery.ts";
 import { BlockStore } from "./store.ts";
-import { ChainDamaged, type LanePlace } from "./types.ts";
+import { ChainDamaged, type LanePlace, type LaneRecords } from "./types.ts";
 import { verifyBlock } from "./verification.ts";
 
 /**
@@ -50,6 +50,8 @@ export type BlockServiceParts<O extends StateOverlay, R extends SealedRecord> = 
   readonly verifySignature: VerifySignature;
   readonly log: Log;
   readonly observer?: BlockObserver;
+  /** Where an empty chain begins, unless at genesis. */
+  readonly base?: ChainBase<R> | undefined;
 };
 
 /** What blocks have done since the start and hold now, for monitoring to read. */
@@ -329,18 +331,29 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
   }
 
   #putGenesis(): void {
-    const { genesis, validatorSet, state, lane } = this.#parts;
-    assert(state.height === 0, "a chain begins with the state of genesis");
+    const { genesis, validatorSet, state, lane, base } = this.#parts;
+    assert(state.height === (base?.manifest.block.header.height ?? 0), "a chain begins with the state of genesis, or of its snapshot");
     const records = lane.sealGenesis(genesis.timeMs, validatorSet);
-    const first = present(records[0], "genesis has records in the chain lane");
-    this.#store.putGenesis({
+    const row = {
       chainId: genesis.hash,
       timeMs: genesis.timeMs,
-      stateRoot: state.root,
+      stateRoot: base?.genesisStateRoot ?? state.root,
       validatorSet: encodeValidatorSet(validatorSet),
-      lane: { epoch: first.epoch, firstSequence: first.sequence, records: records.map(({ body, hash }) => ({ body, hash })) },
-    });
-    lane.onCommitted(records);
+      lane: laneOf(records),
+    };
+    if (!base) {
+      this.#store.putGenesis(row);
+      lane.onCommitted(records);
+      return;
+    }
+    const { block, hops } = base.manifest;
+    const { epoch, timeMs } = block.header;
+    const opening = hops.at(-1);
+    const openedAt = opening?.headers.at(-1)?.height ?? 0;
+    const last = present(records.at(-1), "genesis has records in the chain lane");
+    const begun = base.seal(last, timeMs, epoch, openedAt, opening?.nextSet ?? validatorSet);
+    this.#store.putBase(row, base.manifest, laneOf(begun));
+    lane.onCommitted([...records, ...begun]);
   }
 
   #requireSameGenesis(): void {
@@ -349,4 +362,9 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
     const detail = `the chain stands on genesis ${toHex(chainId)}, the home's genesis.json differs: it has ${toHex(this.#parts.genesis.hash)}`;
     throw new ChainDamaged(this.#store.file, 0, detail);
   }
+}
+
+function laneOf(records: readonly SealedRecord[]): LaneRecords {
+  const first = present(records[0], "a row has records in the chain lane");
+  return { epoch: first.epoch, firstSequence: first.sequence, records: records.map(({ body, hash }) => ({ body, hash })) };
 }

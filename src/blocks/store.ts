@@ -1,7 +1,16 @@
 import { assert, bytesEqual } from "../kernel/index.ts";
+import type { SnapshotManifest } from "../protocol/index.ts";
 import type { Database, Migration } from "../storage/index.ts";
-import { decodeBlockRow, decodeGenesisRow, encodeBlockRow, encodeGenesisRow, rowHashOf } from "./block-row.ts";
-import { ChainDamaged, type CommittedBlock, type CommittedGenesis } from "./types.ts";
+import {
+  decodeBaseRow,
+  decodeBlockRow,
+  decodeGenesisRow,
+  encodeBaseRow,
+  encodeBlockRow,
+  encodeGenesisRow,
+  rowHashOf,
+} from "./block-row.ts";
+import { ChainDamaged, type CommittedBlock, type CommittedGenesis, type LaneRecords } from "./types.ts";
 
 /** Marks a file as a chain.db: "BZch". */
 export const CHAIN_APPLICATION_ID = 0x42_5a_63_68;
@@ -37,6 +46,7 @@ export class BlockStore {
   readonly #selectHash;
   readonly #selectFrom;
   readonly #selectTip;
+  #baseHeight = 0;
   #tipHeight: number | undefined;
   #tipHash: Uint8Array = new Uint8Array(32);
 
@@ -52,6 +62,8 @@ export class BlockStore {
     this.#selectTip = database.prepare<Pick<Row, "height" | "hash">, []>("SELECT height, hash FROM block ORDER BY height DESC LIMIT 1");
     const tip = database.attempt(() => this.#selectTip.get());
     if (tip) this.#setTip(Number(tip.height), tip.hash);
+    const lowest = database.attempt(() => this.#selectFrom.all(1, 1))[0];
+    if (lowest && Number(lowest.height) > 1) this.#baseHeight = Number(lowest.height);
   }
 
   /** Name of the file, for messages. */
@@ -62,6 +74,28 @@ export class BlockStore {
   /** Height of the last row; undefined before genesis was put. */
   get tipHeight(): number | undefined {
     return this.#tipHeight;
+  }
+
+  /** Height of the block at whose snapshot the chain here begins, the lowest there is a row of; 0 when it begins at genesis. */
+  get baseHeight(): number {
+    return this.#baseHeight;
+  }
+
+  /** Writes the row of height 0 and that of a snapshot's block, the first of all, in one durable step. */
+  putBase(genesis: CommittedGenesis, manifest: SnapshotManifest, lane: LaneRecords): void {
+    assert(this.#tipHeight === undefined, "a chain begins once");
+    const { height } = manifest.block.header;
+    assert(height > 1, "a snapshot lies above the first block");
+    const first = encodeGenesisRow(genesis);
+    const firstHash = rowHashOf(0, genesis.chainId, first);
+    const body = encodeBaseRow(manifest, lane);
+    const hash = rowHashOf(height, firstHash, body);
+    this.#database.atomically(() => {
+      this.#insert.run(0, firstHash, first);
+      this.#insert.run(height, hash, body);
+    });
+    this.#baseHeight = height;
+    this.#setTip(height, hash);
   }
 
   /** Writes the row of height 0, the first of all. */
@@ -103,23 +137,23 @@ export class BlockStore {
   }
 
   /**
-   * The block at a height from 1 to the tip, checked against the row before it.
+   * The block at a height from 1, or from that of the snapshot, to the tip, checked against the row before it.
    *
    * @throws ChainDamaged when it is missing or is not what was written
    */
   read(height: number): CommittedBlock {
     assert(height >= 1 && height <= (this.#tipHeight ?? 0), "a block that is read was committed");
     const row = this.#database.attempt(() => this.#select.get(height));
-    const before = this.#database.attempt(() => this.#selectHash.get(height - 1));
-    if (!before) throw this.damaged(height - 1, "its row is missing");
+    const before = this.#database.attempt(() => this.#selectHash.get(this.#below(height)));
+    if (!before) throw this.damaged(this.#below(height), "its row is missing");
     return this.#open(height, before.hash, row ?? undefined);
   }
 
   /** Rows from a height on, each checked against the one before, a page of them in memory at a time. */
   *rowsFrom(from: number): Generator<CommittedBlock, void, undefined> {
     assert(from >= 1, "genesis is not a block");
-    const before = this.#database.attempt(() => this.#selectHash.get(from - 1));
-    if (!before) throw this.damaged(from - 1, "its row is missing");
+    const before = this.#database.attempt(() => this.#selectHash.get(this.#below(from)));
+    if (!before) throw this.damaged(this.#below(from), "its row is missing");
     let hash = before.hash;
     for (let height = from; height <= (this.#tipHeight ?? 0); ) {
       const page = this.#database.attempt(() => this.#selectFrom.all(height, PAGE_ROWS));
@@ -151,9 +185,14 @@ export class BlockStore {
     if (!bytesEqual(row.hash, rowHashOf(height, previousHash, row.body))) {
       throw this.damaged(height, "its row does not follow from the row before it: one of the two is not what was written");
     }
-    const block = decodeBlockRow(row.body);
+    const block = height === this.#baseHeight ? decodeBaseRow(row.body) : decodeBlockRow(row.body);
     if (block?.block.header.height !== height) throw this.damaged(height, "its row holds no block of that height");
     return block;
+  }
+
+  /** The row before one: that of genesis, where the chain begins at a snapshot. */
+  #below(height: number): number {
+    return height === this.#baseHeight ? 0 : height - 1;
   }
 
   #setTip(height: number, hash: Uint8Array): void {

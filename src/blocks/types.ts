@@ -1,4 +1,4 @@
-import type { Block, BlockHeader, Certificate, Receipt } from "../protocol/index.ts";
+import type { Block, BlockHeader, Certificate, EpochHop, Receipt } from "../protocol/index.ts";
 import type { BatchLocation } from "./batch-source.ts";
 import type { ExecutionRecord } from "./execution-record.ts";
 
@@ -37,6 +37,11 @@ export type CommittedBlock = {
   readonly replayMark: number;
   /** Encoded set of the next epoch; present exactly in an epoch's last block. */
   readonly nextValidatorSet?: Uint8Array;
+  /**
+   * Steps into the epochs up to its own, from epoch 0 on; present exactly when the chain here begins after this block, at a
+   * snapshot: its batches and everything below it are not here.
+   */
+  readonly hops?: readonly EpochHop[];
 };
 
 /** What the row of height 0 holds. */

@@ -80,7 +80,7 @@ export const SETTINGS = {
   network: {
     listen: listenSetting({
       fallback: { host: "127.0.0.1", port: 8646 },
-      doc: "Address and port for other nodes; anything but loopback lets other machines connect. A chain of one validator opens it only with peers named.",
+      doc: "Address and port for other nodes; anything but loopback lets other machines connect. A chain of one validator opens it only with peers named or looked for, or a webRtcPort.",
     }),
     webRtcPort: integerSetting({
       min: 0,
@@ -188,6 +188,12 @@ export const SETTINGS = {
       max: 86_400,
       fallback: 86_400,
       doc: "Seconds between checkpoints of the state while it changes.",
+    }),
+    snapshotBlocks: integerSetting({
+      min: 0,
+      max: Number.MAX_SAFE_INTEGER,
+      fallback: 10_000,
+      doc: "A node without a chain takes a snapshot of its peers when that is so many blocks long at least; 0: never, it executes every block.",
     }),
     freeBytesMin: integerSetting({
       min: 8 * MIB,

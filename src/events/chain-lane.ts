@@ -58,6 +58,21 @@ export function sealBlockRecords(tip: LaneTip, facts: CommittedBlockFacts): read
   return records;
 }
 
+/**
+ * The record of a chain that goes on from a snapshot, following those of genesis: `epoch.opened` of the epoch it goes on
+ * in, with the height at which that began; what happened before is told by nodes that have it.
+ */
+export function sealBaseRecords(
+  tip: LaneTip,
+  timeMs: number,
+  epoch: number,
+  height: number,
+  validatorSet: ValidatorSet,
+): readonly LaneRecord[] {
+  const { hash: setHash, validators, totalWeight } = validatorSet;
+  return [sealRecord("chain", tip, timeMs, event("epoch.opened", { epoch, height, setHash, validators: validators.length, totalWeight }))];
+}
+
 function eventsOf(facts: CommittedBlockFacts): Event[] {
   const { timeMs: _timeMs, convictions, validatorSet, nextValidatorSet, ...block } = facts;
   const { height } = block;

@@ -122,6 +122,8 @@ export type BlockView = {
 export interface BlockQueries {
   /** Highest final height, 0 when there is only genesis. */
   latestHeight(): Eventually<number>;
+  /** Lowest height whose block is kept here: 1, or the one after the snapshot that this node's chain begins at. */
+  lowestHeight(): Eventually<number>;
   find(height: number): Eventually<BlockView | undefined>;
   /** Up to `limit` blocks from this height upward; fewer at the tip or where pruning left gaps. */
   list(from: number, limit: number): Eventually<readonly BlockView[]>;

@@ -3,6 +3,7 @@ import type { RejectionCode } from "../protocol/index.ts";
 /** Codes of refusals that come from the interface itself, beside those of transactions. */
 type InterfaceCode =
   | "notFound"
+  | "pruned"
   | "methodNotAllowed"
   | "notAcceptable"
   | "requestTimeout"
@@ -44,6 +45,7 @@ export const PROBLEM_KINDS = {
   mempoolFull: { status: 503, title: "The node takes no transactions for the moment", isRetryable: true },
   syncing: { status: 503, title: "The node is behind the chain", isRetryable: true },
   notFound: { status: 404, title: "There is nothing here" },
+  pruned: { status: 410, title: "It is no longer kept here" },
   methodNotAllowed: { status: 405, title: "The route does not take this method" },
   notAcceptable: { status: 406, title: "None of the accepted media types can be given" },
   requestTimeout: { status: 408, title: "The request did not arrive in time" },

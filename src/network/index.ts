@@ -10,9 +10,10 @@
  * @see docs/network.md, docs/adr/network.md
  */
 export { type PeerAddress, parsePeerAddress } from "./address.ts";
+export { type AskedPeer, Asker } from "./asking.ts";
 export { PROTOCOL_VERSIONS, type Refusal, type VersionRange } from "./hello.ts";
 export { Network, NetworkStartFailed } from "./network.ts";
-export { encodeFinalRequest, encodeProofRequest, OUTSIDE_PROTOCOLS, type RequestFault } from "./requests.ts";
+export { encodeFinalRequest, encodeProofRequest, encodeSnapshotRequest, OUTSIDE_PROTOCOLS, type RequestFault } from "./requests.ts";
 export type { Misconduct } from "./standing.ts";
 export type { Tip, TipJudge } from "./tip.ts";
 export type { Tally, Traffic } from "./traffic.ts";

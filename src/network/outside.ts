@@ -2,7 +2,14 @@ import type { Connection, Libp2p, Stream } from "@libp2p/interface";
 import { err, ok, type Result } from "../kernel/index.ts";
 import { Budget } from "./budget.ts";
 import { hostOf, nodeKeyOf } from "./gate.ts";
-import { decodeFinalRequest, decodeProofRequest, type NoAnswer, OUTSIDE_PROTOCOLS, serveRequest } from "./requests.ts";
+import {
+  decodeFinalRequest,
+  decodeProofRequest,
+  decodeSnapshotRequest,
+  type NoAnswer,
+  OUTSIDE_PROTOCOLS,
+  serveRequest,
+} from "./requests.ts";
 import type { NetworkPorts } from "./types.ts";
 
 /** Requests of one outside peer, and how many peers are remembered. */
@@ -26,9 +33,15 @@ export class OutsideService {
 
   /** Names the protocols to libp2p. */
   async register(transport: Libp2p): Promise<void> {
-    const { findProof, findFinalBlock, submit } = this.#ports.answers;
+    const { findProof, findFinalBlock, findSnapshot, submit } = this.#ports.answers;
     await this.#handle(transport, OUTSIDE_PROTOCOLS.proof, (request) => answer(decodeProofRequest(request), findProof));
     await this.#handle(transport, OUTSIDE_PROTOCOLS.final, (request) => answer(decodeFinalRequest(request), findFinalBlock));
+    if (findSnapshot)
+      await this.#handle(transport, OUTSIDE_PROTOCOLS.snapshot, async (request) => {
+        const part = decodeSnapshotRequest(request);
+        const found = part.ok ? await findSnapshot(part.value) : undefined;
+        return found ? ok(found) : err(part.ok ? "notFound" : "malformed");
+      });
     if (submit) await this.#handle(transport, OUTSIDE_PROTOCOLS.submit, submit);
   }
 

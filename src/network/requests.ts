@@ -9,12 +9,18 @@ import { BodyReader, encodeDelimited } from "./frames.ts";
  *
  * - proof: CBOR array [transaction id, 32 bytes]; the answer holds the proof bundle of docs/proof.cddl.
  * - final: CBOR array [height]; the answer holds CBOR array [block, finalization].
+ * - snapshot: CBOR array [] for the manifest of docs/snapshot.cddl, or [SHA-256, 32 bytes] for a part of it.
  * - submit: a transaction as COSE_Sign1; the answer, which means that it is durable here, holds its id (32 bytes).
  *
  * An answer is CBOR array [0, bytes], or [code] when there is none: 1 not found, 2 malformed request, 3 too busy; or
  * [4, text] with the stable code for which a transaction was refused.
  */
-export const OUTSIDE_PROTOCOLS = { proof: "/bizra/1/proof", final: "/bizra/1/final", submit: "/bizra/1/submit" } as const;
+export const OUTSIDE_PROTOCOLS = {
+  proof: "/bizra/1/proof",
+  final: "/bizra/1/final",
+  snapshot: "/bizra/1/snapshot",
+  submit: "/bizra/1/submit",
+} as const;
 
 /** Why a request has no answer; `refused` with the code of the refusal. */
 export type RequestFault = "notFound" | "malformed" | "busy" | "unreachable" | "timeout" | { readonly refused: string };
@@ -54,6 +60,19 @@ export function decodeFinalRequest(bytes: Uint8Array): Result<number, "malformed
   if (r.array(1) !== 1) r.reject();
   const height = r.uint();
   return r.isComplete ? ok(height) : err("malformed");
+}
+
+/** The request for the manifest of a snapshot or, by its hash, for a part of one. */
+export function encodeSnapshotRequest(part?: Uint8Array): Uint8Array {
+  const w = new CborWriter(48).array(part ? 1 : 0);
+  return (part ? w.bytes(part) : w).finish();
+}
+
+/** The hash of the part in a request for one; undefined in one for the manifest. */
+export function decodeSnapshotRequest(bytes: Uint8Array): Result<Uint8Array | undefined, "malformed"> {
+  const r = new CborReader(bytes);
+  const part = r.array(1) === 1 ? r.bytes(32) : undefined;
+  return r.isComplete ? ok(part) : err("malformed");
 }
 
 /** The answer to a request: bytes, or why there are none. */

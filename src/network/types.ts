@@ -45,6 +45,8 @@ export type OutsideAnswers = {
   readonly findProof: (transactionId: Uint8Array) => Uint8Array | undefined;
   /** A final block with its finalization. */
   readonly findFinalBlock: (height: number) => Uint8Array | undefined;
+  /** The manifest of the newest snapshot or, by its hash, a part of one that is offered. Absent: none are. */
+  readonly findSnapshot?: (part: Uint8Array | undefined) => Promise<Uint8Array | undefined>;
   /**
    * Takes in a transaction as COSE_Sign1, for quotas with the host it came from: its id (32 bytes) once it is durable here, or
    * the stable code why not. Absent: outside peers cannot submit.

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type BatchSource, type BlockQueries, BlockService, HashIndex, type HashIndexParts } from "../blocks/index.ts";
 import { ConsensusLoop, type CoreStatus, LAN_TIMERS, type Notice, WAN_TIMERS } from "../consensus/index.ts";
-import { type EventLog, event, type LaneRecord, sealBlockRecords, sealGenesisRecords } from "../events/index.ts";
+import { type EventLog, event, type LaneRecord, sealBaseRecords, sealBlockRecords, sealGenesisRecords } from "../events/index.ts";
 import { type Entropy, type Log, Prng } from "../kernel/index.ts";
 import { type CommittedBatch, Dissemination, type EpochMembers, LAN_DISSEMINATION, Mempool, WAN_DISSEMINATION } from "../mempool/index.ts";
 import type { Overlay, State } from "../state/index.ts";
@@ -9,6 +9,7 @@ import { VoteGuard } from "../validator/index.ts";
 import { blockObserver, onNotice, openEvents } from "./event-tellers.ts";
 import type { NodeFiles } from "./files.ts";
 import { HOME } from "./home.ts";
+import { findChainBase, genesisStateRootOf } from "./joining.ts";
 import { type CacheDamage, openState } from "./open-state.ts";
 import { ParametersInForce } from "./parameters-in-force.ts";
 import { type PeerEvents, peerEvents } from "./peers.ts";
@@ -59,7 +60,8 @@ export function openContexts(
   const { profile } = configuration.consensus;
   const isWan = profile === "wan";
   let events: EventLog | undefined;
-  const { state, damage } = openState(setup, files, platform, log, fail);
+  const base = findChainBase(setup, files.chain, platform);
+  const { state, damage } = openState(setup, files, platform, log, fail, base);
   const indexParts: HashIndexParts = {
     fs: platform.fs,
     directory: join(home, HOME.index),
@@ -94,6 +96,7 @@ export function openContexts(
     },
     verifySignature: (key, message, signature) => suite.verify(key, message, signature),
     log,
+    base: base && { manifest: base, genesisStateRoot: genesisStateRootOf(genesis), seal: sealBaseRecords },
     observer: blockObserver(
       () => events,
       (digest) => mempool.find(digest)?.header.count ?? 0,

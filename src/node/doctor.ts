@@ -11,6 +11,7 @@ import { recoverJournal } from "../validator/index.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
 import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
 import { HOME } from "./home.ts";
+import { loadSnapshotState } from "./joining.ts";
 import { systemPlatform } from "./platform.ts";
 import { systemEntropy } from "./ports.ts";
 import { type NodeSetup, openSetup } from "./setup.ts";
@@ -188,7 +189,10 @@ function examineChain(setup: NodeSetup, { blocks, state }: Contexts, options: Ex
   for (let at = 1; at <= height; at++) transactions += blocks.queries.findContent(at)?.receipts.length ?? 0;
   const facts = { height, stateRoot: toHex(state.root), transactions };
   if (!options.reexecutes) return facts;
-  const again = State.ofGenesis(setup.genesis.hash, genesisEntries(setup.genesis));
+  const again =
+    blocks.reader.baseHeight > 0
+      ? loadSnapshotState(setup, systemPlatform)
+      : State.ofGenesis(setup.genesis.hash, genesisEntries(setup.genesis));
   for (const done of blocks.replay(again)) options.onProgress("executing blocks", done, height);
   return { ...facts, reexecutedStateRoot: toHex(again.root) };
 }

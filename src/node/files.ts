@@ -14,6 +14,7 @@ import {
 } from "../storage/index.ts";
 import { type ConsensusJournal, openJournal } from "../validator/index.ts";
 import { HOME } from "./home.ts";
+import { findChainBase } from "./joining.ts";
 import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
 import { StartRefused } from "./start-refused.ts";
@@ -70,7 +71,7 @@ export function openFiles(setup: NodeSetup, platform: Platform, log: Log): NodeF
     requireChainReachesJournal(
       home,
       journal,
-      named(home, () => tipRoundOf(chain)),
+      named(home, () => tipRoundOf(chain, setup, platform)),
     );
     const batches = early ?? named(home, () => openBatchLog(platform, home, log, false));
     return { journal, chain, batches, ...(earlyLanes ?? openLanes()), isFirstStart: !hasChain };
@@ -147,9 +148,11 @@ function requirePresent(fs: FileSystem, home: string, names: readonly string[]):
   );
 }
 
-/** Round of the chain's last block; view 0 at genesis. */
-function tipRoundOf(chain: Database): Round {
+/** Round of the chain's last block, or of that of the snapshot it is about to begin at; view 0 at genesis. */
+function tipRoundOf(chain: Database, setup: NodeSetup, platform: Platform): Round {
   const store = new BlockStore(chain);
+  const base = store.tipHeight === undefined ? findChainBase(setup, chain, platform)?.block.header : undefined;
+  if (base) return { epoch: base.epoch, view: base.view };
   if (!store.tipHeight) return { epoch: 0, view: 0 };
   const { epoch, view } = store.read(store.tipHeight).block.header;
   return { epoch, view };

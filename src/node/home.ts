@@ -15,6 +15,9 @@ export const HOME = {
   node: "node.db",
   ops: "ops.db",
   state: "state.checkpoint",
+  /** The snapshot that the chain begins at, where it does not at genesis: what proves it, and its state. */
+  snapshot: "snapshot.manifest",
+  snapshotState: "snapshot.state",
   index: "index",
   /** Where a running node answers; removed when it stops. */
   run: "run.json",

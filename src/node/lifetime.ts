@@ -9,7 +9,8 @@ export function runContexts({ blocks, state, dissemination, loop, settlements, e
   blocks.subscribe((outcome) => {
     settlements.onBlock(outcome);
     dissemination.onEpoch();
-    state.checkpointIfDue();
+    // Only at the last block of a commit, which has its own finalization: a snapshot can be made of it.
+    if (outcome.height === blocks.queries.tipHeight) state.checkpointIfDue();
   });
   dissemination.start();
   loop.start();

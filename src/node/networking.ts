@@ -8,6 +8,7 @@ import type { Contexts } from "./contexts.ts";
 import type { NodeNetwork } from "./peers.ts";
 import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
+import { SnapshotOffers } from "./snapshot-offers.ts";
 import { StartRefused } from "./start-refused.ts";
 import { VERSION } from "./version.ts";
 
@@ -32,11 +33,14 @@ export class NodeNetworking {
   readonly outward: NodeNetwork;
   readonly #setup: NodeSetup;
   readonly #network: Network;
+  readonly #platform: Platform;
+  #offers: SnapshotOffers | undefined;
   #contexts: Contexts | undefined;
   #epoch = -1;
 
   constructor(setup: NodeSetup, platform: Platform, log: Log) {
     this.#setup = setup;
+    this.#platform = platform;
     const { network: settings } = setup.configuration;
     this.#network = new Network(
       {
@@ -71,6 +75,7 @@ export class NodeNetworking {
         answers: {
           findProof: (id) => this.#findProof(id),
           findFinalBlock: (height) => this.#findFinalBlock(height),
+          findSnapshot: async (part) => await this.#offers?.find(part),
           submit: (encoded, source) => this.#submit(encoded, source),
         },
         onPeerUp: (peer) => this.#contexts?.peers.onPeerUp(peer),
@@ -93,10 +98,10 @@ export class NodeNetworking {
     };
   }
 
-  /** Whether a home has anyone to talk to: a chain of several validators, or peers that are named. */
+  /** Whether a home has anyone to talk to: a chain of several validators, peers that are named or looked for, or browsers. */
   static isWanted({ validatorSet, configuration }: NodeSetup): boolean {
-    const { peers, discovery } = configuration.network;
-    return validatorSet.validators.length > 1 || peers.length > 0 || discovery !== "off";
+    const { peers, discovery, webRtcPort } = configuration.network;
+    return validatorSet.validators.length > 1 || peers.length > 0 || discovery !== "off" || webRtcPort !== 0;
   }
 
   /** Hears what consensus refuses, which costs the peer its standing. */
@@ -111,6 +116,7 @@ export class NodeNetworking {
    */
   async start(contexts: Contexts): Promise<void> {
     this.#contexts = contexts;
+    this.#offers = new SnapshotOffers(this.#setup, this.#platform, contexts);
     contexts.blocks.subscribe(() => this.#onBlock());
     try {
       await this.#network.start();
@@ -127,8 +133,9 @@ export class NodeNetworking {
   }
 
   /** Closes every connection. */
-  stop(): Promise<void> {
-    return this.#network.stop();
+  async stop(): Promise<void> {
+    await this.#network.stop();
+    this.#offers?.close();
   }
 
   /** Multiaddrs that this node listens on. */

@@ -7,6 +7,7 @@ import { type Contexts, openContexts } from "./contexts.ts";
 import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
 import { announceRunningNode, HOME, withdrawRunningNode } from "./home.ts";
+import { joinBySnapshot } from "./joining.ts";
 import { closeContexts, runContexts, tellStop } from "./lifetime.ts";
 import { networkMetrics } from "./network-metrics.ts";
 import { NodeNetworking } from "./networking.ts";
@@ -37,6 +38,7 @@ export interface RunningNode {
 export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode> {
   const startedAtMs = systemClock.monotonicMs();
   const failure = Promise.withResolvers<unknown>();
+  await joinBySnapshot(setup, systemPlatform, log);
   const files = openFiles(setup, systemPlatform, log);
   const replay = files.journal.replay();
   if (replay.kind === "lost") log.error("journal.lost", { file: join(setup.home, HOME.journal), loss: replay.loss, detail: replay.detail });

@@ -2,9 +2,11 @@ import { join } from "node:path";
 import { BlockStore } from "../blocks/index.ts";
 import { bytesEqual, type Log } from "../kernel/index.ts";
 import { genesisEntries } from "../ledger/index.ts";
+import type { SnapshotManifest } from "../protocol/index.ts";
 import { CHECKPOINT_POLICY_DEFAULT, type CheckpointParts, State } from "../state/index.ts";
 import type { NodeFiles } from "./files.ts";
 import { HOME } from "./home.ts";
+import { loadSnapshotState } from "./joining.ts";
 import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
 
@@ -12,7 +14,7 @@ import type { NodeSetup } from "./setup.ts";
 export type CacheDamage = { readonly file: string; readonly detail: string };
 
 /**
- * The state from its last checkpoint, or from genesis when there is none that fits the chain: it is a cache, so a damaged
+ * The state from its last checkpoint, or from genesis (or the snapshot that the chain begins at) when there is none that fits the chain: it is a cache, so a damaged
  * one is named and costs a re-execution.
  */
 export function openState(
@@ -21,6 +23,7 @@ export function openState(
   platform: Platform,
   log: Log,
   fail: (error: unknown) => void,
+  base: SnapshotManifest | undefined,
 ): { readonly state: State; readonly damage: CacheDamage[] } {
   const { genesis, home, configuration } = setup;
   const path = join(home, HOME.state);
@@ -32,20 +35,24 @@ export function openState(
     log,
     onDefect: fail,
   };
-  const fromGenesis = (): State => State.ofGenesis(genesis.hash, genesisEntries(genesis), checkpoints);
+  const store = new BlockStore(files.chain);
+  const fromGenesis = (): State =>
+    base || store.baseHeight > 0
+      ? loadSnapshotState(setup, platform, checkpoints)
+      : State.ofGenesis(genesis.hash, genesisEntries(genesis), checkpoints);
   const rebuilt = (detail: string): { state: State; damage: CacheDamage[] } => {
     log.error("storage.damaged", { file: path, detail, remedy: "built again from the chain" });
     return { state: fromGenesis(), damage: [{ file: path, detail: `${detail}; it is a cache and is built again from the chain` }] };
   };
   if (platform.fs.stat(path) === undefined) {
-    if (!files.isFirstStart) log.warn("state.absent", { file: path, remedy: "built again from the chain" });
+    if (!files.isFirstStart && !base) log.warn("state.absent", { file: path, remedy: "built again from the chain" });
     return { state: fromGenesis(), damage: [] };
   }
   const loaded = State.load(platform.fs, path, genesis.hash, checkpoints);
   if (!loaded.ok) return rebuilt(loaded.error.detail);
   const state = loaded.value;
-  const store = new BlockStore(files.chain);
   const { height } = state;
+  if (height < store.baseHeight) return rebuilt(`it is older than the snapshot that the chain begins at`);
   if (height > (store.tipHeight ?? 0)) return { state, damage: [] }; // recovery names the chain as short
   const expected = height === 0 ? state.root : store.read(height).block.header.stateRoot;
   if (bytesEqual(expected, state.root)) return { state, damage: [] };

@@ -108,6 +108,7 @@ export function blockQueries({ queries }: QueryParts): BlockQueries {
   });
   return {
     latestHeight: () => queries.tipHeight,
+    lowestHeight: () => queries.lowestHeight,
     find(height) {
       const block = queries.findByHeight(height);
       return block && viewOf(block);

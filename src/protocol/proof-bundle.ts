@@ -34,11 +34,7 @@ export type ProofBundle = FinalHeaders & { readonly hops: readonly EpochHop[]; r
 /** Canonical encoding: array [hops, headers, finalization, content]; docs/proof.cddl is the grammar. */
 export function encodeProofBundle(bundle: ProofBundle): Uint8Array {
   const w = new CborWriter(2048).array(4).array(bundle.hops.length);
-  for (const hop of bundle.hops) {
-    w.array(3);
-    writeFinalHeaders(w, hop);
-    w.raw(encodeCertificate(hop.finalization)).bytes(encodeValidatorSet(hop.nextSet));
-  }
+  for (const hop of bundle.hops) writeEpochHop(w, hop);
   writeFinalHeaders(w, bundle);
   w.raw(encodeCertificate(bundle.finalization));
   const { content } = bundle;
@@ -56,13 +52,20 @@ export function decodeProofBundle(bytes: Uint8Array): Result<ProofBundle, "malfo
   const hopCount = r.array(PROOF_LIMITS.hopsMax);
   const hops: EpochHop[] = [];
   for (let i = 0; i < hopCount && !r.isBroken; i++) {
-    const hop = readHop(r);
+    const hop = readEpochHop(r);
     if (hop) hops.push(hop);
   }
   const headers = readHeaders(r);
   const finalization = readCertificate(r);
   const content = readContent(r);
   return r.isComplete && content ? ok({ hops, headers, finalization, content }) : err("malformed");
+}
+
+/** Writes an epoch hop: array [headers, finalization, next set]. */
+export function writeEpochHop(w: CborWriter, hop: EpochHop): void {
+  w.array(3);
+  writeFinalHeaders(w, hop);
+  w.raw(encodeCertificate(hop.finalization)).bytes(encodeValidatorSet(hop.nextSet));
 }
 
 function writeFinalHeaders(w: CborWriter, { headers }: FinalHeaders): void {
@@ -78,7 +81,8 @@ function readHeaders(r: CborReader): BlockHeader[] {
   return headers;
 }
 
-function readHop(r: CborReader): EpochHop | undefined {
+/** Reads an epoch hop; undefined, and the reader broken, when it is none. */
+export function readEpochHop(r: CborReader): EpochHop | undefined {
   if (r.array(3) !== 3) r.reject();
   const headers = readHeaders(r);
   const finalization = readCertificate(r);

@@ -14,5 +14,6 @@ export { CHECKPOINT_RETRY_MS, type CheckpointCounters, type CheckpointParts } fr
 export { InlineCheckpointWriter } from "./inline-writer.ts";
 export type { Overlay } from "./overlay.ts";
 export * from "./service.ts";
+export { SnapshotFile, SnapshotWriter } from "./snapshot-file.ts";
 export type { CheckpointFault } from "./store.ts";
 export { WorkerCheckpointWriter } from "./worker-writer.ts";

@@ -97,12 +97,55 @@ export function readCheckpoint(
   }
 }
 
-function readParts(
-  parts: PartReader,
-  path: string,
-  chainId: Uint8Array,
-  take: (bucket: number, entries: PackedBucket) => void,
-): Result<CheckpointMark, CheckpointFault> {
+/** A checkpoint file that is read part by part and stays open. */
+export class OpenCheckpoint {
+  readonly mark: CheckpointMark;
+  readonly #file: OpenFile;
+  readonly #parts: PartReader;
+  readonly #path: string;
+
+  private constructor(file: OpenFile, parts: PartReader, mark: CheckpointMark, path: string) {
+    this.#file = file;
+    this.#parts = parts;
+    this.mark = mark;
+    this.#path = path;
+  }
+
+  /**
+   * Opens a checkpoint of this chain.
+   *
+   * @throws StorageError when the disk fails or the file cannot be read
+   */
+  static open(fs: FileSystem, path: string, chainId: Uint8Array): Result<OpenCheckpoint, CheckpointFault> {
+    if (fs.stat(path) === undefined) return err({ code: "absent", detail: `${path} does not exist` });
+    const file = fs.open(path, "read");
+    const parts = new PartReader(file);
+    const mark = readMark(parts, path, chainId);
+    if (mark.ok) return ok(new OpenCheckpoint(file, parts, mark.value, path));
+    file.close();
+    return mark;
+  }
+
+  /** The next part with the place of its content, empty for the last. */
+  nextPart(): Result<{ readonly content: Uint8Array; readonly offset: number }, CheckpointFault> {
+    const content = this.#parts.next();
+    if (!content) return err({ code: "damaged", detail: `${this.#path}: ${this.#parts.place()}` });
+    return ok({ content, offset: this.#parts.at - DIGEST_BYTES - content.length });
+  }
+
+  /** Bytes at a place; undefined beyond the end. */
+  read(offset: number, count: number): Uint8Array | undefined {
+    const bytes = new Uint8Array(count);
+    return this.#file.read(offset, bytes) < count ? undefined : bytes;
+  }
+
+  /** Releases the file. */
+  close(): void {
+    this.#file.close();
+  }
+}
+
+function readMark(parts: PartReader, path: string, chainId: Uint8Array): Result<CheckpointMark, CheckpointFault> {
   const damaged = (detail: string) => err({ code: "damaged", detail: `${path}: ${detail}` } as const);
   const format = parts.readPreamble();
   if (format === undefined) return damaged("it does not begin as a checkpoint does");
@@ -110,9 +153,19 @@ function readParts(
   const head = parts.next();
   const mark = head && decodeMark(head);
   if (mark === undefined) return damaged(parts.place());
-  if (!bytesEqual(mark.chainId, chainId)) {
-    return err({ code: "otherChain", detail: `${path} holds a state of chain ${toHex(mark.chainId)}, not of ${toHex(chainId)}` });
-  }
+  if (bytesEqual(mark.chainId, chainId)) return ok(mark);
+  return err({ code: "otherChain", detail: `${path} holds a state of chain ${toHex(mark.chainId)}, not of ${toHex(chainId)}` });
+}
+
+function readParts(
+  parts: PartReader,
+  path: string,
+  chainId: Uint8Array,
+  take: (bucket: number, entries: PackedBucket) => void,
+): Result<CheckpointMark, CheckpointFault> {
+  const damaged = (detail: string) => err({ code: "damaged", detail: `${path}: ${detail}` } as const);
+  const mark = readMark(parts, path, chainId);
+  if (!mark.ok) return mark;
   let isWhole = true;
   const takeBucket = (bucket: number, entries: Uint8Array): void => {
     if (bucket < STATE_BUCKETS && isPackedBucket(entries)) take(bucket, entries);
@@ -121,7 +174,7 @@ function readParts(
   for (let part = parts.next(); part === undefined || part.length > 0; part = parts.next()) {
     if (part === undefined || !decodePart(part, takeBucket) || !isWhole) return damaged(parts.place());
   }
-  return parts.isAtEnd ? ok(mark) : damaged("something follows its end");
+  return parts.isAtEnd ? mark : damaged("something follows its end");
 }
 
 /** Reads and checks the parts of a file one after another. */
@@ -134,6 +187,11 @@ class PartReader {
   constructor(file: OpenFile) {
     this.#file = file;
     this.#sizeBytes = file.size();
+  }
+
+  /** How far it was read, in bytes. */
+  get at(): number {
+    return this.#at;
   }
 
   /** Whether every byte was read. */

@@ -93,6 +93,11 @@ export class HashIndex {
     this.#pending.endBlock(height);
   }
 
+  /** Goes on at a height above the next: the blocks between are not on this node's chain, which begins at a snapshot. */
+  skipBelow(height: number): void {
+    this.#pending.skipBelow(height);
+  }
+
   /** Where a hash may stand, newest first: runs keep 64 bits of it, so the caller compares the whole hash there. */
   candidates(hash: Uint8Array): readonly ChainPosition[] {
     const inMemory = this.#pending.find(hash) ?? this.#frozen?.find(hash);

@@ -35,6 +35,12 @@ export class PendingEntries {
     this.#toHeight = height;
   }
 
+  /** Counts the blocks below a height as added, with nothing in them. */
+  skipBelow(height: number): void {
+    assert(height > this.#toHeight, "what was added is not skipped");
+    this.#toHeight = height - 1;
+  }
+
   /** Adds a hash; a repeated one keeps its first place. */
   add(hash: Uint8Array, position: ChainPosition): void {
     const key = textOf(hash);

@@ -4,7 +4,7 @@ import type { Call } from "../call.ts";
 import { defineEndpoint, type Endpoint, jsonResponse } from "../endpoint.ts";
 import { BLOCKS_PER_PAGE_MAX } from "../limits.ts";
 import type { BlockView } from "../ports.ts";
-import { ProblemError } from "../problem.ts";
+import { type Problem, ProblemError } from "../problem.ts";
 import { blockPageSchema, blockSchema } from "../schemas/chain.ts";
 import { integerParameter } from "../schemas/values.ts";
 import { renderBlock } from "../views/render.ts";
@@ -31,11 +31,11 @@ function blockEndpoint({ ports: { blocks } }: RouteContext): Endpoint {
     }),
     success: { status: 200, description: "Header, batches and finalization", content: { "application/json": blockSchema } },
     isTagged: true,
-    problems: ["malformed", "notFound"],
+    problems: ["malformed", "notFound", "pruned"],
     answer: async ({ params, call }) => {
       const height = params.height === "latest" ? await blocks.latestHeight() : Number(params.height);
       const block = height > 0 ? await blocks.find(height) : undefined;
-      if (!block) throw new ProblemError({ code: "notFound", detail: await absence(height, blocks.latestHeight()) });
+      if (!block) throw new ProblemError(absence(height, await blocks.lowestHeight(), await blocks.latestHeight()));
       return params.height === "latest" ? jsonResponse(renderBlock(block)) : immutableBlock(block, call);
     },
   });
@@ -65,12 +65,11 @@ function pageEndpoint({ ports: { blocks } }: RouteContext): Endpoint {
   });
 }
 
-async function absence(height: number, latest: number | Promise<number>): Promise<string> {
-  const latestHeight = await latest;
-  if (height === 0) return "height 0 is genesis, which is no block: see /api/v2/genesis";
-  return height > latestHeight
-    ? `the latest final height is ${latestHeight}, ${height} lies above it`
-    : `the block at height ${height} is no longer kept here`;
+function absence(height: number, lowest: number, latest: number): Problem {
+  if (height === 0) return { code: "notFound", detail: "height 0 is genesis, which is no block: see /api/v2/genesis" };
+  if (height > latest) return { code: "notFound", detail: `the latest final height is ${latest}, ${height} lies above it` };
+  const detail = `the blocks kept here begin at height ${lowest}, since this node began at a snapshot; ask one that has the whole chain`;
+  return { code: "pruned", detail, members: { lowestHeight: lowest } };
 }
 
 /**

@@ -87,6 +87,7 @@ export class MemoryNode {
       },
       blocks: {
         latestHeight: () => this.#blocks.length,
+        lowestHeight: () => 1,
         find: (height) => this.#blocks[height - 1],
         list: (from, limit) => this.#blocks.slice(from - 1, from - 1 + limit),
       },
