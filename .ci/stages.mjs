@@ -43,7 +43,7 @@ const quickCheck = (name, args, needs) => ({
 });
 
 /** @param {string} name @param {readonly string[]} paths @returns {TestStage} */
-const quickTest = (name, paths) => ({ kind: "test", name, quick: true, paths, limitMs: 120_000, testLimitMs: 10_000 });
+const quickTest = (name, paths) => ({ kind: "test", name, quick: true, paths, limitMs: 300_000, testLimitMs: 20_000 });
 
 /**
  * Simulated networks, each seed twice with equal traces.
@@ -72,13 +72,13 @@ export const stages = [
   quickTest("vectors", ["test/vectors"]),
   quickTest("contract", ["test/contract"]),
   quickTest("fuzz", ["test/fuzz"]),
-  simulation("seeds", 1, 50, true, 60_000),
-  simulation("sim", 1_000, 2_000, false, 300_000),
-  { kind: "test", name: "simulator", quick: false, paths: ["test/sim"], limitMs: 300_000, testLimitMs: 60_000 },
-  { kind: "test", name: "exhaustive", quick: false, paths: ["test/exhaustive"], limitMs: 300_000, testLimitMs: 180_000 },
-  { kind: "test", name: "integration", quick: false, paths: ["test/integration"], limitMs: 300_000, testLimitMs: 60_000 },
+  simulation("seeds", 1, 50, true, 240_000),
+  simulation("sim", 1_000, 2_000, false, 1_200_000),
+  { kind: "test", name: "simulator", quick: false, paths: ["test/sim"], limitMs: 900_000, testLimitMs: 180_000 },
+  { kind: "test", name: "exhaustive", quick: false, paths: ["test/exhaustive"], limitMs: 900_000, testLimitMs: 600_000 },
+  { kind: "test", name: "integration", quick: false, paths: ["test/integration"], limitMs: 600_000, testLimitMs: 120_000 },
   { kind: "check", name: "build", quick: false, args: ["run", "build"], limitMs: 120_000, needs: "src/main.ts" },
-  { kind: "test", name: "e2e", quick: false, paths: ["test/e2e"], limitMs: 600_000, testLimitMs: 120_000 },
+  { kind: "test", name: "e2e", quick: false, paths: ["test/e2e"], limitMs: 1_200_000, testLimitMs: 240_000 },
 ];
 
 /**
