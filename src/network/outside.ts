@@ -39,8 +39,7 @@ export class OutsideService {
     if (findSnapshot)
       await this.#handle(transport, OUTSIDE_PROTOCOLS.snapshot, async (request) => {
         const part = decodeSnapshotRequest(request);
-        const found = part.ok ? await findSnapshot(part.value) : undefined;
-        return found ? ok(found) : err(part.ok ? "notFound" : "malformed");
+        return part.ok ? await findSnapshot(part.value) : part;
       });
     if (submit) await this.#handle(transport, OUTSIDE_PROTOCOLS.submit, submit);
   }

@@ -46,7 +46,7 @@ export type OutsideAnswers = {
   /** A final block with its finalization. */
   readonly findFinalBlock: (height: number) => Uint8Array | undefined;
   /** The manifest of the newest snapshot or, by its hash, a part of one that is offered. Absent: none are. */
-  readonly findSnapshot?: (part: Uint8Array | undefined) => Promise<Uint8Array | undefined>;
+  readonly findSnapshot?: (part: Uint8Array | undefined) => Promise<Result<Uint8Array, "notFound" | "busy">>;
   /**
    * Takes in a transaction as COSE_Sign1, for quotas with the host it came from: its id (32 bytes) once it is durable here, or
    * the stable code why not. Absent: outside peers cannot submit.

@@ -21,7 +21,7 @@ import { StartRefused } from "./start-refused.ts";
 import { VERSION } from "./version.ts";
 
 /** Asked again so often when a peer says that it is too busy. */
-const BUSY_TRIES = 50;
+const BUSY_TRIES = 300;
 const BUSY_MS = 200;
 
 type Ports = Pick<Platform, "fs" | "entropy" | "timers" | "suite" | "freeBytes">;

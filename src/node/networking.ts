@@ -75,7 +75,7 @@ export class NodeNetworking {
         answers: {
           findProof: (id) => this.#findProof(id),
           findFinalBlock: (height) => this.#findFinalBlock(height),
-          findSnapshot: async (part) => await this.#offers?.find(part),
+          findSnapshot: async (part) => (await this.#offers?.find(part)) ?? err("notFound"),
           submit: (encoded, source) => this.#submit(encoded, source),
         },
         onPeerUp: (peer) => this.#contexts?.peers.onPeerUp(peer),

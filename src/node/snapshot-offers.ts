@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { buildChainAnchor } from "../blocks/index.ts";
+import { err, ok, type Result } from "../kernel/index.ts";
 import { encodeSnapshotManifest, SNAPSHOT_LIMITS } from "../protocol/index.ts";
 import { SnapshotFile } from "../state/index.ts";
 import { isStorageError } from "../storage/index.ts";
@@ -25,6 +26,9 @@ export class SnapshotOffers {
   #offers: readonly Offer[] = [];
   #making: Promise<void> | undefined;
   #isClosed = false;
+  /** What may be given now; below zero after a part that was larger. */
+  #budgetBytes = 1;
+  #budgetAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(setup: NodeSetup, platform: Platform, contexts: Contexts) {
     this.#path = join(setup.home, HOME.state);
@@ -33,15 +37,32 @@ export class SnapshotOffers {
     this.#contexts = contexts;
   }
 
-  /** The newest manifest or, by its hash, a part of a snapshot that is offered. */
-  async find(part: Uint8Array | undefined): Promise<Uint8Array | undefined> {
-    if (part) {
-      for (const { file } of this.#offers) {
-        const content = file.find(part);
-        if (content) return content;
-      }
-      return undefined;
+  /** The newest manifest or, by its hash, a part of a snapshot that is offered; busy while others have just had much. */
+  async find(part: Uint8Array | undefined): Promise<Result<Uint8Array, "notFound" | "busy">> {
+    if (!this.#hasBudget()) return err("busy");
+    const found = part ? this.#findPart(part) : await this.#newestManifest();
+    this.#budgetBytes -= found?.length ?? 0;
+    return found ? ok(found) : err("notFound");
+  }
+
+  #findPart(part: Uint8Array): Uint8Array | undefined {
+    for (const { file } of this.#offers) {
+      const content = file.find(part);
+      if (content) return content;
     }
+    return undefined;
+  }
+
+  /** All who ask together get as many bytes a second as blocks are taken from one validator, so that votes have the rest. */
+  #hasBudget(): boolean {
+    const perSecond = this.#setup.configuration.network.blockBytesPerSecond;
+    const nowMs = this.#platform.clock.monotonicMs();
+    this.#budgetBytes = Math.min(perSecond, this.#budgetBytes + ((nowMs - this.#budgetAtMs) * perSecond) / 1_000);
+    this.#budgetAtMs = nowMs;
+    return this.#budgetBytes > 0;
+  }
+
+  async #newestManifest(): Promise<Uint8Array | undefined> {
     const height = this.#contexts.state.gauges.checkpointHeight ?? 0;
     if (height > (this.#offers[0]?.height ?? 0)) {
       this.#making ??= this.#make().finally(() => {

@@ -65,7 +65,7 @@ function open(chain: TestChain, height: number, database: Database, fs: MemoryFi
 }
 
 describe("blocks: a chain that begins at a snapshot", () => {
-  test("at any height, within an epoch or at its end: goes on to the same tip, restarts, scrubs and proves from genesis", () => {
+  test("base: at any height, within an epoch or at its end, goes on to the same tip, restarts, scrubs and proves from genesis", () => {
     const { chain, ids } = longChain();
     const trusted = { chainId: chain.genesis.hash, epoch: 0, set: chain.validatorSet };
     for (let base = 2; base < TIP; base++) {
@@ -99,7 +99,7 @@ describe("blocks: a chain that begins at a snapshot", () => {
     }
   });
 
-  test("an anchor with anything exchanged, refused", () => {
+  test("anchor: anything in it exchanged, refused", () => {
     const { chain } = longChain();
     const trusted = { chainId: chain.genesis.hash, epoch: 0, set: chain.validatorSet };
     const [within, ending] = [manifestAt(chain, 8), manifestAt(chain, 9)];
