@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { readBlocks } from "./support/chain-walk.ts";
 import { Chance, seedOf } from "./support/chance.ts";
 import { FakeTime } from "./support/fake-time.ts";
+import { ForswornBox } from "./support/forsworn-box.ts";
 import { LinkRelay } from "./support/link-relay.ts";
 import { auditNetwork, NetworkLoad } from "./support/network-trial.ts";
 import { highestOf, leadsAgain, pauseAndAudit, STUCK_AFTER_MS, tellRecovery, until } from "./support/network-watch.ts";
@@ -203,6 +204,23 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     network.treatAll({});
     network.nodes[3] = first;
     await tellRecovery(network, 3, "the other copy gone");
+    expect(await pauseAndAudit(load)).toEqual([]);
+  }, 90_000);
+
+  test("e2e: a second box that signs two blocks in one view, evidence in the chain, the validator jailed, no second chain", async () => {
+    const view = Number((await network.nodes[0]?.get("/api/v2/status"))?.["view"]) + 8;
+    const peers = [0, 1, 2].map((index) => `${network.keyOf(index)}@127.0.0.1:${network.placeOf(index).port}`);
+    const plan = { home: homeOf(3), chainId: network.net.hash, peers, seat: network.seats[3] ?? 0, view };
+    const box = place.keep(await ForswornBox.start(plan));
+    const isJailed = async (): Promise<boolean> =>
+      (await network.nodes[0]?.get(`/api/v2/validators/${network.keyOf(3)}`))?.["status"] === "jailed";
+    const jailedMs = Math.round(await until("the validator is jailed", isJailed, network.nodes[0]));
+    await box.kill();
+    const blocks = network.nodes[0] ? await readBlocks(network.nodes[0]) : [];
+    expect(blocks.some(({ header }) => header.evidenceRoot !== undefined)).toBe(true);
+    console.log(
+      `network: a forsworn box: its validator is jailed after ${jailedMs} ms, ${Math.round(await goesOn())} ms for three more blocks`,
+    );
     await load.finish(STUCK_AFTER_MS);
     const audit = await auditNetwork(load, 60_000);
     console.log(`network: ${load.demo.load.accepted.size} accepted, ${audit.final} final at height ${audit.height}`);
