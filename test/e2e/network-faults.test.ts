@@ -15,7 +15,7 @@ const LIMIT_MS = 30_000;
 
 beforeAll(async () => {
   network = await NodeNetwork.start(place, "faults", { validators: 4, hasRelays: true, chance });
-  load = await NetworkLoad.of(network, chance);
+  load = await NetworkLoad.of(network, chance, 200);
   load.start();
   await progress("at first");
 }, 60_000);
@@ -67,10 +67,10 @@ describe("four validators under load", () => {
     await progress("after the leader went on");
   }, 90_000);
 
-  test("e2e: one node killed and started three seconds later, the others go on meanwhile", async () => {
+  test("e2e: one node killed and started seconds later, the others go on meanwhile", async () => {
     await network.killNode(1);
     await progress("without one");
-    await Bun.sleep(2_000);
+    await Bun.sleep(1_000);
     await network.startNode(1);
     await progress("after it came back");
   }, 90_000);
@@ -89,7 +89,7 @@ describe("four validators under load", () => {
     // Node 3 hears the others and is heard by nobody; 0 and 1 hear each other one way only.
     for (const to of [0, 1, 2]) network.treat(3, to, { isCut: true });
     network.treat(0, 1, { isCut: true });
-    await Bun.sleep(6_000);
+    await Bun.sleep(4_000);
     network.treatAll({});
     await progress("after the partition healed");
   }, 90_000);
@@ -98,7 +98,7 @@ describe("four validators under load", () => {
     network.treatAll({ delayMs: 50, loss: 0.01 });
     const before = await highest();
     const began = performance.now();
-    await Bun.sleep(8_000);
+    await Bun.sleep(5_000);
     const blocks = (await highest()) - before;
     console.log(`network: ${blocks} blocks in ${Math.round(performance.now() - began)} ms at 100 ms round trip and 1 % loss`);
     expect(blocks).toBeGreaterThan(BLOCKS);
