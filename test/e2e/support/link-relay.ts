@@ -12,7 +12,7 @@ export type LinkManner = {
 };
 
 /** A link that does nothing to what it carries. */
-export const CLEAR: LinkManner = { delayMs: 0, loss: 0, isCut: false };
+const CLEAR: LinkManner = { delayMs: 0, loss: 0, isCut: false };
 
 /** Bytes that TCP sends at once, for telling how many segments a write is. */
 const SEGMENT_BYTES = 1_448;
