@@ -6,6 +6,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { ensureWebRtcAddon, webRtcAddon } from "./native-addons.ts";
+import { bundlePage, type PageBundle, pageInside } from "./page.ts";
 import { type Stamp, stampOfTree, stampPath } from "./stamp.mjs";
 import { ensureRuntime, pinnedBunVersion, projectRoot, SetupError, type Target, targets } from "./toolchain.mjs";
 
@@ -21,6 +22,8 @@ export type BinaryPlan = {
   readonly runtime?: string;
   /** WebRTC's native addon for the platform built for; without it the binary cannot speak WebRTC. */
   readonly webRtcAddon?: string;
+  /** The page for visitors; without it the binary says that it has none. */
+  readonly page?: PageBundle;
 };
 
 /**
@@ -31,7 +34,8 @@ export type BinaryPlan = {
  *
  * @throws SetupError when the code does not compile
  */
-export async function buildBinary({ entryPoints, root, outfile, stamp, runtime, webRtcAddon: addon }: BinaryPlan): Promise<void> {
+export async function buildBinary(plan: BinaryPlan): Promise<void> {
+  const { entryPoints, root, outfile, stamp, runtime, webRtcAddon: addon, page } = plan;
   rmSync(outfile, { force: true });
   rmSync(stampPath(outfile), { force: true });
   const workDir = join(dirname(outfile), `.${basename(outfile)}.partial-${process.pid}`);
@@ -49,7 +53,7 @@ export async function buildBinary({ entryPoints, root, outfile, stamp, runtime, 
       sourcemap: "linked",
       define: { BIZRA_VERSION: JSON.stringify(stamp.version), BIZRA_COMMIT: JSON.stringify(stamp.commit) },
       env: "disable",
-      plugins: addon === undefined ? [] : [webRtcAddon(addon)],
+      plugins: [...(addon === undefined ? [] : [webRtcAddon(addon)]), ...(page === undefined ? [] : [pageInside(page)])],
       throw: false,
       compile: {
         outfile: partial,
@@ -102,6 +106,7 @@ async function main(): Promise<void> {
     throw new SetupError(`There is no target "${target}". Targets: ${Object.keys(targets).join(", ")}.`);
   }
   const isHost = target === undefined || target === `${process.platform}-${process.arch}`;
+  const page = await bundlePage();
   const outfile = join(projectRoot, "dist", target === undefined ? "bizra" : `bizra-${target}`);
   await buildBinary({
     entryPoints: productEntryPoints(),
@@ -109,10 +114,13 @@ async function main(): Promise<void> {
     outfile,
     stamp: stampOfTree(),
     webRtcAddon: await ensureWebRtcAddon(target ?? hostTarget()),
+    page,
     ...(isHost ? {} : { runtime: await ensureRuntime(target) }),
   });
   const megabytes = Bun.file(outfile).size / 1e6;
-  console.log(`built ${outfile}: ${megabytes.toFixed(1)} MB in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
+  console.log(
+    `built ${outfile}: ${megabytes.toFixed(1)} MB in ${((performance.now() - startedMs) / 1000).toFixed(1)} s, page ${(page.scriptBytes / 1024).toFixed(0)} KiB`,
+  );
 }
 
 if (import.meta.main) {

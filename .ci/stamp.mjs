@@ -16,6 +16,7 @@ const INPUTS = [
   "tsconfig.json",
   ".ci/build.ts",
   ".ci/native-addons.ts",
+  ".ci/page.ts",
   ".ci/toolchain/package.json",
 ];
 

@@ -9,6 +9,7 @@ export * from "./ed25519-rule.ts";
 export * from "./merkle.ts";
 export * from "./merkle-accumulator.ts";
 export * from "./merkle-consistency.ts";
+export * from "./noble-signer.ts";
 export * from "./noble-suite.ts";
 export * from "./pkcs8-pem.ts";
 export * from "./sha256.ts";

@@ -9,6 +9,7 @@ import type { RouteContext } from "./routes/context.ts";
 import { eventEndpoints } from "./routes/events.ts";
 import { nodeEndpoints } from "./routes/node.ts";
 import { operationEndpoints } from "./routes/operations.ts";
+import { PAGE_PATHS, pageAnswer } from "./routes/page.ts";
 import { submissionEndpoint } from "./routes/submission.ts";
 import { transactionEndpoints } from "./routes/transactions.ts";
 import { validatorEndpoints } from "./routes/validators.ts";
@@ -42,6 +43,13 @@ export function makeApplication(context: RouteContext): Application {
     return new Response(document, { headers: { "content-type": "application/json", "cache-control": "no-store" } });
   });
   app.all("/openapi.json", ({ env: { call } }) => methodNotAllowed(call, ["get"]));
+  for (const path of PAGE_PATHS) {
+    app.get(path, ({ env: { call } }) => {
+      call.route = path;
+      return pageAnswer(path, call);
+    });
+    app.all(path, ({ env: { call } }) => methodNotAllowed(call, ["get"]));
+  }
   app.notFound(({ env: { call } }) =>
     problemResponse({ code: "notFound", detail: "no route has this path; /openapi.json lists them" }, call.path),
   );

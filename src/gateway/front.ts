@@ -9,9 +9,11 @@ import type { WebSocketStream } from "./streams/web-socket-stream.ts";
 import { isLoopback, sourceOf, TokenBuckets } from "./token-bucket.ts";
 import { versionHeaders } from "./versions.ts";
 
-/** Headers of every answer: nothing here is a page, so nothing may be run, framed, sniffed or told where it came from. */
+/** Policy of an answer that states none: it is no page, so nothing in it may be run or framed. */
+const CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'";
+
+/** Headers of every answer: nothing may be sniffed, nor anybody told where it came from. */
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
   "cross-origin-resource-policy": "same-origin",
   "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff",
@@ -116,6 +118,7 @@ function lateness({ isReadingBody }: Call): Problem {
 }
 
 function withHeaders(response: Response, path: string): Response {
+  if (!response.headers.has("content-security-policy")) response.headers.set("content-security-policy", CONTENT_POLICY);
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.headers.set(name, value);
   for (const [name, value] of Object.entries(versionHeaders(path))) response.headers.set(name, value);
   return response;

@@ -53,12 +53,13 @@ export const PRODUCT_FOLDERS = ["src", "appliance", "image", "sync"] as const;
 export const SIDEWAYS: readonly { readonly fromFloor: number; readonly to: string }[] = [{ fromFloor: 4, to: "src/storage" }];
 
 /**
- * The files of an area that other areas may import; index.ts where none is named. crypto/portable.ts is the door for
- * code that must also run in a browser, node/ports.ts and
- * node/version.ts those for commands that need a clock or the version but no node.
+ * The files of an area that other areas may import; index.ts where none is named. crypto/portable.ts and
+ * network/portable.ts are the doors for code that must also run in a browser, node/ports.ts and node/version.ts those for
+ * commands that need a clock or the version but no node.
  */
 export const FRONT_DOORS: Readonly<Record<string, readonly string[]>> = {
   "src/crypto": ["index.ts", "portable.ts"],
+  "src/network": ["index.ts", "portable.ts"],
   "src/node": ["index.ts", "ports.ts", "version.ts"],
 };
 
@@ -78,6 +79,8 @@ export type Containment = {
 };
 
 const PORTS = "src/node/ports.ts";
+/** The same for the page that runs in a browser. */
+const PAGE_PORTS = "src/gateway/page/ports.ts";
 
 /** What architecture.md contains, and what follows from it. */
 export const CONTAINMENTS: readonly Containment[] = [
@@ -107,13 +110,13 @@ export const CONTAINMENTS: readonly Containment[] = [
       "Bun.nanoseconds",
       "node:perf_hooks#performance",
     ],
-    allowed: [PORTS],
+    allowed: [PORTS, PAGE_PORTS],
   },
   {
     what: "real timers",
     modules: ["node:timers", "node:timers/promises"],
     uses: ["setTimeout", "setInterval", "setImmediate", "Bun.sleep", "Bun.sleepSync", "AbortSignal.timeout", "scheduler.wait", "Bun.cron"],
-    allowed: [PORTS],
+    allowed: [PORTS, PAGE_PORTS],
   },
   {
     what: "real randomness",
@@ -138,7 +141,7 @@ export const CONTAINMENTS: readonly Containment[] = [
       "@noble/hashes/utils.js#randomBytes",
       "@noble/curves/utils.js#randomBytes",
     ],
-    allowed: [PORTS],
+    allowed: [PORTS, PAGE_PORTS],
   },
   { what: "the console", uses: ["console"], allowed: ["src/cli/", "src/main.ts", "image/"] },
   { what: "the end of the process", uses: ["process.exit", "process.abort"], allowed: ["src/cli/", "src/main.ts", "src/node/", "image/"] },

@@ -13,12 +13,14 @@ import { untilSignal } from "../signals.ts";
 import type { Terminal } from "../terminal.ts";
 import { ChildNode, type ReadyNode } from "../up/child-node.ts";
 import { runDemoTraffic } from "../up/demo-traffic.ts";
-import { freePorts, loopbackAddress } from "../up/free-port.ts";
+import { freePorts, freeUdpPort, loopbackAddress } from "../up/free-port.ts";
 import { readGenesis } from "./genesis.ts";
 
 /** Where the first node answers HTTP and where it listens for the others, when those ports are free. */
 const FIRST_PORT = 8645;
 const FIRST_NETWORK_PORT = 8745;
+/** UDP port of the first node for browsers. One node is enough to try it, and it costs each some 20 MB of memory. */
+const WEB_RTC_PORT = 8845;
 
 /** `bizra up`: the whole system on this machine. */
 export const up: Command = {
@@ -119,6 +121,7 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
     await announce(files, ready, terminal);
   };
   const ports = freePorts(FIRST_NETWORK_PORT, files.homes.length);
+  const webRtc = ["--network-web-rtc-port", String(await freeUdpPort(WEB_RTC_PORT))];
   const children = files.homes.map((home, i) => {
     const onTrouble = (sentence: string): void => {
       ready.delete(home);
@@ -126,7 +129,7 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
     };
     const mesh = meshSettings(i, files.keys, ports);
     const flags = Object.entries(mesh).flatMap(([key, value]) => [`--${key.replace(".", "-")}`, value]);
-    return new ChildNode(home, loopbackAddress(FIRST_PORT + i), flags, {
+    return new ChildNode(home, loopbackAddress(FIRST_PORT + i), i === 0 ? [...flags, ...webRtc] : flags, {
       timers: systemTimers,
       onReady: (node) => void onReady(node),
       onTrouble,
@@ -163,6 +166,7 @@ async function announce(files: NetworkFiles, ready: ReadonlyMap<string, ReadyNod
       `Network ${network} is up. Genesis ${files.genesisPath} (${toHex(files.genesisHash)})`,
       ...nodes.map((n) => `  node ${n.id}  ${n.http}  (pid ${n.pid}, home ${n.home})`),
       ...files.accounts.map((a) => `  account ${a.name.padEnd(6)} ${a.address}  ${a.key}`),
+      `In a browser on this machine: ${nodes[0]?.http}/try`,
       "Ctrl-C stops it.",
     ].join("\n"),
   );
