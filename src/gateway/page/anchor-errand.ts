@@ -2,7 +2,7 @@ import type { Signer } from "../../crypto/portable.ts";
 import { assert, bytesEqual, type Clock, err, ok, present, type Result, type Timers, toHex, utf8 } from "../../kernel/index.ts";
 import { type Asker, encodeProofRequest, OUTSIDE_PROTOCOLS } from "../../network/portable.ts";
 import { decodeTransaction, LIMITS, signTransaction, transactionAad } from "../../protocol/index.ts";
-import { type TrustedChain, type VerifiedReceipt, verifyReceipt } from "./chain.ts";
+import { type ProofAnchor, type VerifiedReceipt, verifyReceipt } from "./chain.ts";
 import { pause } from "./ports.ts";
 import { sentenceOf } from "./sentences.ts";
 
@@ -51,7 +51,7 @@ export function checkNote(stream: string, text: string): Result<true, string> {
  *
  * Errors: a sentence for the visitor.
  */
-export async function runErrand(chain: TrustedChain, order: AnchorOrder, ports: ErrandPorts): Promise<Result<VerifiedReceipt, string>> {
+export async function runErrand(chain: ProofAnchor, order: AnchorOrder, ports: ErrandPorts): Promise<Result<VerifiedReceipt, string>> {
   const { node, clock, onDone } = ports;
   let sinceMs = clock.monotonicMs();
   const done = (step: Step, detail: string): void => {
@@ -75,7 +75,7 @@ export async function runErrand(chain: TrustedChain, order: AnchorOrder, ports: 
   return verified;
 }
 
-function sign(chain: TrustedChain, { signer, stream, text, ...terms }: AnchorOrder): { encoded: Uint8Array; id: Uint8Array } {
+function sign(chain: ProofAnchor, { signer, stream, text, ...terms }: AnchorOrder): { encoded: Uint8Array; id: Uint8Array } {
   assert(checkNote(stream, text).ok, "a note was checked before it is signed");
   const aad = transactionAad(chain.genesis.hash);
   const body = { type: 2, stream, content: { data: utf8(text) } } as const;

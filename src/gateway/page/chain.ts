@@ -17,6 +17,9 @@ import {
 /** The chain that a page trusts: a checked genesis document and the set that it names. */
 export type TrustedChain = { readonly genesis: Genesis; readonly set: ValidatorSet };
 
+/** The part of it from which a proof is verified. */
+export type ProofAnchor = { readonly genesis: Pick<Genesis, "hash">; readonly set: ValidatorSet };
+
 /** A validator of the set that finalized the block, and whether its signature is in the certificate. */
 export type SignerLine = { readonly publicKey: Uint8Array; readonly weight: bigint; readonly hasSigned: boolean };
 
@@ -57,7 +60,7 @@ export function trustGenesis(text: string, pinned: Uint8Array | undefined): Resu
  * trusted with nothing. The error is a sentence.
  */
 export function verifyReceipt(
-  { genesis, set }: TrustedChain,
+  { genesis, set }: ProofAnchor,
   transactionId: Uint8Array,
   bytes: Uint8Array,
 ): Result<VerifiedReceipt, string> {
