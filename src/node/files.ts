@@ -109,6 +109,18 @@ function openHomeJournal(
   return openJournal(files, { publicKey: validator.publicKey, isBlocking: true });
 }
 
+/**
+ * The floor of the home's journal: a chain that begins below it would have lost blocks.
+ *
+ * @throws StartRefused when the journal is in use or cannot be read
+ */
+export function journalFloorOf(setup: NodeSetup, platform: Pick<Platform, "fs" | "entropy">): Round {
+  const journal = named(setup.home, () => openHomeJournal(setup, platform));
+  const replay = journal.replay();
+  journal.close();
+  return replay.kind === "lost" ? { epoch: 0, view: 0 } : replay.floor;
+}
+
 /** Translates a failure of storage, or damage, into a sentence; other errors pass. */
 export function named<T>(home: string, action: () => T): T {
   try {

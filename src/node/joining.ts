@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { BlockStore } from "../blocks/index.ts";
+import { compareRounds, type Round } from "../consensus/index.ts";
 import { bytesEqual, type Log, toHex } from "../kernel/index.ts";
 import { genesisEntries } from "../ledger/index.ts";
 import { type AskedPeer, Asker, encodeSnapshotRequest, OUTSIDE_PROTOCOLS, parsePeerAddress } from "../network/index.ts";
@@ -37,8 +38,10 @@ export type SnapshotCandidate = {
  * Takes a snapshot of the peers that are named, for a home without a chain, when they have one that is long enough. What
  * it leaves is whole and proven, or nothing: then the chain begins at genesis and is executed block by block. Peers that
  * cannot be reached, know of no snapshot or lie cost a line in the log and some time.
+ *
+ * @param floorOf the floor of the home's journal, asked for when a snapshot is wanted (J5)
  */
-export async function joinBySnapshot(setup: NodeSetup, platform: Ports, log: Log): Promise<void> {
+export async function joinBySnapshot(setup: NodeSetup, platform: Ports, log: Log, floorOf: () => Round): Promise<void> {
   const { home, configuration } = setup;
   const { fs } = platform;
   const { peers } = configuration.network;
@@ -53,19 +56,31 @@ export async function joinBySnapshot(setup: NodeSetup, platform: Ports, log: Log
       platform,
       reached.filter((peer) => peer !== undefined),
       log,
+      floorOf(),
     );
   } finally {
     await asker.stop();
   }
 }
 
-/** Takes the highest snapshot that these peers prove and give whole; says whether there was one. */
-export async function takeSnapshot(setup: NodeSetup, platform: Ports, peers: readonly AskedPeer[], log: Log): Promise<boolean> {
+/**
+ * Takes the highest snapshot that these peers prove and give whole; says whether there was one.
+ *
+ * @param floor the journal's: what lies below it is no place to begin at (J5)
+ */
+export async function takeSnapshot(
+  setup: NodeSetup,
+  platform: Ports,
+  peers: readonly AskedPeer[],
+  log: Log,
+  floor: Round = { epoch: 0, view: 0 },
+): Promise<boolean> {
   const { home, configuration } = setup;
   const offers = await Promise.all(peers.map((peer) => askManifest(setup, platform, peer, log)));
   const candidates = candidatesOf(offers.filter((offer) => offer !== undefined));
   for (const candidate of candidates) {
     if (candidate.header.height < Math.max(2, configuration.storage.snapshotBlocks)) break;
+    if (compareRounds(candidate.header, floor) < 0) break;
     try {
       if (await downloadState(setup, platform, candidate, log)) {
         writeDurably(platform.fs, home, HOME.snapshot, encodeSnapshotManifest(candidate.manifest));

@@ -4,7 +4,7 @@ import { type Log, toHex } from "../kernel/index.ts";
 import { EventLoopLag, MetricRegistry, processMetrics } from "../monitoring/index.ts";
 import { findValidatorIndex } from "../protocol/index.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
-import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
+import { closeFiles, journalFloorOf, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
 import { announceRunningNode, HOME, withdrawRunningNode } from "./home.ts";
 import { joinBySnapshot } from "./joining.ts";
@@ -38,7 +38,7 @@ export interface RunningNode {
 export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode> {
   const startedAtMs = systemClock.monotonicMs();
   const failure = Promise.withResolvers<unknown>();
-  await joinBySnapshot(setup, systemPlatform, log);
+  await joinBySnapshot(setup, systemPlatform, log, () => journalFloorOf(setup, systemPlatform));
   const files = openFiles(setup, systemPlatform, log);
   const replay = files.journal.replay();
   if (replay.kind === "lost") log.error("journal.lost", { file: join(setup.home, HOME.journal), loss: replay.loss, detail: replay.detail });

@@ -174,6 +174,19 @@ describe("snapshot", () => {
       expect([HOME.snapshot, HOME.snapshotState].map((name) => fs.stat(`/home/${name}`))).toEqual([undefined, undefined]);
     });
 
+    test("snapshot: of a block below the journal's floor, or of too short a chain, not taken", async () => {
+      const decoded = decodeSnapshotManifest(manifest);
+      if (!decoded.ok) throw new Error("an honest manifest decodes");
+      const { epoch, view, height } = decoded.value.block.header;
+      const platform = { ...systemPlatform, fs: diskOf(), freeBytes: () => 2 ** 40 };
+      const setup = { ...(await setupOf(3)), home: "/home" };
+      expect(await takeSnapshot(setup, platform, [honest], silentLog, { epoch, view: view + 1 })).toBe(false);
+      const storage = { ...setup.configuration.storage, snapshotBlocks: height + 1 };
+      const patient = { ...setup, configuration: { ...setup.configuration, storage } };
+      expect(await takeSnapshot(patient, platform, [honest], silentLog)).toBe(false);
+      expect(await takeSnapshot(setup, platform, [honest], silentLog, { epoch, view })).toBe(true);
+    });
+
     test("snapshot: a manifest of parts that give another state, or of a block that is not final, refused", async () => {
       const decoded = decodeSnapshotManifest(manifest);
       if (!decoded.ok) throw new Error("an honest manifest decodes");
