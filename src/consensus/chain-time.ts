@@ -13,8 +13,12 @@ function chainNowMs(core: CoreState): number {
   return core.wallMs >= carriedMs - core.config.timers.clockDriftMs ? core.wallMs : carriedMs;
 }
 
-/** Milliseconds until a header's time is no longer in the future, 0 when it is not. */
-export function waitForTimeMs(core: CoreState, timeMs: number): number {
+/**
+ * Milliseconds until a header's time is no longer in the future, 0 when it is not. The least time above a notarized parent
+ * never is: were it, a block that a quorum of wrong clocks notarized would hold up everyone until their clocks had come there.
+ */
+export function waitForTimeMs(core: CoreState, timeMs: number, parentTimeMs: number): number {
+  if (timeMs === parentTimeMs + 1) return 0;
   return Math.max(0, timeMs - core.config.timers.clockDriftMs - chainNowMs(core));
 }
 

@@ -1,7 +1,7 @@
 import { bytesEqual } from "../kernel/index.ts";
 import { proveParent, readyParent } from "./ancestry.ts";
 import { castNotarize, mayVote } from "./ballots.ts";
-import { findLeaderProposal, judgeBlock, wantLeaderProposal } from "./block-pool.ts";
+import { findLeaderProposal, findParentFacts, judgeBlock, wantLeaderProposal } from "./block-pool.ts";
 import { waitForTimeMs } from "./chain-time.ts";
 import { checkHeader } from "./header-rules.ts";
 import { type CoreState, note, type ProposalEntry, type ViewState, viewOf } from "./state.ts";
@@ -40,7 +40,8 @@ export function hasValidProposal(core: CoreState, view: ViewState): boolean {
 export function proposalWaitMs(core: CoreState, view: ViewState): number {
   const entry = findLeaderProposal(view);
   const block = entry && core.blocks.get(entry.blockKey)?.block;
-  return block ? waitForTimeMs(core, block.header.timeMs) : 0;
+  const parent = block && findParentFacts(core, block.header.parentHash);
+  return block ? waitForTimeMs(core, block.header.timeMs, parent?.timeMs ?? block.header.timeMs) : 0;
 }
 
 function judgeLeaderProposal(core: CoreState, view: ViewState): ProposalJudgement | "none" {
@@ -67,7 +68,7 @@ function judgeProposal(core: CoreState, view: ViewState, entry: ProposalEntry): 
     entry.verdict = "sound";
   }
   if (entry.verdict !== "sound") return "invalid";
-  if (waitForTimeMs(core, block.header.timeMs) > 0) return "pending";
+  if (waitForTimeMs(core, block.header.timeMs, facts.timeMs) > 0) return "pending";
   const status = judgeBlock(core, proposal.blockHash);
   if (status === "valid") return "valid";
   return status === "invalid" || status === "orphan" ? "invalid" : "pending";

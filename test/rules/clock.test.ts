@@ -3,7 +3,7 @@ import { LAN_TIMERS } from "../../src/consensus/index.ts";
 import { VOTE_KIND } from "../../src/protocol/index.ts";
 import { Rig } from "./rig.ts";
 
-const { finalize } = VOTE_KIND;
+const { finalize, notarize } = VOTE_KIND;
 const DRIFT_MS = LAN_TIMERS.clockDriftMs;
 
 /** The last committed block as a parent; undefined at genesis. */
@@ -53,4 +53,24 @@ test("R16: a wall clock that is behind by more than the drift, is not believed u
   const made = rig.propose(next, tipOf(rig), { timeMs: first.block.header.timeMs + 10_000 });
   rig.from(rig.leaderOf(next), made.message);
   expect(rig.cast.at(-1)).toBe(`NOTARIZE 0:${next}`);
+});
+
+test("R16: a block that a quorum of wrong clocks notarized, is followed by one a millisecond later and by none that is far ahead", () => {
+  const rig = new Rig();
+  const view = rig.viewLedBy(1);
+  const early = rig.propose(view, undefined, { timeMs: rig.wallMs + 31_536_000_000 });
+  rig.from(1, early.message);
+  expect(rig.cast).toEqual([]);
+  const certificate = rig.certificate([1, 2, 3], notarize, view, early.proposal);
+  rig.show(certificate);
+  const parent = { proposal: early.proposal, certificate };
+  const next = rig.status.view;
+  expect(next).toBe(view + 1);
+  rig.from(rig.leaderOf(next), rig.propose(next, parent, { timeMs: early.block.header.timeMs + 2 }).message);
+  expect(rig.cast).not.toContain(`NOTARIZE 0:${next}`);
+  const other = new Rig();
+  other.from(1, early.message);
+  other.show(certificate);
+  other.from(other.leaderOf(next), other.propose(next, parent, { timeMs: early.block.header.timeMs + 1 }).message);
+  expect(other.cast).toContain(`NOTARIZE 0:${next}`);
 });

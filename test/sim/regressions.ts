@@ -26,4 +26,10 @@ export const REGRESSIONS: readonly Regression[] = [
     plan: "boundaries",
     found: "a traitor that refuses to answer a recovering box of four: that key has to be rotated (harness)",
   },
+  {
+    seed: 1_010_131,
+    plan: "clocks",
+    found: "a block that a quorum of wrong clocks notarized held everyone up after they were set right (test/rules/clock.test.ts)",
+  },
+  { seed: 1_010_683, plan: "lyingDisks", found: "a disk that lies about syncs may forget a gate (harness)" },
 ];

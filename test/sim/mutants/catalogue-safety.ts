@@ -216,7 +216,11 @@ export const safetyMutants: readonly Mutant[] = [
     name: "a time in the future is no reason to wait",
     rule: "R16",
     patches: [
-      { file: "src/consensus/notarizing.ts", before: 'if (waitForTimeMs(core, block.header.timeMs) > 0) return "pending";', after: "" },
+      {
+        file: "src/consensus/notarizing.ts",
+        before: 'if (waitForTimeMs(core, block.header.timeMs, facts.timeMs) > 0) return "pending";',
+        after: "",
+      },
     ],
     plan: "fastClock",
     expected: ["R16"],

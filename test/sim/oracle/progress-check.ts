@@ -70,7 +70,7 @@ export class ProgressCheck {
 
   /** A gate is only replaced by a higher one, or dropped once all that it bars lies at or below the floor or in a past epoch. */
   #checkGate(node: SimNode, before: Progress, now: Progress, status: CoreStatus): void {
-    if (!before.gate || status.recovery.kind === "recovering") return;
+    if (!before.gate || status.recovery.kind === "recovering" || node.isFaulty) return; // a lying disk may forget a gate, too
     if (now.gate) {
       if (compareRounds(now.gate, before.gate) < 0) this.#judge.find("S9", `${node.name}: the gate moved back`);
       return;
