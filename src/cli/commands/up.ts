@@ -19,8 +19,6 @@ import { readGenesis } from "./genesis.ts";
 /** Where the first node answers HTTP and where it listens for the others, when those ports are free. */
 const FIRST_PORT = 8645;
 const FIRST_NETWORK_PORT = 8745;
-/** UDP port of the first node for browsers. One node is enough to try it, and it costs each some 20 MB of memory. */
-const WEB_RTC_PORT = 8845;
 
 /** `bizra up`: the whole system on this machine. */
 export const up: Command = {
@@ -121,7 +119,8 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
     await announce(files, ready, terminal);
   };
   const ports = freePorts(FIRST_NETWORK_PORT, files.homes.length);
-  const webRtc = ["--network-web-rtc-port", String(await freeUdpPort(WEB_RTC_PORT))];
+  // One node for browsers is enough to try it, and WebRTC costs each some 20 MB of memory.
+  const webRtc = ["--network-web-rtc-port", String(await freeUdpPort())];
   const children = files.homes.map((home, i) => {
     const onTrouble = (sentence: string): void => {
       ready.delete(home);

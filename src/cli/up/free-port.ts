@@ -1,5 +1,3 @@
-import { present } from "../../kernel/index.ts";
-
 /** Whether a TCP port of loopback can be listened on now. */
 function isFree(port: number): boolean {
   try {
@@ -22,21 +20,12 @@ export function freePorts(wantedFirst: number, count: number): readonly number[]
   return Array.from({ length: count }, (_, at) => (isFree(wantedFirst + at) ? wantedFirst + at : pickPort()));
 }
 
-/** A free UDP port of loopback: the wanted one when it is free, else one that the system picks. */
-export async function freeUdpPort(wanted: number): Promise<number> {
-  return (await tryUdp(wanted)) ?? present(await tryUdp(0), "the system has a free port left");
-}
-
-async function tryUdp(wanted: number): Promise<number | undefined> {
-  try {
-    const socket = await Bun.udpSocket({ hostname: "127.0.0.1", port: wanted });
-    const { port } = socket;
-    socket.close();
-    return port;
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
-    return undefined;
-  }
+/** A UDP port of loopback that the system picks: a fixed one could be wanted by two systems that start at once. */
+export async function freeUdpPort(): Promise<number> {
+  const socket = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
+  const { port } = socket;
+  socket.close();
+  return port;
 }
 
 function pickPort(): number {

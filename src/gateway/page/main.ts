@@ -59,7 +59,7 @@ async function meetNode(): Promise<Result<{ chain: TrustedChain; node: Asker }, 
   const chain = trustGenesis(text.value, pinned);
   if (!chain.ok) return chain;
   showChain(chain.value, pinned !== undefined);
-  const address = await reads.webRtcAddress();
+  const address = await reads.webRtcAddress(location.hostname);
   if (!address.ok) return address;
   say("node-address", address.value);
   return ok({ chain: chain.value, node: await Asker.start(address.value, pageTimers) });

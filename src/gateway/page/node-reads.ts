@@ -9,6 +9,9 @@ export type AccountTerms = { readonly balance: bigint; readonly pendingNonce: bi
 /** Why the node that served the page told nothing, as a sentence. */
 export type ReadFault = string;
 
+/** An address that a browser can dial and whose node it can recognise. */
+const WEB_RTC_DIRECT = /\/webrtc-direct\/certhash\/[^/]+\/p2p\/[^/]+$/;
+
 type Json = { readonly [name: string]: unknown };
 
 /** Reads over HTTP from the node that served this page: what a sender must know before it can sign and dial. */
@@ -46,15 +49,19 @@ export class NodeReads {
     return balance === undefined || pendingNonce === undefined ? err(strange(path)) : ok({ balance, pendingNonce });
   }
 
-  /** The node's webrtc-direct address, with its certificate's hash and its peer id. */
-  async webRtcAddress(): Promise<Result<string, ReadFault>> {
+  /**
+   * The node's webrtc-direct address, with its certificate's hash and its peer id: the one on the host that served the
+   * page where there is one, for that is known to be reached from here.
+   *
+   * @param hostname of the page's own address
+   */
+  async webRtcAddress(hostname: string): Promise<Result<string, ReadFault>> {
     const json = await this.#json("/api/v2/peers");
     if (!json.ok) return json;
     const { addresses } = json.value;
-    const found = Array.isArray(addresses)
-      ? addresses.find((text) => /\/webrtc-direct\/certhash\/[^/]+\/p2p\//.test(String(text)))
-      : undefined;
-    if (typeof found === "string") return ok(found);
+    const dialled = (Array.isArray(addresses) ? addresses.map(String) : []).filter((text) => WEB_RTC_DIRECT.test(text));
+    const found = dialled.find((text) => text.includes(`/${hostname === "localhost" ? "127.0.0.1" : hostname}/`)) ?? dialled[0];
+    if (found !== undefined) return ok(found);
     return err("This node does not speak WebRTC. Its operator can set network.webRtcPort in node.toml and restart it.");
   }
 
