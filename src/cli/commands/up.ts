@@ -16,9 +16,8 @@ import { runDemoTraffic } from "../up/demo-traffic.ts";
 import { freePorts, freeUdpPort, loopbackAddress } from "../up/free-port.ts";
 import { readGenesis } from "./genesis.ts";
 
-/** Where the first node answers HTTP and where it listens for the others, when those ports are free. */
+/** Where the first node answers HTTP, when that port is free. */
 const FIRST_PORT = 8645;
-const FIRST_NETWORK_PORT = 8745;
 
 /** `bizra up`: the whole system on this machine. */
 export const up: Command = {
@@ -118,7 +117,7 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
     }
     await announce(files, ready, terminal);
   };
-  const ports = freePorts(FIRST_NETWORK_PORT, files.homes.length);
+  const ports = freePorts(files.homes.length);
   // One node for browsers is enough to try it, and WebRTC costs each some 20 MB of memory.
   const webRtc = ["--network-web-rtc-port", String(await freeUdpPort())];
   const children = files.homes.map((home, i) => {

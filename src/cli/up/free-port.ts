@@ -15,9 +15,12 @@ export function loopbackAddress(wantedPort: number): string {
   return `127.0.0.1:${isFree(wantedPort) ? wantedPort : 0}`;
 }
 
-/** A free port of loopback for each place: the wanted one and those after it where they are free, else what the system picks. */
-export function freePorts(wantedFirst: number, count: number): readonly number[] {
-  return Array.from({ length: count }, (_, at) => (isFree(wantedFirst + at) ? wantedFirst + at : pickPort()));
+/** TCP ports of loopback that the system picks, all different: fixed ones could be wanted by two systems that start at once. */
+export function freePorts(count: number): readonly number[] {
+  const listeners = Array.from({ length: count }, () => Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } }));
+  const ports = listeners.map(({ port }) => port);
+  for (const listener of listeners) listener.stop(true);
+  return ports;
 }
 
 /** A UDP port of loopback that the system picks: a fixed one could be wanted by two systems that start at once. */
@@ -25,12 +28,5 @@ export async function freeUdpPort(): Promise<number> {
   const socket = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
   const { port } = socket;
   socket.close();
-  return port;
-}
-
-function pickPort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = listener;
-  listener.stop(true);
   return port;
 }
