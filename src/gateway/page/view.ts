@@ -20,10 +20,13 @@ export function show(id: string, isShown: boolean): void {
   element(id, HTMLElement).hidden = !isShown;
 }
 
-/** Shows a sentence where problems are told, or takes it away. */
+/** Shows a sentence where problems are told and brings it into view once, or takes it away. */
 export function showProblem(sentence: string | undefined): void {
-  say("problem", sentence ?? "");
-  show("problem", sentence !== undefined);
+  const place = element("problem", HTMLElement);
+  const isNew = sentence !== undefined && place.textContent !== sentence;
+  place.textContent = sentence ?? "";
+  place.hidden = sentence === undefined;
+  if (isNew) place.scrollIntoView({ block: "nearest" });
 }
 
 /** Shows the chain that the page trusts, and whether the visitor named it. */
