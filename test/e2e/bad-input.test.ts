@@ -75,7 +75,7 @@ describe("forms", () => {
   test("e2e: a sequence with good and bad items, each judged in its place", async () => {
     const order = await client.order(alice, 2, anchorBody("barn", Buffer.from("22")));
     const first = client.sign(alice, order);
-    const bad = Buffer.concat([first.encoded.subarray(0, -1), Buffer.from([0])]);
+    const bad = Buffer.concat([first.encoded.subarray(0, -1), Buffer.from([(first.encoded.at(-1) ?? 0) ^ 1])]);
     const second = client.sign(alice, { ...order, nonce: BigInt(order.nonce) + 1n });
     const answer = await node.submit(Buffer.concat([first.encoded, bad, cbor(7), second.encoded]), "application/cbor-seq");
     expect(answer.status).toBe(202);
