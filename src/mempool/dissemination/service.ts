@@ -131,8 +131,10 @@ export class Dissemination {
 
   /** A batch became durable here, own or other (`MempoolParts.onBatchDurable`). */
   onBatchDurable(batch: DurableBatch): void {
+    // A box that lost its batches gets its own ones back from others.
+    const isAwaited = !batch.isOwn || this.#state.wants.has(toHex(batch.digest));
     this.#take({ kind: "held", batch });
-    if (!batch.isOwn) this.#ports.onHeld(batch.digest);
+    if (isAwaited) this.#ports.onHeld(batch.digest);
   }
 
   /** A batch waits for a block no longer (`MempoolParts.onBatchReleased`). */

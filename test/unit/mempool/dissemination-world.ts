@@ -139,6 +139,12 @@ export class Box {
     this.fs.crash();
   }
 
+  /** Its disk is exchanged for an empty one while it is down. */
+  loseLog(): void {
+    for (const path of this.fs.list("/batches")) this.fs.remove(`/batches/${path}`);
+    createRecordLog(this.fs, "/batches", { ...TUNING, entropy: { bytes: (count: number) => new Uint8Array(count).fill(77) } }).close();
+  }
+
   /** Digests that wait for a block here, in hexadecimal. */
   pending(): string[] {
     return this.mempool.pendingBatches().map(({ digest }) => toHex(digest));

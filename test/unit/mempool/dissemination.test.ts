@@ -25,6 +25,21 @@ describe("spreading", () => {
     expect(net.sent.filter(({ message }) => message.kind === "want").length).toBe(3);
   });
 
+  test("disk lost: a box gets back from others what it admitted itself, and consensus is told of it", async () => {
+    const net = new Net(4).start();
+    const [alice = keyOf(1)] = net.fund(1);
+    await net.submit(net.box(0), [transactionOf(alice, 0n)]);
+    expect(await net.until(() => net.boxes.every((box) => box.mempool.hasIncludable()), 200)).toBe(true);
+    const [digest = ""] = net.box(0).pending();
+    net.crash(net.box(0));
+    net.box(0).loseLog();
+    net.box(0).heldTold.length = 0;
+    net.restart(net.box(0));
+    net.box(0).dissemination.fetch([present(parseHex(digest), "a digest in hexadecimal")]);
+    expect(await net.until(() => net.box(0).pending().includes(digest), 2_000)).toBe(true);
+    expect(net.box(0).heldTold).toEqual([digest]);
+  });
+
   test("load: every box admits, each batch crosses to each other box exactly once", async () => {
     const net = new Net(4).start();
     const keys = net.fund(40);
