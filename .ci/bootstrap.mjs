@@ -69,8 +69,7 @@ try {
   await ensurePackages(bun);
   const binary = await ensureBinary(bun);
   const extra = process.argv.slice(2);
-  const size = extra.some((arg) => arg === "--validators" || arg.startsWith("--validators=")) ? [] : ["--validators", "1"];
-  process.exitCode = await runSystem(binary, ["up", ...size, ...extra]);
+  process.exitCode = await runSystem(binary, ["up", ...extra]);
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   console.error(error.message);

@@ -16,6 +16,8 @@ import { runDemoTraffic } from "../up/demo-traffic.ts";
 import { freePorts, freeUdpPort, loopbackAddress } from "../up/free-port.ts";
 import { readGenesis } from "./genesis.ts";
 
+/** Validators of a network when nobody says how many. */
+const VALIDATORS = 4;
 /** Where the first node answers HTTP, when that port is free. */
 const FIRST_PORT = 8645;
 
@@ -24,16 +26,19 @@ export const up: Command = {
   name: "up",
   summary: "Runs a network on this machine: validators as child processes, restarted when they die, until Ctrl-C.",
   flags: {
-    validators: { kind: "text", value: "N", doc: "How many validators (default 4)." },
+    validators: { kind: "text", value: "N", doc: "How many validators (default: as many as the network of an earlier run has, else 4)." },
     dir: { kind: "text", value: "DIR", doc: "Where its data lives (default .bizra)." },
     fresh: { kind: "presence", doc: "Begins anew: removes the network of an earlier run first." },
   },
   async run(input, terminal) {
     const directory = resolve(input.flag("dir") ?? ".bizra", "network");
-    const validators = parseCount(input.flag("validators") ?? "4", "--validators", 1, LIMITS.validatorsMax);
+    const asked = input.flag("validators");
+    const validators = asked === undefined ? undefined : parseCount(asked, "--validators", 1, LIMITS.validatorsMax);
     const lock = lockDirectory(dirname(directory));
     if (input.has("fresh")) rmSync(directory, { recursive: true, force: true });
-    const files = existsSync(join(directory, HOME.genesis)) ? findNetwork(directory, validators) : await makeNetwork(directory, validators);
+    const files = existsSync(join(directory, HOME.genesis))
+      ? findNetwork(directory, validators)
+      : await makeNetwork(directory, validators ?? VALIDATORS);
     try {
       return await supervise(files, terminal);
     } finally {
@@ -70,11 +75,11 @@ async function makeNetwork(directory: string, validators: number): Promise<Netwo
 }
 
 /** The network of an earlier run. */
-function findNetwork(directory: string, validators: number): NetworkFiles {
+function findNetwork(directory: string, validators: number | undefined): NetworkFiles {
   const homes = readdirSync(directory)
     .filter((name) => /^node[0-9]+$/.test(name))
     .sort((a, b) => Number(a.slice(4)) - Number(b.slice(4)));
-  if (homes.length !== validators) {
+  if (validators !== undefined && homes.length !== validators) {
     throw new CommandFailure(
       `expected ${validators} validators, but ${directory} holds a network of ${homes.length}; run with --validators ${homes.length}, or with --fresh to begin anew`,
     );
