@@ -5,7 +5,9 @@ import { join } from "node:path";
 
 /** Names under which distributions install it. */
 const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"] as const;
-const INSTALL_LIMIT_MS = 240_000;
+const INSTALL_LIMIT_MS = 150_000;
+/** An archive that does not answer soon is not waited for. */
+const APT = ["-o", "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15", "-o", "Acquire::Retries=1"] as const;
 const COMMAND_LIMIT_MS = 30_000;
 const START_LIMIT_MS = 30_000;
 
@@ -19,8 +21,8 @@ export async function findChromium(): Promise<Found> {
   if (Bun.which("apt-get") === null || process.getuid?.() !== 0) {
     return { reason: "no Chromium here, and no right to install it: as root, `apt-get install chromium`" };
   }
-  const install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"];
-  const fault = (await run(install)) && ((await run(["apt-get", "update"])) ?? (await run(install)));
+  const install = ["apt-get", ...APT, "install", "-y", "--no-install-recommends", "chromium"];
+  const fault = (await run(install)) && ((await run(["apt-get", ...APT, "update"])) ?? (await run(install)));
   const installed = Bun.which("chromium");
   return installed ? { path: installed } : { reason: `no Chromium here, and apt-get could not install it: ${fault ?? "it says it did"}` };
 }
