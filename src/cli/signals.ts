@@ -1,10 +1,11 @@
 /**
- * Resolves with the reason at the first SIGINT or SIGTERM, or when standard input closes if asked to watch it.
+ * Resolves with the reason at the first SIGINT or SIGTERM, or when standard input closes if asked to watch it. Later signals
+ * change nothing: with the listener gone, a second one would end the process in the middle of its orderly stop.
  */
 export function untilSignal(watchesInput = false): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  process.once("SIGINT", () => resolve("SIGINT"));
-  process.once("SIGTERM", () => resolve("SIGTERM"));
+  process.on("SIGINT", () => resolve("SIGINT"));
+  process.on("SIGTERM", () => resolve("SIGTERM"));
   if (!watchesInput) return promise;
   process.stdin.on("end", () => resolve("parent gone"));
   process.stdin.on("error", () => resolve("parent gone"));

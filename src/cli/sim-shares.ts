@@ -12,7 +12,7 @@ export async function runShares(range: SeedRange, jobs: number, onVerdict: (verd
   const end = (): void => {
     for (const child of children) child.kill();
   };
-  process.once("SIGINT", end).once("SIGTERM", end);
+  process.on("SIGINT", end).on("SIGTERM", end);
   const counts = await Promise.all(children.map((child) => readVerdicts(child, onVerdict)));
   process.off("SIGINT", end).off("SIGTERM", end);
   return counts.reduce((sum, count) => sum + count, 0) === range.runs;

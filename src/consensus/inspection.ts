@@ -63,6 +63,11 @@ export function countHeld(core: CoreState): HeldCounts {
   };
 }
 
+/** Whether a box votes, and is level with what it knows to be final: asked for each admitted submission, so it walks nothing. */
+export function standingOf(core: CoreState): Pick<CoreStatus, "voting" | "isLagging"> {
+  return { voting: votingOf(core), isLagging: isLagging(core) };
+}
+
 /** A copy of the facts that others may see. */
 export function inspectCore(core: CoreState): CoreStatus {
   const { epoch } = core;
@@ -81,8 +86,7 @@ export function inspectCore(core: CoreState): CoreStatus {
     leader: core.config.leaderOf(epoch.set, epoch.epoch, epoch.current),
     ...(epoch.self === undefined ? {} : { self: epoch.self }),
     recovery: core.recoveryStatus,
-    voting: votingOf(core),
-    isLagging: isLagging(core),
+    ...standingOf(core),
     peerCount: core.peers.size,
     certificates,
   };

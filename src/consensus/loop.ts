@@ -6,7 +6,7 @@ import { BOUNDS } from "./bounds.ts";
 import { step } from "./core.ts";
 import { nextDeadlineMs } from "./deadlines.ts";
 import { InputQueue } from "./input-queue.ts";
-import { type CoreStatus, countHeld, type HeldCounts, inspectCore } from "./inspection.ts";
+import { type CoreStatus, countHeld, type HeldCounts, inspectCore, standingOf } from "./inspection.ts";
 import { MESSAGE_BYTES_MAX } from "./message-codec.ts";
 import type { Message, PeerId } from "./messages.ts";
 import type { JournalPort, NetworkPort, VoteSigner } from "./ports.ts";
@@ -132,6 +132,11 @@ export class ConsensusLoop {
   /** Where agreement stands. */
   status(): CoreStatus {
     return inspectCore(this.#core);
+  }
+
+  /** The part of the status that is asked for often. */
+  standing(): Pick<CoreStatus, "voting" | "isLagging"> {
+    return standingOf(this.#core);
   }
 
   /** How much agreement holds in memory. */

@@ -243,6 +243,8 @@ export type PeersView = {
   readonly absent: readonly AbsentPeerView[];
   /** Keys, in hex, of members of the epoch's set that are not connected; this node is not among them. */
   readonly missingValidators: readonly string[];
+  /** This node's own final height, which those of peers are compared with. */
+  readonly height: number;
 };
 
 /** The node's own state. */

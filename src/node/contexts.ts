@@ -131,7 +131,7 @@ export function openContexts(
       offerAfterMs: OFFER_AFTER_MS[profile],
       ...lingerOf(profile, configuration.mempool.lingerMs),
     },
-    isSyncing: () => isUnableToAdmit(loop.status()),
+    isSyncing: () => isUnableToAdmit(loop.standing()),
     freeSpaceBytes: () => platform.freeBytes(home),
     epochs: () => recentEpochs(blocks),
     onBatchDurable: (batch) => {
@@ -225,7 +225,7 @@ function seedFrom(entropy: Entropy): number {
  * (R13); it is in no set, so nobody takes its batches; or agreement has ended here, as with a single validator that lost
  * its journal, until its operator acts.
  */
-function isUnableToAdmit({ isLagging, voting }: CoreStatus): boolean {
+function isUnableToAdmit({ isLagging, voting }: Pick<CoreStatus, "voting" | "isLagging">): boolean {
   return isLagging || voting === "following" || voting === "mute" || voting === "halted";
 }
 

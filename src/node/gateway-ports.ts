@@ -85,6 +85,7 @@ function peersOf({ blocks, loop }: Contexts, networking: NodeNetworking | undefi
     addresses: networking?.addresses ?? [],
     connected: connected.map(({ provenHeight, ...peer }) => ({ ...peer, height: provenHeight })),
     absent,
+    height: blocks.queries.tipHeight,
     missingValidators: members.filter((key, index) => index !== self && !present.has(key)),
   };
 }
@@ -107,7 +108,7 @@ function healthOf({ home }: NodeSetup, contexts: Contexts, networking: NodeNetwo
     name: "consensus",
     gates: ["ready"],
     check: () => {
-      const { voting, isLagging } = loop.status();
+      const { voting, isLagging } = loop.standing();
       if (isLagging) return { isOk: false, reason: "more blocks are final than this node has: it is catching up" };
       if (voting === "voting" || voting === "following") return { isOk: true };
       return { isOk: false, reason: reasonNotToVote(voting, home, peersOf(contexts, networking).missingValidators) };

@@ -67,7 +67,7 @@ export class Watch {
   #sample(): NodeSample {
     const { configuration, home } = this.#setup;
     const { blocks, loop, mempool } = this.#contexts;
-    const { voting } = loop.status();
+    const { voting } = loop.standing();
     const { pendingCount, foreignCount } = mempool.stats().gauges;
     const { height, timeMs } = blocks.tip();
     const profile = configuration.consensus.profile === "wan" ? WAN_TIMERS : LAN_TIMERS;

@@ -73,10 +73,7 @@ async function examineRunning(home: string, http: string): Promise<Examination> 
     if (check["isOk"] !== true) findings.push({ severity: "error", detail: `${String(check["name"])}: ${String(check["reason"])}` });
   }
   const peers = await new NodeClient(http).get("/api/v2/peers");
-  for (const line of describePeers(peers)) {
-    const isTrouble = line.startsWith("absent") || line.startsWith("validators not connected") || line.includes("silent for");
-    findings.push({ severity: isTrouble ? "warning" : "notice", detail: line });
-  }
+  for (const { text, isTrouble } of describePeers(peers)) findings.push({ severity: isTrouble ? "warning" : "notice", detail: text });
   findings.push({
     severity: answer.ok ? "notice" : "error",
     detail: `${home} is in use by a running node at ${http}, which is ${answer.ok ? "ready" : "not ready"}; stop it and ask again to have its files examined`,

@@ -14,31 +14,35 @@ export const status: Command = {
     const client = NodeClient.of(input);
     const answer = await client.get("/api/v2/status");
     const peers = await client.get("/api/v2/peers");
-    terminal.result({ ...answer, connections: peers }, () => [...flatten(answer), ...describePeers(peers)].join("\n"));
+    terminal.result({ ...answer, connections: peers }, () =>
+      [...flatten(answer), ...describePeers(peers).map(({ text }) => text)].join("\n"),
+    );
     return 0;
   },
 };
 
+/** A line on a node that is connected or should be, and whether somebody should see to it. */
+export type PeerLine = { readonly text: string; readonly isTrouble: boolean };
+
 /** A line for each node that is connected or should be. */
-export function describePeers(peers: Readonly<Record<string, unknown>>): string[] {
+export function describePeers(peers: Readonly<Record<string, unknown>>): PeerLine[] {
   const listOf = (name: string): Readonly<Record<string, unknown>>[] => (Array.isArray(peers[name]) ? peers[name].filter(isJson) : []);
   const connected = listOf("connected").map(({ peer, isValidator, rttMs, behind, silentSeconds, address }) => {
     const standing =
       behind === undefined ? "has proven no block yet" : behind === 0 ? "level with us" : `${printable(behind)} blocks behind us`;
     const trip = rttMs === undefined ? "" : `, ${printable(rttMs)} ms away`;
-    const silence = Number(silentSeconds) > 15 ? `, silent for ${printable(silentSeconds)} s` : "";
-    return `${isValidator ? "validator" : "observer"} ${printable(peer).slice(0, 16)} at ${printable(address)}: ${standing}${trip}${silence}`;
+    const isTrouble = Number(silentSeconds) > 15;
+    const silence = isTrouble ? `, silent for ${printable(silentSeconds)} s` : "";
+    const who = `${isValidator ? "validator" : "observer"} ${printable(peer).slice(0, 16)} at ${printable(address)}`;
+    return { text: `${who}: ${standing}${trip}${silence}`, isTrouble };
   });
   const absent = listOf("absent").map(({ address, failures, reason }) => {
     const why = reason === undefined ? "not tried yet" : `${printable(reason)}, ${printable(failures)} tries`;
-    return `absent ${printable(address)}: ${why}`;
+    return { text: `absent ${printable(address)}: ${why}`, isTrouble: true };
   });
   const missing = Array.isArray(peers["missingValidators"]) ? peers["missingValidators"] : [];
-  return [
-    ...connected,
-    ...absent,
-    ...(missing.length > 0 ? [`validators not connected: ${missing.map((key) => printable(key).slice(0, 16)).join(", ")}`] : []),
-  ];
+  const text = `validators not connected: ${missing.map((key) => printable(key).slice(0, 16)).join(", ")}`;
+  return [...connected, ...absent, ...(missing.length > 0 ? [{ text, isTrouble: true }] : [])];
 }
 
 /** `bizra account`: balance and nonce of an address or key file. */

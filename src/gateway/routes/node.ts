@@ -24,7 +24,7 @@ export function nodeEndpoints(context: RouteContext): readonly Endpoint[] {
       summary: "Whom the node is connected to, who is missing and why",
       success: { status: 200, description: "Connected nodes and absent ones", content: { "application/json": peersSchema } },
       problems: [],
-      answer: async () => jsonResponse(renderPeers(await ports.node.peers(), (await ports.node.status()).height)),
+      answer: async () => jsonResponse(renderPeers(await ports.node.peers())),
     }),
     genesisEndpoint(context),
   ];

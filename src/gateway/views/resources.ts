@@ -91,10 +91,13 @@ export function renderEvent(record: EventRecord): z.input<typeof eventSchema> {
 }
 
 /** Whom the node is connected to, in JSON. */
-export function renderPeers(
-  { addresses, connected, absent, missingValidators }: PeersView,
-  ownHeight: number,
-): z.input<typeof peersSchema> {
+export function renderPeers({
+  addresses,
+  connected,
+  absent,
+  missingValidators,
+  height: ownHeight,
+}: PeersView): z.input<typeof peersSchema> {
   return {
     addresses: [...addresses],
     connected: connected.map(

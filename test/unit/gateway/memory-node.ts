@@ -100,7 +100,7 @@ export class MemoryNode {
         findProof: (id) => this.#findProof(protocol.validatorKey(id)),
       },
       parameters: { current: () => this.#parameters() },
-      node: { status: () => this.#status(), peers: () => ({ addresses: [], connected: [], absent: [], missingValidators: [] }) },
+      node: { status: () => this.#status(), peers: () => ({ addresses: [], connected: [], absent: [], missingValidators: [], height: 0 }) },
       events: {
         read: async (lane, after, limit) => this.#readEvents(lane, after, limit),
         head: (lane) => this.#head(lane),
