@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { splitCborSequence } from "../../src/gateway/cbor-sequence.ts";
-import { CborWriter, concatBytes } from "../../src/kernel/index.ts";
+import { CborWriter, concatBytes, splitCborSequence } from "../../src/kernel/index.ts";
 
 test("sequence: any bytes, an answer whose items and damage account for every byte", () => {
   fc.assert(

@@ -1,7 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import { assert, present, toHex, unreachable } from "../../kernel/index.ts";
+import { assert, present, splitCborSequence, toHex, unreachable } from "../../kernel/index.ts";
 import type { Call } from "../call.ts";
-import { splitCborSequence } from "../cbor-sequence.ts";
 import { defineEndpoint, type Endpoint, jsonResponse } from "../endpoint.ts";
 import type { Acknowledgement, Submission, SubmissionOutcome } from "../ports.ts";
 import { type Problem, ProblemError } from "../problem.ts";

@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { splitCborSequence } from "../../../src/gateway/cbor-sequence.ts";
-import { concatBytes, parseHex, toHex } from "../../../src/kernel/index.ts";
+import { concatBytes, parseHex, splitCborSequence, toHex } from "../../../src/kernel/index.ts";
 
 function bytesOf(hex: string): Uint8Array {
   const bytes = parseHex(hex.replaceAll(" ", ""));
