@@ -1,0 +1,9 @@
+/**
+ * Floor 5. The device broker: MQTT 3.1.1 and 5 for the devices around a box.
+ *
+ * Invariants: an acknowledgement leaves only when what it promises is durable; every queue, table and wait has a bound with a
+ * stated policy (docs/broker.md); nothing a client sends throws. It never opens a socket, a file or a timer of its own, never
+ * reads a clock but the one it is given, and knows nothing of transactions: doors, access rules and submissions are handed in.
+ */
+export { type BrokerLimits, DEFAULT_LIMITS } from "./limits.ts";
+export type * from "./types.ts";
