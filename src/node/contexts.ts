@@ -1,16 +1,15 @@
-import { join } from "node:path";
-import { type BatchSource, type BlockQueries, BlockService, HashIndex, type HashIndexParts } from "../blocks/index.ts";
-import { ConsensusLoop, type CoreStatus, LAN_TIMERS, type Notice, WAN_TIMERS } from "../consensus/index.ts";
-import { type EventLog, event, type LaneRecord, sealBaseRecords, sealBlockRecords, sealGenesisRecords } from "../events/index.ts";
+import type { BlockService, HashIndex } from "../blocks/index.ts";
+import { ConsensusLoop, LAN_TIMERS, type Notice, WAN_TIMERS } from "../consensus/index.ts";
+import { type EventLog, event, type LaneRecord } from "../events/index.ts";
 import { type Entropy, type Log, Prng } from "../kernel/index.ts";
-import { type CommittedBatch, Dissemination, type EpochMembers, LAN_DISSEMINATION, Mempool, WAN_DISSEMINATION } from "../mempool/index.ts";
+import { Dissemination, LAN_DISSEMINATION, type Mempool, WAN_DISSEMINATION } from "../mempool/index.ts";
 import type { Overlay, State } from "../state/index.ts";
 import { VoteGuard } from "../validator/index.ts";
-import { blockObserver, onNotice, openEvents } from "./event-tellers.ts";
+import { onNotice, openEvents } from "./event-tellers.ts";
 import type { NodeFiles } from "./files.ts";
-import { HOME } from "./home.ts";
-import { findChainBase, genesisStateRootOf } from "./joining.ts";
-import { type CacheDamage, openState } from "./open-state.ts";
+import { type OpeningParts, openChain } from "./open-chain.ts";
+import { openMempool } from "./open-mempool.ts";
+import type { CacheDamage } from "./open-state.ts";
 import { ParametersInForce } from "./parameters-in-force.ts";
 import { type PeerEvents, peerEvents } from "./peers.ts";
 import type { Platform } from "./platform.ts";
@@ -34,11 +33,6 @@ export type Contexts = {
   readonly rebuilt: readonly CacheDamage[];
 };
 
-/** On flash, which the wan profile is for, every sync costs a page or two whatever it holds: transactions wait longer for company. */
-const LINGER = { lan: { lingerMinMs: 5, lingerMaxMs: 20 }, wan: { lingerMinMs: 20, lingerMaxMs: 40 } } as const;
-/** How long a leader leaves out a batch that a quorum is not known to hold: some round trips and syncs. */
-const OFFER_AFTER_MS = { lan: 1_000, wan: 2_500 } as const;
-
 /**
  * Constructs the contexts in floor order and brings each up to the chain's tip: state by executing again what follows its
  * checkpoint, the index, then the mempool from its log. Nothing votes or admits yet.
@@ -55,96 +49,25 @@ export function openContexts(
   fail: (error: unknown) => void,
   witness: (notice: Notice) => void = () => {},
 ): Contexts {
-  const { genesis, validatorSet, configuration, home } = setup;
-  const { clock, timers, entropy, suite, network } = platform;
-  const { profile } = configuration.consensus;
-  const isWan = profile === "wan";
+  const parts: OpeningParts = { setup, files, platform, log, fail };
+  const { genesis, configuration } = setup;
+  const { clock, timers, entropy, network } = platform;
   let events: EventLog | undefined;
-  const base = findChainBase(setup, files.chain, platform);
-  const { state, damage } = openState(setup, files, platform, log, fail, base);
-  const indexParts: HashIndexParts = {
-    fs: platform.fs,
-    directory: join(home, HOME.index),
-    chainId: genesis.hash,
-    log,
-    onDamage: (error) => {
-      log.error("storage.damaged", { file: error.path, detail: error.message });
-      damage.push({ file: error.path, detail: `${error.message}; it is a cache and is built again from the chain` });
-      events?.appendCrit(event("storage.damaged", { file: error.path, place: "index run", detail: error.message }));
-    },
-  };
-  const index = new HashIndex(indexParts, platform.indexTuning);
-  const batches: BatchSource = {
-    select: (limits, isExcluded) => mempool.select(limits, isExcluded),
-    hasIncludable: () => mempool.hasIncludable(),
-    find: (digest) => mempool.find(digest),
-    read: (digest, location) => mempool.read(digest, location),
-    replayMark: () => mempool.replayMark(),
-    onCommitted: (outcome) => mempool.onCommitted(outcome),
-  };
-  const blocks = new BlockService({
-    database: files.chain,
-    genesis,
-    validatorSet,
-    state,
-    batches,
-    index,
-    lane: {
-      sealGenesis: sealGenesisRecords,
-      sealBlock: sealBlockRecords,
-      onCommitted: (records) => events?.onChainCommitted(records),
-    },
-    verifySignature: (key, message, signature) => suite.verify(key, message, signature),
-    log,
-    base: base && { manifest: base, genesisStateRoot: genesisStateRootOf(genesis), seal: sealBaseRecords },
-    observer: blockObserver(
-      () => events,
-      (digest) => mempool.find(digest)?.header.count ?? 0,
-    ),
-  });
+  const chain = openChain(
+    parts,
+    () => events,
+    () => mempool,
+  );
+  const { state, index, blocks, damage } = chain;
   const settlements = new Settlements();
   const parameters = new ParametersInForce(state, genesis.parameters);
   const tip = blocks.tip();
-  const mempool = new Mempool({
-    chainId: genesis.hash,
-    signer: setup.validator,
-    log: files.batches,
-    chain: {
-      findExecuted: (id) => blocks.queries.findExecuted(id),
-      findBatch: (digest) => findCommittedBatch(blocks.queries, digest),
-    },
-    finalizedView: () => state.viewOn(undefined),
-    tip: { height: tip.height, timeMs: tip.timeMs },
+  const mempool = openMempool(parts, chain, {
     parameters,
-    verifyMany: platform.verifyMany,
-    clock,
-    timers,
-    journal: log,
-    bounds: {
-      poolCountMax: configuration.mempool.transactionsMax,
-      poolSizeBytesMax: configuration.mempool.bytesMax,
-      accountCountMax: configuration.mempool.accountTransactionsMax,
-      accountSizeBytesMax: configuration.mempool.accountBytesMax,
-      sourceCountMax: configuration.mempool.sourceTransactionsMax,
-      sourceSizeBytesMax: configuration.mempool.sourceBytesMax,
-      freeSpaceBytesMin: configuration.storage.freeBytesMin,
-      offerAfterMs: OFFER_AFTER_MS[profile],
-      ...lingerOf(profile, configuration.mempool.lingerMs),
-    },
-    isSyncing: () => isUnableToAdmit(loop.standing()),
-    freeSpaceBytes: () => platform.freeBytes(home),
-    epochs: () => recentEpochs(blocks),
-    onBatchDurable: (batch) => {
-      const { digest, count, sizeBytes, isOwn } = batch;
-      if (isOwn) events?.appendOps(event("transaction.submitted", { batch: digest, transactions: count, sizeBytes }));
-      dissemination.onBatchDurable(batch);
-    },
-    onBatchReleased: (release) => dissemination.onBatchReleased(release),
-    onEvidence: (evidence) => loop.onEvidence(evidence),
-    isConvicting: (evidence) => blocks.isConvicting(evidence),
-    onEnded: (ids) => settlements.tell(ids),
-    onWork: () => loop.onWork(),
-    onFatal: fail,
+    settlements,
+    events: () => events,
+    dissemination: () => dissemination,
+    loop: () => loop,
   });
   blocks.recover(tip.height);
   const dissemination = new Dissemination(
@@ -158,21 +81,43 @@ export function openContexts(
       onHeld: () => loop.onBatchesHeld(),
       onFault: (peer, fault) => network.onBatchFault(peer, fault),
     },
-    { self: setup.validator.publicKey, tuning: isWan ? WAN_DISSEMINATION : LAN_DISSEMINATION },
+    { self: setup.validator.publicKey, tuning: configuration.consensus.profile === "wan" ? WAN_DISSEMINATION : LAN_DISSEMINATION },
   );
   const opened = openEvents(setup, files, blocks, platform, log);
   events = opened;
-  for (const database of [files.chain, files.node, files.ops]) damage.push(...database.notices);
-  for (const tail of [files.batches.report.tornTail, files.journal.tornTail]) {
-    if (tail?.shape === "garbled")
-      damage.push({
-        file: tail.file,
-        detail: `${tail.sizeBytes} bytes from ${tail.offset} on were no record and were dropped: a write cut off, or damage to the last one`,
-      });
-  }
+  damage.push(...findNotices(files));
   for (const { file, detail } of damage) opened.appendCrit(event("storage.damaged", { file, place: "whole file", detail }));
   mempool.start(blocks.reader.find(tip.height)?.replayMark ?? 0);
-  const loop = new ConsensusLoop(
+  const loop = openLoop(parts, blocks, dissemination, (notice) => {
+    onNotice(notice, opened, log);
+    witness(notice);
+  });
+  const peers = peerEvents(loop, dissemination, network);
+  return { state, index, blocks, mempool, dissemination, loop, events: opened, settlements, parameters, peers, rebuilt: damage };
+}
+
+/** What opening the files found that a person should hear of, though the node can go on. */
+function findNotices({ chain, node, ops, batches, journal }: NodeFiles): CacheDamage[] {
+  const notices: CacheDamage[] = [];
+  for (const database of [chain, node, ops]) notices.push(...database.notices);
+  for (const tail of [batches.report.tornTail, journal.tornTail]) {
+    if (tail?.shape !== "garbled") continue;
+    const detail = `${tail.sizeBytes} bytes from ${tail.offset} on were no record and were dropped: a write cut off, or damage to the last one`;
+    notices.push({ file: tail.file, detail });
+  }
+  return notices;
+}
+
+/** Constructs consensus over the chain; it acts once it is started. */
+function openLoop(
+  { setup, files, platform, fail }: OpeningParts,
+  blocks: BlockService<Overlay, LaneRecord>,
+  dissemination: Dissemination,
+  onNoticed: (notice: Notice) => void,
+): ConsensusLoop {
+  const { genesis, configuration } = setup;
+  const { clock, timers, entropy, suite, network } = platform;
+  return new ConsensusLoop(
     {
       blocks,
       journal: files.journal,
@@ -184,58 +129,18 @@ export function openContexts(
       },
       clock,
       timers,
-      onNotice: (notice) => {
-        onNotice(notice, opened, log);
-        witness(notice);
-      },
+      onNotice: onNoticed,
       onFatal: fail,
     },
     {
       chainId: genesis.hash,
       suite,
-      profile: isWan ? WAN_TIMERS : LAN_TIMERS,
+      profile: configuration.consensus.profile === "wan" ? WAN_TIMERS : LAN_TIMERS,
       seed: seedFrom(entropy),
     },
   );
-  const peers = peerEvents(loop, dissemination, network);
-  return { state, index, blocks, mempool, dissemination, loop, events: opened, settlements, parameters, peers, rebuilt: damage };
-}
-
-/** How long transactions wait for company: at most as configured, 0 for what the profile says. */
-function lingerOf(profile: "lan" | "wan", configuredMs: number): { readonly lingerMinMs: number; readonly lingerMaxMs: number } {
-  const { lingerMinMs, lingerMaxMs } = LINGER[profile];
-  return configuredMs === 0
-    ? { lingerMinMs, lingerMaxMs }
-    : { lingerMinMs: Math.min(lingerMinMs, configuredMs), lingerMaxMs: configuredMs };
-}
-
-/** The set of the running epoch, and that of the one before, whose members' last batches are still on their way. */
-function recentEpochs(blocks: BlockService<Overlay, LaneRecord>): readonly EpochMembers[] {
-  const running = blocks.reader.currentEpoch();
-  const before = running.epoch > 0 ? blocks.reader.findEpoch(running.epoch - 1) : undefined;
-  return before ? [running, before] : [running];
 }
 
 function seedFrom(entropy: Entropy): number {
   return new DataView(entropy.bytes(4).buffer).getUint32(0);
-}
-
-/**
- * Whether a node takes nothing in, since it could not keep the promise that an acceptance is: it is far behind the chain
- * (R13); it is in no set, so nobody takes its batches; or agreement has ended here, as with a single validator that lost
- * its journal, until its operator acts.
- */
-function isUnableToAdmit({ isLagging, voting }: Pick<CoreStatus, "voting" | "isLagging">): boolean {
-  return isLagging || voting === "following" || voting === "mute" || voting === "halted";
-}
-
-/** A batch that a committed block names, with the places in it of the transactions that the block skipped. */
-function findCommittedBatch(queries: BlockQueries, digest: Uint8Array): CommittedBatch | undefined {
-  const found = queries.findBatch(digest);
-  const block = found && queries.findByHeight(found.height);
-  if (!found || !block) return undefined;
-  const first = block.batches.slice(0, found.index).reduce((sum, batch) => sum + batch.transactionCount, 0);
-  const end = first + found.batch.transactionCount;
-  const skipped = block.execution.skipped.filter((position) => position >= first && position < end).map((position) => position - first);
-  return { location: found.location, skipped };
 }
