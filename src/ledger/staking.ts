@@ -63,27 +63,28 @@ export function applyStaking(
   const entry = findValidator(working, body.validator);
   if (entry === undefined) return "notRegistered";
   if (body.amount === 0n) return "amountTooSmall";
-  const bond = findBond(working, body.validator, staker) ?? {
-    kind: "bond",
-    validator: body.validator,
-    staker,
-    shares: 0n,
-    tranches: [],
-  };
-  if (body.type === 8) return stake(working, context, entry, bond, body.amount, effects);
-  if (body.type === 9) return unstake(working, context, entry, bond, body.amount, effects);
-  return withdraw(working, context, entry, bond, body.amount, effects);
+  const none: BondEntry = { kind: "bond", validator: body.validator, staker, shares: 0n, tranches: [] };
+  const bond = findBond(working, body.validator, staker) ?? none;
+  const move: BondMove = { working, context, entry, bond, amount: body.amount, effects };
+  if (body.type === 8) return stake(move);
+  return body.type === 9 ? unstake(move) : withdraw(move);
 }
 
+/** What a bond's owner asks for, with what it is done on: each of the three either does all of it or changes nothing. */
+type BondMove = {
+  readonly working: WorkingSet;
+  readonly context: ExecutionContext;
+  /** The validator as it stands. */
+  readonly entry: ValidatorEntry;
+  /** What the staker has there; an empty one where nothing was bonded yet. */
+  readonly bond: BondEntry;
+  /** Units, above 0. */
+  readonly amount: bigint;
+  readonly effects: Effect[];
+};
+
 /** A validator's stake must reach the minimum with it, so that a place on the list of validators has its price. */
-function stake(
-  working: WorkingSet,
-  context: ExecutionContext,
-  entry: ValidatorEntry,
-  bond: BondEntry,
-  amount: bigint,
-  effects: Effect[],
-): ReceiptCode {
+function stake({ working, context, entry, bond, amount, effects }: BondMove): ReceiptCode {
   const { validator, staker } = bond;
   if (entry.isExiting) return "validatorExiting";
   const account = working.account(staker);
@@ -101,14 +102,7 @@ function stake(
 }
 
 /** What is unstaked leaves the stake at once and stays liable to slashing until it is released. */
-function unstake(
-  working: WorkingSet,
-  context: ExecutionContext,
-  entry: ValidatorEntry,
-  bond: BondEntry,
-  amount: bigint,
-  effects: Effect[],
-): ReceiptCode {
+function unstake({ working, context, entry, bond, amount, effects }: BondMove): ReceiptCode {
   const { validator, staker } = bond;
   const redemption = redeem(stakePoolOf(entry), bond.shares, amount);
   if (redemption === undefined) return "insufficientFunds";
@@ -134,14 +128,7 @@ function unstake(
 }
 
 /** Pays from the oldest released parts first. */
-function withdraw(
-  working: WorkingSet,
-  context: ExecutionContext,
-  entry: ValidatorEntry,
-  bond: BondEntry,
-  amount: bigint,
-  effects: Effect[],
-): ReceiptCode {
+function withdraw({ working, context, entry, bond, amount, effects }: BondMove): ReceiptCode {
   const { validator, staker } = bond;
   const isFree = (tranche: UnbondingTranche): boolean => isReleased(tranche, context.epoch, context.timeMs);
   const released = bond.tranches.filter(isFree).reduce((sum, { shares }) => sum + shares, 0n);
