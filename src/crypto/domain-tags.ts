@@ -31,6 +31,9 @@ export const DOMAIN_TAG_TEXTS = {
   nodeKey: "bizra/node-key/1",
   nodeKeySeed: "bizra/node-key-seed/1",
   webRtcKey: "bizra/webrtc-key/1",
+  syncHello: "bizra/sync-hello/1",
+  syncHeartbeat: "bizra/sync-heartbeat/1",
+  syncWitness: "bizra/sync-witness/1",
 } as const satisfies Readonly<Record<string, string>>;
 
 /** What a hash or signature is for. */
@@ -61,4 +64,7 @@ export const DOMAIN_TAGS: Readonly<Record<DomainTag, Uint8Array>> = {
   nodeKey: utf8(DOMAIN_TAG_TEXTS.nodeKey),
   nodeKeySeed: utf8(DOMAIN_TAG_TEXTS.nodeKeySeed),
   webRtcKey: utf8(DOMAIN_TAG_TEXTS.webRtcKey),
+  syncHello: utf8(DOMAIN_TAG_TEXTS.syncHello),
+  syncHeartbeat: utf8(DOMAIN_TAG_TEXTS.syncHeartbeat),
+  syncWitness: utf8(DOMAIN_TAG_TEXTS.syncWitness),
 };

@@ -1,0 +1,72 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { nativeSuite } from "../../src/crypto/index.ts";
+import {
+  decodeAck,
+  decodeBatch,
+  decodeHeartbeat,
+  decodeHello,
+  decodeRefusal,
+  decodeWelcome,
+  encodeAck,
+  encodeBatch,
+  encodeHeartbeat,
+  encodeHello,
+  encodeRefusal,
+  encodeWelcome,
+  splitBodies,
+  unpackRecords,
+} from "../../sync/protocol/index.ts";
+import { batch, cursor, heartbeat, hello, identity, network, welcome } from "../unit/sync/protocol/sample-messages.ts";
+
+const { verify } = nativeSuite;
+const samples = [
+  encodeHello(hello, identity),
+  encodeWelcome(welcome),
+  encodeBatch({ ...batch, records: batch.records.subarray(0, 60) }),
+  encodeHeartbeat(heartbeat, network, identity),
+  encodeRefusal({ code: "gap", detail: "expected 5", cursor }),
+];
+
+/** A sample with some bytes changed, cut or added to. */
+const mutated = fc
+  .tuple(
+    fc.constantFrom(...samples),
+    fc.array(fc.tuple(fc.nat(600), fc.nat(255)), { maxLength: 4 }),
+    fc.nat(700),
+    fc.uint8Array({ maxLength: 4 }),
+  )
+  .map(([sample, changes, length, tail]) => {
+    const bytes = Uint8Array.from([...sample.subarray(0, Math.max(1, length % (sample.length * 2))), ...tail]);
+    for (const [at, value] of changes) bytes[at % bytes.length] = value;
+    return bytes;
+  });
+
+test("sync: any bytes as any message, a verdict and never a throw; what is taken encodes to itself", () => {
+  fc.assert(
+    fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 200 })), (bytes) => {
+      decodeHello(bytes, verify);
+      decodeHeartbeat(bytes, { network, identityKey: identity.publicKey }, verify);
+      const again = [
+        [decodeWelcome(bytes), encodeWelcome],
+        [decodeBatch(bytes), encodeBatch],
+        [decodeAck(bytes), encodeAck],
+      ] as const;
+      for (const [decoded, encode] of again) if (decoded.ok) expect(encode(decoded.value as never)).toEqual(bytes);
+      decodeRefusal(bytes);
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+test("sync: any bytes as packed records, a verdict within the declared size", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(2_000_000), fc.nat(500), (bytes, declared, count) => {
+      const unpacked = unpackRecords(bytes, "zstd", declared);
+      if (unpacked.ok) expect(unpacked.value.length).toBe(declared);
+      const split = splitBodies(bytes, count);
+      if (split.ok) expect(split.value.length).toBe(count);
+    }),
+    { numRuns: 3_000 },
+  );
+});

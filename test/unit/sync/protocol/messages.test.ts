@@ -1,0 +1,119 @@
+import { expect, test } from "bun:test";
+import { nativeSuite } from "../../../../src/crypto/index.ts";
+import {
+  decodeAck,
+  decodeBatch,
+  decodeHeartbeat,
+  decodeHello,
+  decodeRefusal,
+  decodeWelcome,
+  encodeAck,
+  encodeBatch,
+  encodeHeartbeat,
+  encodeHello,
+  encodeRefusal,
+  encodeWelcome,
+  findHeartbeatSession,
+  isWitnessed,
+  joinBodies,
+  packRecords,
+  type SyncAck,
+  signWitness,
+  splitBodies,
+  unpackRecords,
+} from "../../../../sync/protocol/index.ts";
+import { batch, bodies, cursor, heartbeat, hello, identity, network, welcome, witness } from "./sample-messages.ts";
+
+const { verify } = nativeSuite;
+const ack: SyncAck = {
+  ...cursor,
+  timeMs: 5,
+  creditBytes: 6,
+  intervalMs: 7,
+  witness: signWitness(witness, network, identity.publicKey, cursor, 5),
+};
+const parties = { witnessKey: witness.publicKey, network, identityKey: identity.publicKey };
+
+test("sync messages: each encoded and decoded, the same", () => {
+  expect(decodeHello(encodeHello(hello, identity), verify)).toEqual({ ok: true, value: hello });
+  expect(decodeWelcome(encodeWelcome(welcome))).toEqual({ ok: true, value: welcome });
+  expect(decodeBatch(encodeBatch(batch))).toEqual({ ok: true, value: batch });
+  expect(decodeAck(encodeAck(ack))).toEqual({ ok: true, value: ack });
+  const refusal = { code: "fork", detail: "another record 77", cursor, retryAfterMs: 9 } as const;
+  expect(decodeRefusal(encodeRefusal(refusal))).toEqual({ ok: true, value: refusal });
+  const encoded = encodeHeartbeat(heartbeat, network, identity);
+  expect(decodeHeartbeat(encoded, parties, verify)).toEqual({ ok: true, value: heartbeat });
+  expect(findHeartbeatSession(encoded)).toEqual(heartbeat.session);
+});
+
+test("sync messages: every single bit of a signed one changed, never taken", () => {
+  const messages = [
+    { bytes: encodeHello(hello, identity), isTaken: (bytes: Uint8Array) => decodeHello(bytes, verify).ok },
+    { bytes: encodeHeartbeat(heartbeat, network, identity), isTaken: (bytes: Uint8Array) => decodeHeartbeat(bytes, parties, verify).ok },
+  ];
+  for (const { bytes, isTaken } of messages) {
+    expect(isTaken(bytes)).toBe(true);
+    for (let bit = 0; bit < bytes.length * 8; bit += 3) {
+      const changed = Uint8Array.from(bytes);
+      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect([bit, isTaken(changed)]).toEqual([bit, false]);
+    }
+  }
+});
+
+test("sync messages: a heartbeat signed for another network or by another key, badSignature", () => {
+  const bytes = encodeHeartbeat(heartbeat, network, identity);
+  expect(decodeHeartbeat(bytes, { ...parties, network: cursor.hash }, verify)).toEqual({ ok: false, error: "badSignature" });
+  expect(decodeHeartbeat(bytes, { network, identityKey: witness.publicKey }, verify)).toEqual({ ok: false, error: "badSignature" });
+});
+
+test("sync messages: a hello of a later version, unsupportedVersion", () => {
+  const bytes = encodeHello(hello, identity);
+  expect(bytes[1]).toBe(1);
+  const later = Uint8Array.from(bytes);
+  later[1] = 2;
+  expect(decodeHello(later, verify)).toEqual({ ok: false, error: "unsupportedVersion" });
+});
+
+test("witness: any part of what it states changed, not its word", () => {
+  expect(isWitnessed(ack, parties, verify)).toBe(true);
+  for (const other of [{ lane: "ops" }, { epoch: 2 }, { sequence: 78 }, { hash: network }, { timeMs: 6 }] as const) {
+    expect(isWitnessed({ ...ack, ...other }, parties, verify)).toBe(false);
+  }
+  for (const other of [{ witnessKey: identity.publicKey }, { network: cursor.hash }, { identityKey: witness.publicKey }]) {
+    expect(isWitnessed(ack, { ...parties, ...other }, verify)).toBe(false);
+  }
+});
+
+test("records: framed and packed by each codec, the same bodies again", () => {
+  const plain = joinBodies(bodies);
+  for (const codec of ["plain", "zstd"] as const) {
+    const unpacked = unpackRecords(packRecords(plain, codec), codec, plain.length);
+    expect(unpacked.ok && splitBodies(unpacked.value, bodies.length)).toEqual({ ok: true, value: bodies });
+  }
+});
+
+test("records: another count, a cut end, an empty body, malformed", () => {
+  const plain = joinBodies(bodies);
+  for (const [bytes, count] of [
+    [plain, 2],
+    [plain, 4],
+    [plain.subarray(0, plain.length - 1), 3],
+    [new Uint8Array([0, 0]), 1],
+    [new Uint8Array([0]), 1],
+  ] as const) {
+    expect(splitBodies(bytes, count)).toEqual({ ok: false, error: "malformed" });
+  }
+});
+
+test("records: a decompression bomb or a size that is not true, malformed", () => {
+  const bomb = packRecords(new Uint8Array(64 * 1024 * 1024), "zstd");
+  expect(bomb.length).toBeLessThan(10_000);
+  for (const declared of [1_000, 1_048_576, 64 * 1024 * 1024]) {
+    expect(unpackRecords(bomb, "zstd", declared)).toEqual({ ok: false, error: "malformed" });
+  }
+  const honest = packRecords(new Uint8Array(100), "zstd");
+  expect(unpackRecords(honest, "zstd", 101)).toEqual({ ok: false, error: "malformed" });
+  expect(unpackRecords(honest, "zstd", 99)).toEqual({ ok: false, error: "malformed" });
+  expect(unpackRecords(new Uint8Array([1, 2, 3]), "zstd", 99)).toEqual({ ok: false, error: "malformed" });
+});
