@@ -138,6 +138,7 @@ function lay(layered: Layered, named: NamedSetting, place: Place, checked: Resul
 /** Relations between settings that no single one can check. */
 const RELATIONS: readonly { readonly lower: string; readonly upper: string }[] = [
   { lower: "storage.freeBytesMin", upper: "storage.freeBytesWarn" },
+  { lower: "storage.freeBytesReserve", upper: "storage.freeBytesMin" },
   { lower: "mempool.accountBytesMax", upper: "mempool.bytesMax" },
   { lower: "mempool.accountTransactionsMax", upper: "mempool.transactionsMax" },
   { lower: "mempool.sourceBytesMax", upper: "mempool.bytesMax" },

@@ -199,7 +199,13 @@ export const SETTINGS = {
       min: 8 * MIB,
       max: 1_048_576 * MIB,
       fallback: 64 * MIB,
-      doc: "Free bytes of the disk below which admission stops.",
+      doc: "Free bytes of the disk below which transactions of clients are refused; others' batches are still taken, and voting goes on.",
+    }),
+    freeBytesReserve: integerSetting({
+      min: 0,
+      max: 1_048_576 * MIB,
+      fallback: 0,
+      doc: "Free bytes of the disk below which nothing is taken in, so that the node stops voting until there is room; 0: a quarter of freeBytesMin.",
     }),
     freeBytesWarn: integerSetting({
       min: 8 * MIB,

@@ -39,8 +39,8 @@ export type BatchDoorParts = {
   readonly tip: () => FinalizedTip;
   /** Whether a digest's batch is held here, listed or in a committed block. */
   readonly isHeld: (digest: Uint8Array) => boolean;
-  /** Whether there is too little disk space to take in what no block needs. */
-  readonly isSpaceLow: () => boolean;
+  /** Whether there is too little disk space to take in anything, be it that a block needs it. */
+  readonly isSpaceSpent: () => boolean;
   /** Queues a record for the next sync. */
   readonly write: (batch: ArrivedBatch) => void;
   /** Called once a batch is listed. */
@@ -111,7 +111,8 @@ export class BatchDoor {
     if (this.#parts.isHeld(receipt.digest)) return Promise.resolve(HELD);
     const running = this.#arriving.get(digestHex);
     if (running !== undefined) return running;
-    const refusal = receipt.isNeeded ? undefined : this.#findRefusal(opened.batch, encoded.length);
+    const want = receipt.isNeeded ? undefined : this.#findRefusal(opened.batch, encoded.length);
+    const refusal = want ?? (this.#parts.isSpaceSpent() ? "diskFull" : undefined);
     if (refusal !== undefined) return Promise.resolve(this.#refuse(refusal));
     this.#arrivingSizeBytes += encoded.length;
     const verdict = this.#check(opened, receipt.isNeeded).finally(() => {
@@ -132,11 +133,10 @@ export class BatchDoor {
   }
 
   #findRefusal({ header }: Batch, sizeBytes: number): BatchFault | undefined {
-    const { state, bounds, epochOf, isSpaceLow } = this.#parts;
+    const { state, bounds, epochOf } = this.#parts;
     if (epochOf(header.author) === undefined) return "unknownAuthor";
     if (!state.authors.hasRoom(toHex(header.author), header.count, sizeBytes)) return "full";
-    if (this.#arrivingSizeBytes + sizeBytes > bounds.arrivingSizeBytesMax) return "full";
-    return isSpaceLow() ? "diskFull" : undefined;
+    return this.#arrivingSizeBytes + sizeBytes > bounds.arrivingSizeBytesMax ? "full" : undefined;
   }
 
   async #check(opened: Opened, isNeeded: boolean): Promise<ReceiveVerdict> {

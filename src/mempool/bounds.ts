@@ -42,8 +42,10 @@ export type MempoolBounds = {
   readonly lingerMaxMs: number;
   /** Waiting bytes that are worth a sync of their own, so lingering ends. */
   readonly lingerSizeBytes: number;
-  /** Free disk space below which admission stops. */
+  /** Free disk space below which nothing is admitted; others' batches and blocks are still taken in. */
   readonly freeSpaceBytesMin: number;
+  /** Free disk space below which nothing of others is taken in either, so the node votes for no block that it lacks a batch of. */
+  readonly freeSpaceBytesReserve: number;
   /** Log between its oldest record in use and its end; beyond (or beyond twice the pool's bytes) old records move forward. */
   readonly replaySizeBytesMax: number;
 };
@@ -76,5 +78,6 @@ export const DEFAULT_MEMPOOL_BOUNDS: MempoolBounds = {
   lingerMaxMs: 20,
   lingerSizeBytes: 16 * 1024,
   freeSpaceBytesMin: 64 * MEBIBYTE,
+  freeSpaceBytesReserve: 16 * MEBIBYTE,
   replaySizeBytesMax: 16 * MEBIBYTE,
 };

@@ -8,8 +8,9 @@ const RECHECK_MS = 1_000;
 const RESUME_FACTOR = 1.25;
 
 /**
- * Whether admission is closed for want of disk space: the log found the disk full, or less is free than the chain needs
- * to go on committing what was accepted. Opens again by itself when there is space.
+ * What is closed for want of disk space. Below the minimum nothing new is admitted, so that the chain can go on committing
+ * what was accepted, here and elsewhere; below the reserve, or where a write found no space, nothing of others is taken in
+ * either: what is left is for the votes that were promised and for stopping in good order. Opens again by itself.
  */
 export class SpaceWatch {
   readonly #bounds: MempoolBounds;
@@ -18,6 +19,7 @@ export class SpaceWatch {
   #fullUntilMs = Number.NEGATIVE_INFINITY;
   #askedMs = Number.NEGATIVE_INFINITY;
   #isLow = false;
+  #isSpent = false;
   #freeBytes = 0;
 
   /** @param freeSpaceBytes bytes that can still be written where the log lies; undefined when that cannot be known */
@@ -36,18 +38,28 @@ export class SpaceWatch {
   findClosure(): Refusal | undefined {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs < this.#fullUntilMs) return diskFull("disk full: what was accepted is safe, nothing more fits");
-    if (nowMs - this.#askedMs >= RECHECK_MS) this.#ask(nowMs);
+    this.#look(nowMs);
     if (!this.#isLow) return undefined;
     return diskFull(`disk full: ${this.#freeBytes} bytes are free, ${this.#bounds.freeSpaceBytesMin} are kept for the chain`);
   }
 
-  #ask(nowMs: number): void {
+  /** Whether there is no space for the batches of others either. */
+  get isSpent(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#fullUntilMs) return true;
+    this.#look(nowMs);
+    return this.#isSpent;
+  }
+
+  #look(nowMs: number): void {
+    if (nowMs - this.#askedMs < RECHECK_MS) return;
     this.#askedMs = nowMs;
     const freeBytes = this.#freeSpaceBytes();
     if (freeBytes === undefined) return;
+    const { freeSpaceBytesMin, freeSpaceBytesReserve } = this.#bounds;
     this.#freeBytes = freeBytes;
-    const needed = this.#isLow ? RESUME_FACTOR * this.#bounds.freeSpaceBytesMin : this.#bounds.freeSpaceBytesMin;
-    this.#isLow = freeBytes < needed;
+    this.#isLow = freeBytes < (this.#isLow ? RESUME_FACTOR : 1) * freeSpaceBytesMin;
+    this.#isSpent = freeBytes < (this.#isSpent ? RESUME_FACTOR : 1) * freeSpaceBytesReserve;
   }
 }
 

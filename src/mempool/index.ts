@@ -16,5 +16,6 @@ export * from "./bounds.ts";
 export type { BlockOutcome } from "./commit.ts";
 export * from "./dissemination/index.ts";
 export * from "./metrics.ts";
+export type { MempoolParts } from "./parts.ts";
 export * from "./service.ts";
 export * from "./types.ts";

@@ -1,16 +1,13 @@
-import type { SignatureClaim, Signer } from "../crypto/index.ts";
-import { assert, type CancelTimer, type Clock, type Log, parseHex, present, type Timers, toHex } from "../kernel/index.ts";
-import type { AdmissionRules, LedgerView } from "../ledger/index.ts";
+import { assert, type CancelTimer, toHex } from "../kernel/index.ts";
 import { transactionAad } from "../protocol/index.ts";
-import type { RecordLog } from "../storage/index.ts";
-import { type AdmissionContext, type FinalizedTip, staleRefusal } from "./admission.ts";
+import type { AdmissionContext, FinalizedTip } from "./admission.ts";
 import { Admitter } from "./admitter.ts";
 import type { BatchRoom } from "./author-usage.ts";
 import { BatchDoor, type Receipt } from "./batch-door.ts";
 import { BatchLog } from "./batch-log.ts";
 import { Batcher } from "./batcher.ts";
 import { DEFAULT_MEMPOOL_BOUNDS, type MempoolBounds } from "./bounds.ts";
-import { diskFull, SpaceWatch } from "./closure.ts";
+import { SpaceWatch } from "./closure.ts";
 import { type BlockOutcome, onBlockCommitted } from "./commit.ts";
 import type { RetryClock } from "./flush-plan.ts";
 import { HeldBatches } from "./held-batches.ts";
@@ -18,16 +15,15 @@ import { Members } from "./members.ts";
 import { MempoolState } from "./mempool-state.ts";
 import { type MempoolStats, newMempoolCounters } from "./metrics.ts";
 import { Offers } from "./offers.ts";
-import type { Account, PendingBatch, PoolEntry } from "./pool-entry.ts";
+import type { MempoolParts } from "./parts.ts";
+import type { Account, PoolEntry } from "./pool-entry.ts";
 import { wake, wakeWatched } from "./readiness.ts";
 import { replayLog } from "./replay.ts";
 import { type BlockRoom, hasExecutableBatch, selectBatches } from "./selection.ts";
+import { Settling } from "./settling.ts";
 import {
   type BatchLocation,
-  type BatchRelease,
-  type ChainIndex,
   type DurableBatch,
-  type EpochMembers,
   type HeldBatch,
   MempoolFailed,
   type ReceiveVerdict,
@@ -36,51 +32,6 @@ import {
   type TransactionStatus,
 } from "./types.ts";
 import { VerifiedCache } from "./verified-cache.ts";
-
-/** What the mempool is built from. */
-export type MempoolParts = {
-  /** Genesis hash, 32 bytes. */
-  readonly chainId: Uint8Array;
-  /** Signs our batches. */
-  readonly signer: Signer;
-  /** The open batch log; closing it is its opener's part, after `stop`. */
-  readonly log: RecordLog;
-  readonly chain: ChainIndex;
-  /** The state after the last committed block. */
-  readonly finalizedView: () => LedgerView;
-  /** Height and header time of the last committed block when the mempool starts. */
-  readonly tip: { readonly height: number; readonly timeMs: number };
-  readonly parameters: AdmissionRules["parameters"];
-  /** Verifies many signatures off this thread, by the one rule. */
-  readonly verifyMany: (claims: readonly SignatureClaim[]) => Promise<readonly boolean[]>;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly journal: Log;
-  readonly bounds?: Partial<MempoolBounds>;
-  /** Whether the node is too far behind to admit (R13); default never. */
-  readonly isSyncing?: () => boolean;
-  /** Bytes that can still be written where the log lies; default unknown. */
-  readonly freeSpaceBytes?: () => number | undefined;
-  /**
-   * The sets whose members' batches are taken in, the running epoch's first. With more than one member a batch waits for
-   * `offer` before blocks get it. Default: a validator alone.
-   */
-  readonly epochs?: () => readonly EpochMembers[];
-  /** Told of each batch that became durable here, own or other; default nobody. */
-  readonly onBatchDurable?: (batch: DurableBatch) => void;
-  /** Told of each batch that a block executed, or in which nothing can execute any more; default nobody. */
-  readonly onBatchReleased?: (release: BatchRelease) => void;
-  /** Told encoded evidence against the author of a faulty batch (R11); default nobody. */
-  readonly onEvidence?: (evidence: Uint8Array) => void;
-  /** Whether encoded evidence convicts somebody anew, so that the transaction that carries it is free; default never. */
-  readonly isConvicting?: (evidence: Uint8Array) => boolean;
-  /** Told the ids that ended without executing, once their status says so; default nobody. */
-  readonly onEnded?: (ids: readonly Uint8Array[]) => void;
-  /** Called when a batch became includable: wakes consensus. */
-  readonly onWork: () => void;
-  /** Called once when the log failed: the process has to stop. */
-  readonly onFatal: (error: unknown) => void;
-};
 
 /** Accounts looked at again when the timer ticks, and its interval. */
 const WOKEN_PER_TICK = 4_096;
@@ -102,6 +53,7 @@ export class Mempool {
   readonly #batcher: Batcher;
   readonly #door: BatchDoor;
   readonly #offers: Offers;
+  readonly #settling: Settling;
   readonly #author: string;
   #isStopping = false;
   #failure: MempoolFailed | undefined;
@@ -126,9 +78,9 @@ export class Mempool {
     this.#space = new SpaceWatch(this.#bounds, clock, parts.freeSpaceBytes ?? (() => undefined));
     this.#batcher = new Batcher({
       ...{ state, log, bounds: this.#bounds, signer, chainId, clock, timers },
-      onAccepted: (entries, batch) => this.#onAccepted(entries, batch),
-      onDiskFull: (entries) => this.#onDiskFull(entries),
-      onStale: (entry) => this.#onStale(entry),
+      onAccepted: (entries, batch) => this.#settling.onAccepted(entries, batch),
+      onDiskFull: (entries) => this.#settling.onDiskFull(entries),
+      onStale: (entry) => this.#settling.onStale(entry),
       onBatch: parts.onWork,
       onFailed: (error) => this.#fail(error),
     });
@@ -147,14 +99,21 @@ export class Mempool {
         if (this.hasIncludable()) parts.onWork();
       },
     });
+    this.#settling = new Settling({
+      ...{ state, held: this.#held, offers: this.#offers, outside: parts, aad: this.#aad, author: this.#author },
+      tip: () => this.#tip(),
+      retryClock: () => this.#retryClock(),
+      onDiskFull: () => this.#space.onDiskFull(),
+      answer: (waiter, outcome) => this.#admitter.settle(waiter, outcome),
+    });
     this.#door = new BatchDoor({
       ...{ state, bounds: this.#bounds, chainId, aad: this.#aad, clock, verified, verifyMany: parts.verifyMany },
       epochOf: (author) => members.epochOf(toHex(author)),
       tip: () => this.#tip(),
       isHeld: (digest) => this.isHeld(digest),
-      isSpaceLow: () => this.#space.findClosure() !== undefined,
+      isSpaceSpent: () => this.#space.isSpent,
       write: (batch) => this.#batcher.addArrived(batch),
-      onListed: (batch) => this.#onForeignListed(batch),
+      onListed: (batch) => this.#settling.onForeignListed(batch),
       onEvidence: (evidence) => parts.onEvidence?.(evidence),
     });
   }
@@ -262,7 +221,7 @@ export class Mempool {
 
   /** The batches that wait for a block, oldest first. */
   pendingBatches(): readonly DurableBatch[] {
-    return Array.from(this.#state.pending.values(), (batch) => this.#durable(batch));
+    return Array.from(this.#state.pending.values(), (batch) => this.#settling.durable(batch));
   }
 
   /** The pending batch that holds a transaction, by digest; undefined when none does. */
@@ -323,8 +282,8 @@ export class Mempool {
     const tip = this.#tipAt(outcome.height, outcome.timeMs);
     onBlockCommitted(this.#state, outcome, tip, { height: outcome.height, nowMs: this.#nowMs() }, this.#aad, this.#author);
     this.#held.forgetEnded();
-    this.#tellEnds();
-    this.#tellReleases();
+    this.#settling.tellEnds();
+    this.#settling.tellReleases();
     this.#batcher.poke();
   }
 
@@ -339,82 +298,9 @@ export class Mempool {
     this.#log.dropBefore(lowest);
   }
 
-  #tellReleases(): void {
-    const releases = this.#state.untoldReleases;
-    if (releases.length === 0) return;
-    this.#state.untoldReleases = [];
-    for (const release of releases) this.#parts.onBatchReleased?.(release);
-  }
-
-  #tellEnds(): void {
-    const ids = this.#state.untoldEnds;
-    if (ids.length === 0) return;
-    this.#state.untoldEnds = [];
-    this.#parts.onEnded?.(ids.map((hex) => present(parseHex(hex), "an id is hexadecimal")));
-  }
-
   #onAdmitted(entry: PoolEntry): void {
     if (this.#batcher.openCount >= this.#bounds.decodedCountMax) entry.decoded = undefined;
     this.#batcher.add(entry);
-  }
-
-  #onAccepted(entries: readonly PoolEntry[], batch: PendingBatch | undefined): void {
-    if (batch !== undefined) {
-      this.#held.adopt(batch);
-      this.#onListed(batch);
-    }
-    for (const entry of entries) {
-      entry.decoded = undefined;
-      this.#settle(entry, { status: "accepted", id: bytesOfId(entry) });
-    }
-  }
-
-  #onForeignListed(batch: PendingBatch): void {
-    const accounts = new Set<Account>();
-    for (const entry of batch.entries) if (entry?.batch === batch) accounts.add(entry.account);
-    const tip = this.#tip();
-    for (const account of accounts) {
-      wake(this.#state, account, tip, this.#retryClock(), this.#aad);
-      // What waited here for a nonce that came in this batch can follow it.
-      if (account.entries.some(({ place, skips }) => place === "kept" && skips === 0)) this.#state.released.add(account);
-    }
-    this.#held.adopt(batch);
-    this.#onListed(batch);
-  }
-
-  #onListed(batch: PendingBatch): void {
-    this.#offers.onListed(batch);
-    this.#parts.onBatchDurable?.(this.#durable(batch));
-    this.#tellReleases();
-  }
-
-  #durable({ batch, authorHex, sizeBytes }: PendingBatch): DurableBatch {
-    return { digest: batch.digest, count: batch.header.count, sizeBytes, isOwn: authorHex === this.#author };
-  }
-
-  #onDiskFull(entries: readonly PoolEntry[]): void {
-    this.#space.onDiskFull();
-    if (entries.length > 0) this.#parts.journal.warn("mempool.diskFull", { refused: entries.length });
-    const refusal = diskFull("disk full: there was no space to make it durable");
-    for (const entry of entries) {
-      if (entry.place === "batched") this.#state.pool.disown(entry);
-      else if (entry.record === undefined && entry.place !== "gone") this.#state.onRefused(entry);
-      this.#settle(entry, { status: "rejected", id: bytesOfId(entry), ...refusal });
-    }
-  }
-
-  /** The chain moved between admission and writing. */
-  #onStale(entry: PoolEntry): void {
-    const id = bytesOfId(entry);
-    const executedAt = this.#parts.chain.findExecuted(id);
-    if (entry.place !== "gone") this.#state.onRefused(entry);
-    this.#settle(entry, { status: "rejected", id, ...staleRefusal(entry, executedAt) });
-  }
-
-  #settle(entry: PoolEntry, outcome: SubmitOutcome): void {
-    const { waiters } = entry;
-    entry.waiters = undefined;
-    for (const waiter of waiters ?? []) this.#admitter.settle(waiter, outcome);
   }
 
   #context(): AdmissionContext {
@@ -471,8 +357,4 @@ export class Mempool {
     this.#parts.journal.error("mempool.failed", { error: error instanceof Error ? error.message : String(error) });
     this.#parts.onFatal(error);
   }
-}
-
-function bytesOfId(entry: PoolEntry): Uint8Array {
-  return present(parseHex(entry.id), "an id is spelled in hexadecimal");
 }

@@ -14,6 +14,7 @@ export type NodeSample = {
   readonly eventLoopLagP99Ms?: number;
   readonly diskFreeBytes?: number;
   readonly diskFreeBytesMin?: number;
+  readonly diskFreeBytesReserve?: number;
   readonly diskFreeBytesWarn?: number;
   readonly residentBytes?: number;
   /** Milliseconds that a durable write takes, 99th percentile. */
@@ -41,12 +42,21 @@ const MIB = 1024 * 1024;
 /** Everything that `doctor` and the alerting rules look at, the most urgent first. */
 export const ALERT_CONDITIONS: readonly AlertCondition[] = [
   {
+    name: "disk-spent",
+    severity: "critical",
+    remedy: "free space on the disk of the home; the node catches up and votes again by itself",
+    findReason: ({ diskFreeBytes: free, diskFreeBytesReserve: reserve }) =>
+      free !== undefined && reserve !== undefined && free < reserve
+        ? `the node takes nothing in and so votes for no new transactions: ${mib(free)} are free on the disk and the last ${mib(reserve)} are kept for what it promised`
+        : undefined,
+  },
+  {
     name: "disk-full",
     severity: "critical",
     remedy: "free space on the disk of the home, or lower storage.freeBytesMin; admission goes on by itself",
-    findReason: ({ diskFreeBytes: free, diskFreeBytesMin: min }) =>
-      free !== undefined && min !== undefined && free < min
-        ? `admission has stopped: ${mib(free)} are free on the disk and ${mib(min)} are kept free`
+    findReason: ({ diskFreeBytes: free, diskFreeBytesMin: min, diskFreeBytesReserve: reserve }) =>
+      free !== undefined && min !== undefined && free < min && free >= (reserve ?? 0)
+        ? `admission has stopped: ${mib(free)} are free on the disk and ${mib(min)} are kept free; the node still takes others' batches and votes`
         : undefined,
   },
   {

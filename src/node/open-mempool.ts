@@ -1,4 +1,5 @@
 import type { BlockQueries, BlockService } from "../blocks/index.ts";
+import type { Configuration } from "../config/index.ts";
 import type { ConsensusLoop, CoreStatus } from "../consensus/index.ts";
 import { type EventLog, event, type LaneRecord } from "../events/index.ts";
 import { type CommittedBatch, type Dissemination, type EpochMembers, Mempool } from "../mempool/index.ts";
@@ -57,6 +58,7 @@ export function openMempool(
       sourceCountMax: configuration.mempool.sourceTransactionsMax,
       sourceSizeBytesMax: configuration.mempool.sourceBytesMax,
       freeSpaceBytesMin: configuration.storage.freeBytesMin,
+      freeSpaceBytesReserve: reserveOf(configuration.storage),
       offerAfterMs: OFFER_AFTER_MS[profile],
       ...lingerOf(profile, configuration.mempool.lingerMs),
     },
@@ -75,6 +77,11 @@ export function openMempool(
     onWork: () => loop().onWork(),
     onFatal: fail,
   });
+}
+
+/** Free bytes kept for what was promised, in settings 0 for a quarter of what admission leaves; never more than that. */
+export function reserveOf({ freeBytesMin, freeBytesReserve }: Configuration["storage"]): number {
+  return freeBytesReserve === 0 ? Math.floor(freeBytesMin / 4) : freeBytesReserve;
 }
 
 /** How long transactions wait for company: at most as configured, 0 for what the profile says. */

@@ -4,6 +4,7 @@ import type { CancelTimer, Log } from "../kernel/index.ts";
 import { type Alert, type EventLoopLag, findAlerts, type NodeSample, readProcessFigures } from "../monitoring/index.ts";
 import { isStorageError } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
+import { reserveOf } from "./open-mempool.ts";
 import { freeBytesOf } from "./platform.ts";
 import { systemClock, systemTimers } from "./ports.ts";
 import type { NodeSetup } from "./setup.ts";
@@ -84,6 +85,7 @@ export class Watch {
       ...(residentBytes !== undefined && { residentBytes }),
       diskFreeBytes: freeBytesOf(home),
       diskFreeBytesMin: configuration.storage.freeBytesMin,
+      diskFreeBytesReserve: reserveOf(configuration.storage),
       diskFreeBytesWarn: configuration.storage.freeBytesWarn,
       listensBeyondLoopback: !/^(127\.|::1$|localhost$)/.test(configuration.http.listen.host),
     };

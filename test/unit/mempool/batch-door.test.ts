@@ -209,12 +209,18 @@ describe("refusing", () => {
     expect(await receive(batch)).toBe("held");
   });
 
-  test("receive: little disk space left, what no block needs is refused", async () => {
-    const { net, receive } = door({}, 1_000);
-    const [alice = keyOf(1)] = net.fund(1);
-    const batch = batchBy(1, [transactionOf(alice, 0n)]);
-    expect(await receive(batch)).toBe("diskFull");
-    expect(await receive(batch, true)).toBe("held");
+  test("receive: too little disk space for clients, others' batches are held; below the reserve, refused whoever needs them", async () => {
+    const bounds = { freeSpaceBytesMin: 5_000, freeSpaceBytesReserve: 1_000 };
+    for (const [freeBytes, verdict] of [
+      [1_000, "held"],
+      [999, "diskFull"],
+    ] as const) {
+      for (const isNeeded of [false, true]) {
+        const { net, receive } = door(bounds, freeBytes);
+        const [alice = keyOf(1)] = net.fund(1);
+        expect([freeBytes, await receive(batchBy(1, [transactionOf(alice, 0n)]), isNeeded)]).toEqual([freeBytes, verdict]);
+      }
+    }
   });
 
   test("receive: while stopping, closed", async () => {

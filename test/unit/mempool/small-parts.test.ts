@@ -203,4 +203,23 @@ describe("space watch", () => {
     expect(watch.findClosure()?.detail).toContain("disk full");
     expect(await after(1_000)).toBeUndefined();
   });
+
+  test("space: falls below the minimum but not the reserve, others' batches still fit; below the reserve nothing does", async () => {
+    let free = 99;
+    const time = new ManualTime();
+    const watch = new SpaceWatch({ ...DEFAULT_MEMPOOL_BOUNDS, freeSpaceBytesMin: 100, freeSpaceBytesReserve: 40 }, time, () => free);
+    expect([watch.findClosure()?.code, watch.isSpent]).toEqual(["mempoolFull", false]);
+    const spentAfter = async (bytes: number): Promise<boolean> => {
+      free = bytes;
+      await time.advance(1_000);
+      return watch.isSpent;
+    };
+    expect(await spentAfter(40)).toBe(false);
+    expect(await spentAfter(39)).toBe(true);
+    expect(await spentAfter(49)).toBe(true);
+    expect(await spentAfter(50)).toBe(false);
+    expect(watch.findClosure()?.code).toBe("mempoolFull");
+    watch.onDiskFull();
+    expect(watch.isSpent).toBe(true);
+  });
 });

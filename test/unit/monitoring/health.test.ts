@@ -46,7 +46,8 @@ test("alerts: a healthy or unknown node, nothing holds", () => {
 
 test("alerts: each condition, holds for a sample made for it, with a reason and a remedy", () => {
   const samples = {
-    "disk-full": { diskFreeBytes: 1, diskFreeBytesMin: 2 ** 26 },
+    "disk-spent": { diskFreeBytes: 2 ** 23, diskFreeBytesMin: 2 ** 26, diskFreeBytesReserve: 2 ** 24 },
+    "disk-full": { diskFreeBytes: 2 ** 25, diskFreeBytesMin: 2 ** 26, diskFreeBytesReserve: 2 ** 24 },
     recovering: { syncState: "recovering" },
     "chain-stalled": { lastBlockAgeMs: 181_000, heartbeatMs: 60_000, height: 7 },
     "work-stalled": { lastBlockAgeMs: 31_000, pendingTransactions: 1 },
