@@ -135,10 +135,9 @@ function findJournalFaults(setup: NodeSetup, files: NodeFiles, findings: Finding
   findings.push({
     severity: "error",
     file: join(setup.home, HOME.journal),
-    detail: /newer than this release/.test(replay.detail)
-      ? `${join(setup.home, HOME.journal)}: ${replay.detail}. Run the release that wrote it, or a later one; nothing is lost`
-      : `${join(setup.home, HOME.journal)}: the consensus journal is ${replay.loss}: ${replay.detail}. This validator does not vote without it. ` +
-        wayOut(setup.home),
+    detail:
+      `${join(setup.home, HOME.journal)}: the consensus journal is ${replay.loss}: ${replay.detail}. This validator does not vote without it. ` +
+      wayOut(setup.home),
   });
 }
 

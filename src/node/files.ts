@@ -144,6 +144,11 @@ function remedyOf(code: string, home: string): string {
       return "Start the release that wrote it, or a later one";
     case "diskFull":
       return "Free some space on this disk and start again";
+    case "ioFailed":
+      return (
+        "Nothing was changed. Start again; when it stays so, the system's log names the disk that fails, or the limit that was reached " +
+        "(open files, memory)"
+      );
     case "denied":
       return "Start as the user that owns the home";
     default:

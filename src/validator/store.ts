@@ -29,10 +29,11 @@ export function createJournal(files: JournalFiles, publicKey: Uint8Array): void 
 }
 
 /**
- * Opens the journal of a validator key. Always gives one; when what is on disk cannot be trusted it is a lost one, on
- * which consensus recovers (or, alone, stays mute until its operator acts).
+ * Opens the journal of a validator key. When what is on disk cannot be trusted it is a lost one, on which consensus
+ * recovers (or, alone, stays mute until its operator acts). A journal that this moment only cannot be read, or that a
+ * later release wrote, is not lost: nothing is set aside and nothing given, for what it holds would then be forgotten.
  *
- * @throws StorageError when the disk refuses to write
+ * @throws StorageError when the disk refuses to read or write (`ioFailed`, `denied` ...), `tooNew` when a later release wrote it
  * @see consensus J7
  */
 export function openJournal(files: JournalFiles, options: JournalOptions): ConsensusJournal {
@@ -70,11 +71,12 @@ type LostJournal = { readonly loss: JournalLoss; readonly detail: string };
 function openSource(files: JournalFiles, publicKey: Uint8Array): Result<Extract<JournalSource, { kind: "open" }>, LostJournal> {
   const { fs, directory } = files;
   const opened = openRecordLog(fs, directory, { name: LOG_NAME, segmentBytesMax: SEGMENT_BYTES_MAX, preallocateBytes: PREALLOCATE_BYTES });
-  if (!opened.ok) return err(lossOf(opened.error));
+  if (!opened.ok) return err(lossOf(requireLoss(opened.error)));
   const log = opened.value;
   const records: FoundRecord[] = [];
   const read = log.forEach(log.firstIndex, (body, place) => records.push({ body: body.slice(), place }));
-  const contents = read.ok ? readContents(records, publicKey) : err(lossOf(read.error));
+  if (!read.ok && !isLoss(read.error)) log.close();
+  const contents = read.ok ? readContents(records, publicKey) : err(lossOf(requireLoss(read.error)));
   if (!contents.ok) {
     log.close();
     return contents;
@@ -87,6 +89,17 @@ function placesOf(records: readonly FoundRecord[]): { oldestSegment: number; las
   const first = present(records[0], "an intact journal begins with its key");
   const last = present(records.at(-1), "an intact journal begins with its key");
   return { oldestSegment: first.place.segment, lastPlace: last.place };
+}
+
+/** Whether a log is not what was written: a disk that refused to read, or a format of a later release, says nothing of that. */
+function isLoss({ kind }: LogDamage): boolean {
+  return kind !== "unreadable" && kind !== "tooNew";
+}
+
+function requireLoss(damage: LogDamage): LogDamage {
+  if (isLoss(damage)) return damage;
+  if (damage.kind === "tooNew") throw new StorageError("tooNew", damage.file, damage.detail);
+  throw new StorageError("ioFailed", damage.file, `the journal could not be read and is left as it is: ${damage.detail}`);
 }
 
 function lossOf(damage: LogDamage): LostJournal {

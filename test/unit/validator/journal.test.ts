@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { sha256 } from "../../../src/crypto/index.ts";
 import { Prng } from "../../../src/kernel/index.ts";
 import { VOTE_KIND } from "../../../src/protocol/index.ts";
 import { isStorageError, MemoryFileSystem } from "../../../src/storage/index.ts";
@@ -166,3 +167,49 @@ test("journal: of another key, is not continued", () => {
   const other = openJournal(files, { publicKey: id("another key"), isBlocking: true });
   expect(replayedVotes(other)).toBe("damaged");
 });
+
+test("journal: the disk refuses to read at opening, nothing is given or set aside, and once it reads the votes are there", () => {
+  const { fs, files } = diskWithJournal();
+  const journal = open(files);
+  journal.append(voteRecord(notarize(3)));
+  void journal.sync();
+  fs.crash();
+  for (const from of [0, 150]) {
+    fs.failReads(`${DIRECTORY}/00000000.seg`, from);
+    const refusal = refusalOf(() => open(files));
+    expect(isStorageError(refusal, "ioFailed")).toBe(true);
+    expect(String(refusal)).toContain("is left as it is");
+    expect(() => recoverJournal(files, KEY.publicKey, { epoch: 0, view: 1 })).toThrow("left as it is");
+    expect(fs.stat(`${DIRECTORY}.lost-1`)).toBeUndefined();
+    fs.healReads();
+  }
+  expect(replayedVotes(open(files))).toEqual([notarize(3)]);
+});
+
+test("journal: of a later release, is neither given nor set aside", () => {
+  const { fs, files } = diskWithJournal();
+  const path = `${DIRECTORY}/00000000.seg`;
+  const bytes = fs.readFile(path);
+  new DataView(bytes.buffer).setUint32(8, 2);
+  bytes.set(sha256(bytes.subarray(0, 112)), 112);
+  const file = fs.open(path, "readWrite");
+  file.write(0, bytes);
+  file.sync();
+  file.close();
+  expect(
+    isStorageError(
+      refusalOf(() => open(files)),
+      "tooNew",
+    ),
+  ).toBe(true);
+  expect(fs.stat(`${DIRECTORY}.lost-1`)).toBeUndefined();
+});
+
+function refusalOf(action: () => unknown): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("it was not refused");
+}
