@@ -13,3 +13,4 @@ export * from "./native-suite.ts";
 export * from "./portable.ts";
 export * from "./sealed-secret.ts";
 export * from "./signing.ts";
+export * from "./verify-threads.ts";

@@ -1,6 +1,7 @@
 import { statfsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import type { HashIndexTuning } from "../blocks/index.ts";
-import { type CryptoSuite, nativeSuite, type SignatureClaim, verifyEd25519Many } from "../crypto/index.ts";
+import { type CryptoSuite, nativeSuite, type SignatureClaim, VerifyThreads } from "../crypto/index.ts";
 import type { Clock, Entropy, Timers } from "../kernel/index.ts";
 import { type CheckpointWriter, WorkerCheckpointWriter } from "../state/index.ts";
 import { type Database, type DatabaseOptions, type FileSystem, nodeFileSystem, openDatabase } from "../storage/index.ts";
@@ -31,6 +32,10 @@ export interface Platform {
   readonly indexTuning?: HashIndexTuning;
 }
 
+/** Threads that verify signatures: with more of them the calling thread is what is short. */
+const VERIFY_THREADS_MAX = 8;
+const verifyThreads = new VerifyThreads(Math.min(VERIFY_THREADS_MAX, availableParallelism()));
+
 /** This machine. */
 export const systemPlatform: Platform = {
   clock: systemClock,
@@ -41,7 +46,7 @@ export const systemPlatform: Platform = {
   checkpointWriter: (path) => new WorkerCheckpointWriter(path),
   freeBytes: freeBytesOf,
   suite: nativeSuite,
-  verifyMany: verifyEd25519Many,
+  verifyMany: (claims) => verifyThreads.verifyMany(claims),
   network: noNetwork,
 };
 

@@ -1,10 +1,11 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import {
   checkPublicKey,
   checkSignatureShape,
   nobleSuite,
   type SignatureClaim,
+  VerifyThreads,
   verifyEd25519,
   verifyEd25519Many,
 } from "../../src/crypto/index.ts";
@@ -43,6 +44,9 @@ const CASES: Record<string, readonly Case[]> = {
   })),
 };
 
+const threads = new VerifyThreads(2);
+afterAll(() => threads.stop());
+
 const acceptedIds = (cases: readonly Case[], isAccepted: (claim: Case, index: number) => boolean | undefined): number[] =>
   cases.filter((claim, index) => isAccepted(claim, index)).map(({ id }) => id);
 
@@ -56,6 +60,11 @@ describe.each(Object.entries(CASES))("ed25519 verdicts: %s", (file, cases) => {
 
   test("verdicts: WebCrypto on the thread pool, the pinned ones", async () => {
     const verdicts = await verifyEd25519Many(cases);
+    expect(acceptedIds(cases, (_, index) => verdicts[index])).toEqual(pinned?.accepted ?? []);
+  });
+
+  test("verdicts: a node's verifying threads, the pinned ones", async () => {
+    const verdicts = await threads.verifyMany(cases);
     expect(acceptedIds(cases, (_, index) => verdicts[index])).toEqual(pinned?.accepted ?? []);
   });
 

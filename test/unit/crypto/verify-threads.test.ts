@@ -1,0 +1,54 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { publicKeyOf, type SignatureClaim, signEd25519, VerifyThreads, verifyEd25519 } from "../../../src/crypto/index.ts";
+import { Prng } from "../../../src/kernel/index.ts";
+
+const prng = new Prng(7);
+const seeds = Array.from({ length: 3 }, () => prng.bytes(32));
+const threads = new VerifyThreads(2);
+afterAll(() => threads.stop());
+
+/** Claims by several keys; every third has a flipped bit somewhere. */
+function claims(count: number): SignatureClaim[] {
+  return Array.from({ length: count }, (_, i) => {
+    const seed = seeds[i % seeds.length] as Uint8Array;
+    const message = prng.bytes(1 + (i % 300));
+    const claim = { key: publicKeyOf(seed), message, signature: signEd25519(seed, message) };
+    const spoiled = [claim.signature, claim.message, claim.key][Math.floor(i / 3) % 3] ?? claim.key;
+    if (i % 3 === 1) spoiled[i % spoiled.length] = (spoiled[i % spoiled.length] ?? 0) ^ (1 << (i % 8));
+    return claim;
+  });
+}
+
+const expected = (all: readonly SignatureClaim[]): boolean[] =>
+  all.map(({ key, message, signature }) => verifyEd25519(key, message, signature));
+
+describe("verifying threads", () => {
+  for (const count of [0, 1, 31, 32, 33, 64, 65, 300]) {
+    test(`verifyMany: ${count} claims, a third of them spoiled, the verdicts of the one rule in their order`, async () => {
+      const all = claims(count);
+      expect(await threads.verifyMany(all)).toEqual(expected(all));
+    });
+  }
+
+  test("verifyMany: many rounds at a time, each gets its own verdicts", async () => {
+    const rounds = Array.from({ length: 6 }, (_, i) => claims(40 + 17 * i));
+    const verdicts = await Promise.all(rounds.map((round) => threads.verifyMany(round)));
+    expect(verdicts).toEqual(rounds.map(expected));
+  });
+
+  test("verifyMany: a key or signature of another length among many, false for that one alone", async () => {
+    const all = claims(60).map((claim, i) =>
+      i === 5 ? { ...claim, key: claim.key.subarray(1) } : i === 9 ? { ...claim, signature: new Uint8Array(65) } : claim,
+    );
+    expect(await threads.verifyMany(all)).toEqual(expected(all));
+  });
+
+  test("verifyMany: threads end while it works, the verdicts come all the same", async () => {
+    const shortLived = new VerifyThreads(2);
+    const all = claims(200);
+    const verdicts = shortLived.verifyMany(all);
+    shortLived.stop();
+    expect(await verdicts).toEqual(expected(all));
+    expect(await shortLived.verifyMany(all)).toEqual(expected(all));
+  });
+});
