@@ -100,6 +100,24 @@ export function listenSetting(options: { fallback: ListenAddress; doc: string })
   });
 }
 
+/** `host:port`, or `off` for not listening. */
+export function optionalListenSetting(options: { doc: string }): Setting<ListenAddress | undefined> {
+  const schema: z.ZodType<ListenAddress | undefined> = z.string().transform((text, context) => {
+    const address = parseListenAddress(text);
+    if (address || text === "off") return address;
+    context.addIssue({ code: "custom", message: "neither host:port nor off" });
+    return z.NEVER;
+  });
+  return settingOf(schema, {
+    doc: options.doc,
+    expected: 'an address and a port such as "127.0.0.1:1883" (port 0: any free one), or "off"',
+    fallback: undefined,
+    isQuoted: true,
+    fromText: (text) => text,
+    show: (value) => (value ? formatListenAddress(value) : "off"),
+  });
+}
+
 /** The text form of a listen address. */
 export function formatListenAddress({ host, port }: ListenAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

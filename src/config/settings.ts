@@ -1,9 +1,19 @@
-import { choiceSetting, integerSetting, listenSetting, listSetting, type Setting, textSetting } from "./setting.ts";
+import { choiceSetting, integerSetting, listenSetting, listSetting, optionalListenSetting, type Setting, textSetting } from "./setting.ts";
 
 /** Version of the configuration document; a node refuses one it does not know. */
 export const CONFIGURATION_VERSION = 1;
 
 const MIB = 1024 * 1024;
+
+/** A file, empty for none. */
+function pathSetting(doc: string): Setting<string> {
+  return textSetting({
+    pattern: /^[^\0]{0,4096}$/,
+    expected: "a path, relative to the home when it does not start with /",
+    fallback: "",
+    doc,
+  });
+}
 
 /**
  * Every setting of a node, by section and key. The table is the schema: keys, checks, defaults, help and the template
@@ -75,6 +85,55 @@ export const SETTINGS = {
       max: 600_000,
       fallback: 5_000,
       doc: "Milliseconds that running requests get at shutdown.",
+    }),
+  },
+  mqtt: {
+    listen: optionalListenSetting({
+      doc: "Address and port of the device broker over TCP; anything but loopback lets devices of other machines in, unencrypted.",
+    }),
+    tlsListen: optionalListenSetting({ doc: "Address and port of the device broker over TLS; needs mqtt.certificate and mqtt.key." }),
+    webSocketListen: optionalListenSetting({
+      doc: "Address and port of the device broker over WebSocket, at /mqtt; encrypted when mqtt.certificate is set.",
+    }),
+    webSocketOrigins: listSetting({
+      pattern: /^https?:\/\/[^\s/,]{1,255}$/,
+      expected: "origins such as https://plant.example",
+      itemsMax: 64,
+      doc: "Pages that may connect over WebSocket, beside those of this machine and of the address dialled.",
+    }),
+    certificate: pathSetting("Certificate chain of the device broker, PEM."),
+    key: pathSetting("Private key of the certificate, PEM, readable by its owner alone."),
+    clientCa: pathSetting("Authority whose client certificates name devices, PEM; empty: none are asked for."),
+    clientCertificate: choiceSetting({
+      choices: ["optional", "required"],
+      fallback: "optional",
+      doc: "With mqtt.clientCa: whether a client over TLS without a certificate may log in otherwise.",
+    }),
+    anonymous: choiceSetting({
+      choices: ["off", "loopback", "all"],
+      fallback: "loopback",
+      doc: "From where clients without certificate and login are let in, each as the device its client id names.",
+    }),
+    connectionsMax: integerSetting({
+      min: 1,
+      max: 100_000,
+      fallback: 10_000,
+      doc: "MQTT connections at the same time; more are turned away.",
+    }),
+    connectionsPerAddressMax: integerSetting({
+      min: 1,
+      max: 100_000,
+      fallback: 2_000,
+      doc: "MQTT connections of one address at the same time; more are turned away.",
+    }),
+    connectsPerSecond: integerSetting({ min: 1, max: 100_000, fallback: 200, doc: "New MQTT connections a second of one address." }),
+    packetBytesMax: integerSetting({ min: 16_384, max: 16 * MIB, fallback: MIB, doc: "Bytes of one MQTT packet." }),
+    transactionsPerSubmissionMax: integerSetting({ min: 1, max: 65_536, fallback: 2_048, doc: "Transactions in one MQTT submission." }),
+    receiptsMax: integerSetting({
+      min: 1,
+      max: 1_000_000,
+      fallback: 100_000,
+      doc: "Transactions submitted over MQTT whose last receipt is still owed; beyond it submissions are refused with quotaExceeded.",
     }),
   },
   network: {
