@@ -8,7 +8,10 @@ const CLAIMS_MIN = 32;
 const PARCEL_CLAIMS = { min: 16, max: 64 } as const;
 
 /** A parcel under way. */
-type Errand = { readonly claims: readonly SignatureClaim[]; readonly resolve: (verdicts: readonly boolean[]) => void };
+type Errand = {
+  readonly claims: readonly SignatureClaim[];
+  readonly resolve: (verdicts: readonly boolean[] | Promise<readonly boolean[]>) => void;
+};
 
 /** A thread and what it has not answered, oldest first: it answers in order. */
 type Thread = { readonly worker: Worker; readonly errands: Errand[] };
@@ -57,9 +60,8 @@ export class VerifyThreads {
   }
 
   #start(): Thread {
-    const worker = new Worker(workerUrl(), { name: "verify", smol: true });
+    const worker = new Worker(workerUrl(), { name: "verify", smol: true, ref: false }); // the process may end without asking it
     const thread: Thread = { worker, errands: [] };
-    worker.unref(); // the process ends without asking it
     worker.onmessage = ({ data }: MessageEvent<Uint8Array>): void => {
       const { claims, resolve } = present(thread.errands.shift(), "a thread answers what it was asked");
       assert(data.length === claims.length, "every claim gets a verdict");
