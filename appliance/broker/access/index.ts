@@ -11,4 +11,5 @@ export { type AccessList, type AccessUser, formatAccessList, NAME_PATTERN, parse
 export { CERTIFICATE_ONLY, hashPassword, makeToken, PASSWORD_LENGTH } from "./credentials.ts";
 export { type AccessOptions, type Anonymity, DeviceAccess } from "./device-access.ts";
 export { isLoopbackAddress } from "./failure-pacer.ts";
+export { isTopic } from "./filter-rules.ts";
 export { ROLES, type Role, receiptTopicOf, submitTopicOf, type TopicScope } from "./roles.ts";
