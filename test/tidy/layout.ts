@@ -87,8 +87,8 @@ export type Containment = {
 };
 
 const PORTS = "src/node/ports.ts";
-/** The same for the page that runs in a browser. */
-const PAGE_PORTS = "src/gateway/page/ports.ts";
+/** The same for devices and pages, which run without a node. */
+const DEVICE_PORTS = "src/device/ports.ts";
 
 /** What architecture.md contains, and what follows from it. */
 export const CONTAINMENTS: readonly Containment[] = [
@@ -120,13 +120,13 @@ export const CONTAINMENTS: readonly Containment[] = [
       "Bun.nanoseconds",
       "node:perf_hooks#performance",
     ],
-    allowed: [PORTS, PAGE_PORTS],
+    allowed: [PORTS, DEVICE_PORTS],
   },
   {
     what: "real timers",
     modules: ["node:timers", "node:timers/promises"],
     uses: ["setTimeout", "setInterval", "setImmediate", "Bun.sleep", "Bun.sleepSync", "AbortSignal.timeout", "scheduler.wait", "Bun.cron"],
-    allowed: [PORTS, PAGE_PORTS],
+    allowed: [PORTS, DEVICE_PORTS],
   },
   {
     what: "real randomness",
@@ -151,7 +151,7 @@ export const CONTAINMENTS: readonly Containment[] = [
       "@noble/hashes/utils.js#randomBytes",
       "@noble/curves/utils.js#randomBytes",
     ],
-    allowed: [PORTS, PAGE_PORTS],
+    allowed: [PORTS, DEVICE_PORTS],
   },
   { what: "the console", uses: ["console"], allowed: ["src/cli/", "src/main.ts", "image/"] },
   { what: "the end of the process", uses: ["process.exit", "process.abort"], allowed: ["src/cli/", "src/main.ts", "src/node/", "image/"] },

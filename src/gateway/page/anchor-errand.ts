@@ -1,9 +1,9 @@
 import type { Signer } from "../../crypto/portable.ts";
-import { assert, bytesEqual, type Clock, err, ok, present, type Result, type Timers, toHex, utf8 } from "../../kernel/index.ts";
+import { anchorBody, type ProofAnchor, pause, type SignedTransaction, signBody } from "../../device/index.ts";
+import { assert, bytesEqual, type Clock, err, ok, type Result, type Timers, toHex, utf8 } from "../../kernel/index.ts";
 import { type Asker, encodeProofRequest, OUTSIDE_PROTOCOLS } from "../../network/portable.ts";
-import { decodeTransaction, LIMITS, signTransaction, transactionAad } from "../../protocol/index.ts";
-import { type ProofAnchor, type VerifiedReceipt, verifyReceipt } from "./chain.ts";
-import { pause } from "./ports.ts";
+import { LIMITS } from "../../protocol/index.ts";
+import { type VerifiedReceipt, verifyReceipt } from "./chain.ts";
 import { sentenceOf } from "./sentences.ts";
 
 /** The steps of an errand in their order. */
@@ -75,13 +75,9 @@ export async function runErrand(chain: ProofAnchor, order: AnchorOrder, ports: E
   return verified;
 }
 
-function sign(chain: ProofAnchor, { signer, stream, text, ...terms }: AnchorOrder): { encoded: Uint8Array; id: Uint8Array } {
+function sign({ genesis }: ProofAnchor, { signer, stream, text, ...terms }: AnchorOrder): SignedTransaction {
   assert(checkNote(stream, text).ok, "a note was checked before it is signed");
-  const aad = transactionAad(chain.genesis.hash);
-  const body = { type: 2, stream, content: { data: utf8(text) } } as const;
-  const encoded = signTransaction(signer, aad, { sender: signer.publicKey, ...terms, body });
-  const decoded = decodeTransaction(aad, encoded);
-  return { encoded, id: present(decoded.ok ? decoded.value.id : undefined, "a transaction that was signed decodes") };
+  return signBody(signer, genesis.hash, terms, anchorBody(stream, text));
 }
 
 /** Asks until the node has a proof. Losing the connection on the way is no end: the next question dials anew. */

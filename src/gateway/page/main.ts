@@ -5,14 +5,22 @@
  */
 import "./no-compiling.ts";
 
-import { encodePkcs8Pem, nobleSigner, parsePkcs8Pem, SEED_BYTES, type Signer } from "../../crypto/portable.ts";
+import {
+  type DeviceKey,
+  deviceClock,
+  deviceEntropy,
+  deviceTimers,
+  exportKeyPem,
+  generateKey,
+  importKeyPem,
+  pause,
+  type TrustedChain,
+} from "../../device/index.ts";
 import { err, ok, parseHex, type Result } from "../../kernel/index.ts";
 import { Asker } from "../../network/portable.ts";
-import { formatAddress } from "../../protocol/index.ts";
 import { checkNote, runErrand } from "./anchor-errand.ts";
-import { type TrustedChain, trustGenesis } from "./chain.ts";
+import { trustGenesis } from "./chain.ts";
 import { NodeReads } from "./node-reads.ts";
-import { pageClock, pageEntropy, pageTimers, pause } from "./ports.ts";
 import { element, fundingCommand, resetSteps, say, show, showChain, showProblem, showReceipt, showStep } from "./view.ts";
 
 /** What the demo sends to a visitor: enough for many anchors at the minimum fee. */
@@ -23,7 +31,7 @@ const LOOK_EVERY_MS = 1_000;
 
 const reads = new NodeReads((path) => fetch(path, { cache: "no-store" }));
 const submit = element("submit", HTMLButtonElement);
-let signer: Signer | undefined;
+let signer: DeviceKey | undefined;
 let keyUrl: string | undefined;
 
 void start();
@@ -34,7 +42,7 @@ async function start(): Promise<void> {
   const { chain, node } = ready.value;
   const makeKey = element("make-key", HTMLButtonElement);
   const keyFile = element("key-file", HTMLInputElement);
-  makeKey.addEventListener("click", () => void useSeed(pageEntropy.bytes(SEED_BYTES)));
+  makeKey.addEventListener("click", () => void useKey(generateKey(deviceEntropy)));
   keyFile.addEventListener("change", () => void readKeyFile(keyFile));
   element("note-form", HTMLFormElement).addEventListener("submit", (event) => {
     event.preventDefault();
@@ -62,34 +70,33 @@ async function meetNode(): Promise<Result<{ chain: TrustedChain; node: Asker }, 
   const address = await reads.webRtcAddress(location.hostname);
   if (!address.ok) return address;
   say("node-address", address.value);
-  return ok({ chain: chain.value, node: await Asker.start(address.value, pageTimers) });
+  return ok({ chain: chain.value, node: await Asker.start(address.value, deviceTimers) });
 }
 
 async function readKeyFile(input: HTMLInputElement): Promise<void> {
   const text = await input.files?.[0]?.text();
-  const seed = text === undefined ? undefined : parsePkcs8Pem(text);
-  if (seed?.ok) return useSeed(seed.value);
-  if (seed) showProblem("This file is no key that the page can read: an unencrypted Ed25519 key in PEM is expected.");
+  const key = text === undefined ? undefined : importKeyPem(text);
+  if (key?.ok) return useKey(key.value);
+  if (key) showProblem("This file is no key that the page can read: an unencrypted Ed25519 key in PEM is expected.");
 }
 
-async function useSeed(seed: Uint8Array): Promise<void> {
-  const own = nobleSigner(seed);
+async function useKey(own: DeviceKey): Promise<void> {
   signer = own;
   showProblem(undefined);
-  say("address", formatAddress(own.publicKey));
+  say("address", own.address);
   if (keyUrl !== undefined) URL.revokeObjectURL(keyUrl);
-  keyUrl = URL.createObjectURL(new Blob([encodePkcs8Pem(seed)], { type: "application/x-pem-file" }));
+  keyUrl = URL.createObjectURL(new Blob([exportKeyPem(own)], { type: "application/x-pem-file" }));
   element("save-key", HTMLAnchorElement).href = keyUrl;
   show("account", true);
   await watchBalance(own);
 }
 
 /** Looks at the balance until it pays a fee or the visitor takes another key. */
-async function watchBalance(own: Signer): Promise<void> {
+async function watchBalance(own: DeviceKey): Promise<void> {
   submit.disabled = true;
   while (signer === own) {
     const terms = await reads.terms();
-    const account = terms.ok ? await reads.account(formatAddress(own.publicKey)) : terms;
+    const account = terms.ok ? await reads.account(own.address) : terms;
     if (signer !== own) return;
     if (!terms.ok || !account.ok) showProblem(terms.ok ? (account.ok ? undefined : account.error) : terms.error);
     else {
@@ -101,7 +108,7 @@ async function watchBalance(own: Signer): Promise<void> {
       submit.disabled = !isFunded;
       if (isFunded) return;
     }
-    await pause(pageTimers, LOOK_EVERY_MS);
+    await pause(deviceTimers, LOOK_EVERY_MS);
   }
 }
 
@@ -118,14 +125,14 @@ async function anchorNote(chain: TrustedChain, node: Asker): Promise<void> {
   await refresh(own);
 }
 
-async function anchorBy(own: Signer, chain: TrustedChain, node: Asker): ReturnType<typeof runErrand> {
+async function anchorBy(own: DeviceKey, chain: TrustedChain, node: Asker): ReturnType<typeof runErrand> {
   const stream = element("stream", HTMLInputElement).value;
   const text = element("note", HTMLTextAreaElement).value;
   const note = checkNote(stream, text);
   if (!note.ok) return note;
   const terms = await reads.terms();
   if (!terms.ok) return terms;
-  const account = await reads.account(formatAddress(own.publicKey));
+  const account = await reads.account(own.address);
   if (!account.ok) return account;
   const { maxValidity } = chain.genesis.parameters;
   const order = {
@@ -136,13 +143,13 @@ async function anchorBy(own: Signer, chain: TrustedChain, node: Asker): ReturnTy
     stream,
     text,
   };
-  return runErrand(chain, order, { node, clock: pageClock, timers: pageTimers, onDone: showStep });
+  return runErrand(chain, order, { node, clock: deviceClock, timers: deviceTimers, onDone: showStep });
 }
 
 /** After an errand: the balance as it is now, and the way open for another, unless the visitor has taken another key. */
-async function refresh(own: Signer): Promise<void> {
+async function refresh(own: DeviceKey): Promise<void> {
   if (signer !== own) return;
-  const account = await reads.account(formatAddress(own.publicKey));
+  const account = await reads.account(own.address);
   if (account.ok && signer === own) say("balance", `${account.value.balance} units`);
   submit.disabled = false;
 }

@@ -1,3 +1,4 @@
+import { isJson, type Json, wideIn } from "../../device/index.ts";
 import { err, ok, parseHex, type Result } from "../../kernel/index.ts";
 
 /** What the node that served the page says of itself; claims, none of them is trusted for a verdict. */
@@ -11,8 +12,6 @@ export type ReadFault = string;
 
 /** An address that a browser can dial and whose node it can recognise. */
 const WEB_RTC_DIRECT = /\/webrtc-direct\/certhash\/[^/]+\/p2p\/[^/]+$/;
-
-type Json = { readonly [name: string]: unknown };
 
 /** Reads over HTTP from the node that served this page: what a sender must know before it can sign and dial. */
 export class NodeReads {
@@ -91,15 +90,4 @@ export class NodeReads {
 
 function strange(path: string): ReadFault {
   return `The node answered ${path} with something that this page does not understand. Page and node are of different versions: reload the page.`;
-}
-
-function isJson(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** An unsigned quantity, a decimal string or a safe whole number. */
-function wideIn(json: Json, name: string): bigint | undefined {
-  const value = json[name];
-  if (typeof value === "string" && /^\d{1,20}$/.test(value)) return BigInt(value);
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : undefined;
 }

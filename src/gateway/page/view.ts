@@ -1,7 +1,8 @@
+import type { TrustedChain } from "../../device/index.ts";
 import { assert, toHex } from "../../kernel/index.ts";
 import { formatAddress } from "../../protocol/index.ts";
 import { STEPS, type Step } from "./anchor-errand.ts";
-import type { TrustedChain, VerifiedReceipt } from "./chain.ts";
+import type { VerifiedReceipt } from "./chain.ts";
 
 /** The element with this id, of this kind; page.html has it. */
 export function element<T extends HTMLElement>(id: string, kind: abstract new () => T): T {
