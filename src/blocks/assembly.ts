@@ -1,15 +1,6 @@
 import type { BuildRequest, BuiltBlock } from "../consensus/index.ts";
 import { assert, bytesEqual } from "../kernel/index.ts";
-import {
-  BLOCK_VERSION,
-  type Block,
-  type BlockHeader,
-  batchRootOf,
-  blockHashOf,
-  encodeBlock,
-  evidenceRootOf,
-  LIMITS,
-} from "../protocol/index.ts";
+import { type Block, type BlockHeader, batchRootOf, blockHashOf, encodeBlock, evidenceRootOf, LIMITS } from "../protocol/index.ts";
 import type { BatchSource, HeldBatch } from "./batch-source.ts";
 import type { BlockExecutor } from "./block-executor.ts";
 import type { BlockTable } from "./block-table.ts";
@@ -40,9 +31,10 @@ export function assembleBlock<O extends StateOverlay>(parts: AssemblyParts<O>, r
   assert(parent !== undefined, "a block is built on the tip or on a block that was executed here");
   assert(parent.epoch.epoch === request.epoch, "a block belongs to the epoch that its parent leaves open");
   assert(bytesEqual(parent.epoch.validatorSet.hash, request.validatorSet.hash), "an epoch has one validator set");
-  const asked = draftOf(parts, request, parent.height + 1, request.evidence);
+  const version = parts.executor.blockVersionOn(parent.overlay);
+  const asked = draftOf(parts, request, version, parent.height + 1, request.evidence);
   const evidence = parts.executor.selectEvidence(parent.overlay, asked, parent);
-  const draft = evidence.length === asked.evidence.length ? asked : draftOf(parts, request, parent.height + 1, evidence);
+  const draft = evidence.length === asked.evidence.length ? asked : draftOf(parts, request, version, parent.height + 1, evidence);
   const batches = request.isEmpty ? [] : chooseBatches(parts, request.parentHash, parent.overlay, encodeBlock(draft).length);
   const executed = parts.executor.execute(parent.overlay, draft, parent, batches);
   const { refusedEvidence, nextValidatorSet } = executed.execution;
@@ -66,13 +58,14 @@ export function assembleBlock<O extends StateOverlay>(parts: AssemblyParts<O>, r
 function draftOf<O extends StateOverlay>(
   parts: AssemblyParts<O>,
   request: BuildRequest,
+  version: number,
   height: number,
   evidence: readonly Uint8Array[],
 ): Block {
   const { parentCertificate } = request;
   const evidenceRoot = evidenceRootOf(evidence);
   const header: BlockHeader = {
-    version: BLOCK_VERSION,
+    version,
     chainId: parts.chainId,
     height,
     epoch: request.epoch,

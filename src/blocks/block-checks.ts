@@ -1,6 +1,5 @@
 import { bytesEqual } from "../kernel/index.ts";
 import {
-  BLOCK_VERSION,
   type Block,
   batchRootOf,
   encodeBlock,
@@ -33,6 +32,8 @@ export type BlockFault =
 
 /** What a block has to fit: its chain, its parent, and the epoch it belongs to. */
 export type BlockPlace = {
+  /** Version that the epoch's blocks have. */
+  readonly version: number;
   readonly chainId: Uint8Array;
   readonly parent: { readonly hash: Uint8Array; readonly height: number };
   readonly epoch: number;
@@ -44,7 +45,7 @@ export type BlockPlace = {
 /** Judges what can be told of a block without its batches. Undefined means sound so far. */
 export function findHeaderFault(block: Block, place: BlockPlace): BlockFault | undefined {
   const { header, batchDigests, evidence, parentCertificate } = block;
-  if (header.version !== BLOCK_VERSION) return "wrongVersion";
+  if (header.version !== place.version) return "wrongVersion";
   if (!bytesEqual(header.chainId, place.chainId)) return "wrongChain";
   if (header.height !== place.parent.height + 1) return "wrongHeight";
   if (header.epoch !== place.epoch) return "wrongEpoch";

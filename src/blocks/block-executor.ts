@@ -1,6 +1,7 @@
 import { assert } from "../kernel/index.ts";
 import {
   accusationOf,
+  blockVersionOf,
   type EpochFacts,
   type EvidenceTerms,
   type ExecutionContext,
@@ -56,6 +57,11 @@ export class BlockExecutor<O extends StateOverlay> {
   /** The parameters in force for a block on an overlay or on the finalized state. */
   parametersOn(below: O | undefined): GenesisParameters {
     return parametersOf(this.#state.viewOn(below), this.#constants.parameters);
+  }
+
+  /** Version of a block on an overlay or on the finalized state. */
+  blockVersionOn(below: O | undefined): number {
+    return blockVersionOf(this.#state.viewOn(below));
   }
 
   /** Executes a block, its batches in order and transactions in batch order, on an overlay or on the finalized state. */

@@ -28,7 +28,7 @@ export class BlockQueries {
     return height < this.lowestHeight ? undefined : this.#reader.find(height);
   }
 
-  /** Lowest height whose block is here: 1, or the one after the snapshot that the chain here begins at. */
+  /** Lowest height whose block is here: 1, or the one after the lowest row: what a snapshot or pruning left is no whole block. */
   get lowestHeight(): number {
     return this.#reader.baseHeight + 1;
   }
@@ -125,10 +125,12 @@ export class BlockQueries {
     return block && this.#contents.load(block);
   }
 
-  /** An index entry is 64 bits of the id; where the batch was pruned, that has to do. */
+  /** An index entry is 64 bits of the id; where the block or its batch was pruned, that has to do. */
   #isExecutedAt({ height, index }: ChainPosition, id: Uint8Array): boolean {
-    const block = index < BLOCK_ITSELF ? this.#reader.find(height) : undefined;
-    const found = block && this.#contents.executedIdAt(block, index);
+    if (index >= BLOCK_ITSELF) return false;
+    const block = this.#reader.find(height);
+    if (!block) return height > 0 && height < this.lowestHeight;
+    const found = this.#contents.executedIdAt(block, index);
     return found === "pruned" || (found !== undefined && bytesEqual(found, id));
   }
 }

@@ -31,9 +31,12 @@ export class ChainLaneReader {
     const tip = this.#store.tipHeight;
     if (tip === undefined) return { previous: NOWHERE, records: [] };
     let height = this.#firstHeightReaching(after, tip);
-    let previous = height === 0 ? NOWHERE : (entriesOf(this.#laneAt(this.#below(height))).at(-1) ?? NOWHERE);
+    let previous = height === 0 ? NOWHERE : this.#placeBefore(height);
     const records: LaneEntry[] = [];
     for (; height <= tip && records.length < limit; height = this.#above(height)) {
+      const isAfterGap = height > 0 && height === this.#store.baseHeight && this.#store.laneBefore !== undefined;
+      if (isAfterGap && records.length > 0) break; // a page goes up to a gap, and the next begins after it
+      if (isAfterGap) previous = this.#placeBefore(height);
       for (const entry of entriesOf(this.#laneAt(height))) {
         if (!isAfter(entry, after)) previous = entry;
         else if (records.length < limit) records.push(entry);
@@ -65,15 +68,18 @@ export class ChainLaneReader {
     if (!last || !isAfter(last, after)) return tip + 1;
     const height = tip - (last.sequence - after.sequence) + 1;
     if (last.epoch !== after.epoch || height < this.#above(0) || height > tip) return undefined;
-    const before = entriesOf(this.#laneAt(this.#below(height))).at(-1);
-    return before && !isAfter(before, after) && before.sequence === after.sequence ? height : undefined;
+    const before = this.#placeBefore(height);
+    return !isAfter(before, after) && before.sequence === after.sequence ? height : undefined;
   }
 
-  /** The height with a row before this one, and after it: a chain that begins at a snapshot has none between that and genesis. */
-  #below(height: number): number {
-    return height === this.#store.baseHeight ? 0 : height - 1;
+  /** The place that the first record of a row follows: noted where the rows below went, else the last of the row before. */
+  #placeBefore(height: number): LanePlace {
+    const { baseHeight, laneBefore } = this.#store;
+    if (height === baseHeight && laneBefore) return laneBefore;
+    return entriesOf(this.#laneAt(height === baseHeight ? 0 : height - 1)).at(-1) ?? NOWHERE;
   }
 
+  /** The height with a row after this one: between genesis and the lowest row there is none. */
   #above(height: number): number {
     return height === 0 ? Math.max(1, this.#store.baseHeight) : height + 1;
   }

@@ -37,12 +37,17 @@ export class ChainReader {
     return this.#store.tipHeight ?? 0;
   }
 
-  /** Height of the block at whose snapshot the chain here begins; 0 when it begins at genesis. */
+  /** Height of the lowest row that is not of the first block: of a snapshot, or where pruning stands; 0 when all blocks are here. */
   get baseHeight(): number {
     return this.#store.baseHeight;
   }
 
-  /** The committed block at a height; undefined for genesis, beyond the tip and below the snapshot that the chain here begins at. */
+  /** Whether blocks that were here were let go. */
+  get isPruned(): boolean {
+    return this.#store.isPruned;
+  }
+
+  /** The committed block at a height; undefined for genesis, beyond the tip and below the lowest row. */
   find(height: number): CommittedBlock | undefined {
     if (height < Math.max(1, this.baseHeight) || height > this.tipHeight) return undefined;
     const kept = this.#rows.find(height);
@@ -84,9 +89,9 @@ export class ChainReader {
     return start;
   }
 
-  /** The step into an epoch that began below the snapshot which the chain here begins at; undefined for other epochs. */
+  /** The step into an epoch that began below the lowest row, which keeps it or has it kept; undefined for other epochs. */
   findHop(epoch: number): EpochHop | undefined {
-    return this.find(this.baseHeight)?.hops?.[epoch - 1];
+    return this.find(this.baseHeight)?.hops?.[epoch - 1] ?? this.#store.findHop(epoch);
   }
 
   /** The start of the epoch that the block after the tip belongs to. */

@@ -24,6 +24,7 @@ import { type PreparedCommit, prepareCommit } from "./commit.ts";
 import type { HashIndex } from "./hash-index/index.ts";
 import type { LiveBlock } from "./live-blocks.ts";
 import type { BlockObserver, ChainBase, ChainLane, SealedRecord, StateOverlay, StatePort } from "./ports.ts";
+import { findLowestRecord, type PruneRequest, planPrune } from "./pruning.ts";
 import { buildProofBundle, buildReceiptProof } from "./receipt-proof.ts";
 import { type RecoveryReport, recoverChain, replayChain } from "./recovery.ts";
 import { BlockStore } from "./store.ts";
@@ -50,7 +51,7 @@ export type BlockServiceParts<O extends StateOverlay, R extends SealedRecord> = 
   readonly verifySignature: VerifySignature;
   readonly log: Log;
   readonly observer?: BlockObserver;
-  /** Where an empty chain begins, unless at genesis. */
+  /** Where an empty chain begins, unless at genesis; or where one goes on that nobody can bring forward block by block. */
   readonly base?: ChainBase<R> | undefined;
 };
 
@@ -102,6 +103,7 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
     this.laneReader = new ChainLaneReader(this.#store);
     if (this.#store.tipHeight === undefined) this.#putGenesis();
     else this.#requireSameGenesis();
+    if (this.#isBehindBase()) this.#rebase();
   }
 
   /**
@@ -136,7 +138,7 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
   }
 
   findFinalized(height: number): FinalizedBlock | undefined {
-    const block = this.reader.find(height);
+    const block = this.queries.findByHeight(height);
     return block && { block: block.block, hash: block.hash, finalization: this.reader.finalizationOf(block) };
   }
 
@@ -233,6 +235,43 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
       ...(depth.hasSignatures === true && { verifySignature: this.#parts.verifySignature }),
       ...(depth.hasContents === true && { contents: new BlockContents(this.#parts.batches) }), // its own: nothing that is kept in memory passes for the disk
     });
+  }
+
+  /**
+   * Lets go of some of the lowest rows in one durable step; a process that is killed finds them all or none of them. Rows
+   * whose hashes are only in memory stay: the index still tells what was executed in the others.
+   *
+   * @returns how many went
+   * @throws StorageError as a commit does
+   */
+  prune(request: PruneRequest): number {
+    const below = Math.min(request.below, this.#parts.index.coveredHeight);
+    const plan = planPrune(this.reader, this.queries, { ...request, below });
+    if (!plan) return 0;
+    const before = Math.max(1, this.reader.baseHeight);
+    this.#store.prune(plan.height, plan.hops);
+    this.#checkpoint();
+    return plan.height - before;
+  }
+
+  /** Lets go of what the hash index holds of blocks below a height: from then on nothing tells that it was executed. */
+  forgetHashesBelow(height: number): void {
+    this.#parts.index.dropBelow(height);
+  }
+
+  /** Looks for the lowest record of the batch log that a block here names, a page of rows a step. */
+  lowestRecord(): Generator<void, number, undefined> {
+    return findLowestRecord(this.#store.rowsFrom(this.queries.lowestHeight));
+  }
+
+  /** Bytes of chain.db that hold nothing. */
+  get freeBytes(): number {
+    return this.#store.freeBytes();
+  }
+
+  /** Gives those bytes back, writing what is kept once more; before anything votes, for it takes time with what is kept. */
+  compact(): void {
+    this.#store.compact();
   }
 
   /** Tells a listener of every block committed from now on, once it is durable. What it throws is logged and harms nothing. */
@@ -346,14 +385,35 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
       lane.onCommitted(records);
       return;
     }
-    const { block, hops } = base.manifest;
-    const { epoch, timeMs } = block.header;
-    const opening = hops.at(-1);
-    const openedAt = opening?.headers.at(-1)?.height ?? 0;
-    const last = present(records.at(-1), "genesis has records in the chain lane");
-    const begun = base.seal(last, timeMs, epoch, openedAt, opening?.nextSet ?? validatorSet);
+    const begun = this.#sealBase(base, present(records.at(-1), "genesis has records in the chain lane"));
     this.#store.putBase(row, base.manifest, laneOf(begun));
     lane.onCommitted([...records, ...begun]);
+  }
+
+  /** Records that say where the chain goes on: in the middle of an epoch, whose beginning the snapshot's last hop tells. */
+  #sealBase({ manifest: { block, hops }, seal }: ChainBase<R>, after: LanePlace): readonly R[] {
+    const opening = hops.at(-1);
+    const openedAt = opening?.headers.at(-1)?.height ?? 0;
+    const { epoch, timeMs } = block.header;
+    return seal(after, timeMs, epoch, openedAt, opening?.nextSet ?? this.#parts.validatorSet);
+  }
+
+  #isBehindBase(): boolean {
+    const height = this.#parts.base?.manifest.block.header.height ?? 0;
+    return height > (this.#store.tipHeight ?? 0);
+  }
+
+  /**
+   * Goes on at the snapshot. The lane begins a new incarnation that links to the old one's last record: what happened
+   * between is told by nodes that have it, and a tree over the old records may lack some that go now.
+   */
+  #rebase(): void {
+    const base = present(this.#parts.base, "a chain that is behind its base has one");
+    const last = present(this.laneReader.last(), "a chain has records in the chain lane");
+    const before = { epoch: last.epoch, sequence: last.sequence, hash: last.hash };
+    const records = this.#sealBase(base, { epoch: last.epoch + 1, sequence: 0, hash: last.hash });
+    this.#store.rebase(base.manifest, laneOf(records), before);
+    this.#parts.lane.onCommitted(records);
   }
 
   #requireSameGenesis(): void {

@@ -1,5 +1,5 @@
 import { assert, bytesEqual } from "../kernel/index.ts";
-import type { SnapshotManifest } from "../protocol/index.ts";
+import type { EpochHop, SnapshotManifest } from "../protocol/index.ts";
 import type { Database, Migration } from "../storage/index.ts";
 import {
   decodeBaseRow,
@@ -10,7 +10,8 @@ import {
   encodeGenesisRow,
   rowHashOf,
 } from "./block-row.ts";
-import { ChainDamaged, type CommittedBlock, type CommittedGenesis, type LaneRecords } from "./types.ts";
+import { createHorizonTables, type Horizon, HorizonStore } from "./horizon-store.ts";
+import { ChainDamaged, type CommittedBlock, type CommittedGenesis, type LanePlace, type LaneRecords } from "./types.ts";
 
 /** Marks a file as a chain.db: "BZch". */
 export const CHAIN_APPLICATION_ID = 0x42_5a_63_68;
@@ -27,6 +28,7 @@ const CHECKPOINT_FRAMES = 4_000;
 /** Format of chain.db, one step a version. */
 export const CHAIN_MIGRATIONS: readonly Migration[] = [
   (database) => database.run("CREATE TABLE block (height INTEGER PRIMARY KEY, hash BLOB NOT NULL, body BLOB NOT NULL) STRICT"),
+  createHorizonTables,
 ];
 
 type Row = { readonly height: bigint; readonly hash: Uint8Array; readonly body: Uint8Array };
@@ -46,6 +48,9 @@ export class BlockStore {
   readonly #selectHash;
   readonly #selectFrom;
   readonly #selectTip;
+  readonly #deleteBelow;
+  readonly #horizons: HorizonStore;
+  #horizon: Horizon | undefined;
   #baseHeight = 0;
   #tipHeight: number | undefined;
   #tipHash: Uint8Array = new Uint8Array(32);
@@ -60,10 +65,13 @@ export class BlockStore {
       "SELECT height, hash, body FROM block WHERE height >= ? ORDER BY height LIMIT ?",
     );
     this.#selectTip = database.prepare<Pick<Row, "height" | "hash">, []>("SELECT height, hash FROM block ORDER BY height DESC LIMIT 1");
+    this.#deleteBelow = database.prepare<never, [number]>("DELETE FROM block WHERE height >= 1 AND height < ?");
+    this.#horizons = new HorizonStore(database);
     const tip = database.attempt(() => this.#selectTip.get());
     if (tip) this.#setTip(Number(tip.height), tip.hash);
     const lowest = database.attempt(() => this.#selectFrom.all(1, 1))[0];
     if (lowest && Number(lowest.height) > 1) this.#baseHeight = Number(lowest.height);
+    if (this.#baseHeight > 0) this.#horizon = this.#openHorizon(this.#baseHeight);
   }
 
   /** Name of the file, for messages. */
@@ -76,9 +84,93 @@ export class BlockStore {
     return this.#tipHeight;
   }
 
-  /** Height of the block at whose snapshot the chain here begins, the lowest there is a row of; 0 when it begins at genesis. */
+  /**
+   * The lowest height there is a row of, when that is not 1: of the snapshot that the chain here begins at, or of the lowest
+   * block whose row was not pruned. 0 when everything is here.
+   */
   get baseHeight(): number {
     return this.#baseHeight;
+  }
+
+  /** Whether the blocks below the lowest row were here and were let go, so that no snapshot's state is kept for them. */
+  get isPruned(): boolean {
+    return this.#horizon?.kind === "pruned";
+  }
+
+  /** The place that the lane's first record of the lowest row follows, where that is not the end of the records of genesis. */
+  get laneBefore(): LanePlace | undefined {
+    return this.#horizon?.laneBefore;
+  }
+
+  /** The step into an epoch, where its blocks are not here and it is kept by itself. */
+  findHop(epoch: number): EpochHop | undefined {
+    if (this.#baseHeight === 0) return undefined;
+    const hop = this.#horizons.findHop(this.genesis().chainId, epoch);
+    if (hop === "damaged") throw this.damaged(this.#baseHeight, `the step into epoch ${epoch} is not what was written`);
+    return hop;
+  }
+
+  /**
+   * Lets go of the rows below a height in one durable step, keeping what proves the rest. The row there stays as it is.
+   *
+   * @param hops the steps into epochs that only rows which go can show
+   */
+  prune(height: number, hops: ReadonlyMap<number, EpochHop>): void {
+    assert(height > Math.max(1, this.#baseHeight) && height <= (this.#tipHeight ?? 0), "rows are let go upward, never the last");
+    const below = this.read(height - 1);
+    const { lane, replayMark } = below;
+    const last = lane.records.at(-1);
+    assert(last !== undefined, "a row has records in the chain lane");
+    const before = this.#database.attempt(() => this.#selectHash.get(height - 1));
+    assert(before !== null && before !== undefined, "a row that was read is there");
+    const laneBefore = { epoch: lane.epoch, sequence: lane.firstSequence + lane.records.length - 1, hash: last.hash };
+    const horizon: Horizon = { height, kind: "pruned", previousHash: before.hash, laneBefore, replayMark };
+    const { chainId } = this.genesis();
+    this.#database.atomically(() => {
+      this.#horizons.putHops(chainId, hops);
+      this.#horizons.put(chainId, horizon);
+      this.#deleteBelow.run(height);
+    });
+    this.#horizon = horizon;
+    this.#baseHeight = height;
+  }
+
+  /**
+   * Goes on at a snapshot above the tip, in one durable step: the row of its block takes the place of all rows but that of
+   * genesis. What the batch log holds since the last commit is still needed.
+   *
+   * @param laneBefore the last place of the lane so far, which the new records follow
+   */
+  rebase(manifest: SnapshotManifest, lane: LaneRecords, laneBefore: LanePlace): void {
+    const { height } = manifest.block.header;
+    const tipHeight = this.#tipHeight ?? 0;
+    assert(tipHeight > 0 && height > tipHeight, "a chain that there is goes on at a later snapshot");
+    const { replayMark } = this.read(tipHeight);
+    const { chainId } = this.genesis();
+    const genesis = this.#database.attempt(() => this.#selectHash.get(0));
+    assert(genesis !== null && genesis !== undefined, "a chain has a genesis");
+    const body = encodeBaseRow(manifest, lane);
+    const hash = rowHashOf(height, genesis.hash, body);
+    const horizon: Horizon = { height, kind: "snapshot", previousHash: genesis.hash, laneBefore, replayMark };
+    this.#database.atomically(() => {
+      this.#deleteBelow.run(height);
+      this.#insert.run(height, hash, body);
+      this.#horizons.dropHops();
+      this.#horizons.put(chainId, horizon);
+    });
+    this.#horizon = horizon;
+    this.#baseHeight = height;
+    this.#setTip(height, hash);
+  }
+
+  /** Bytes of the file that hold nothing: what pruning freed and later rows will be written to. */
+  freeBytes(): number {
+    return this.#database.askNumber("PRAGMA freelist_count") * this.#database.askNumber("PRAGMA page_size");
+  }
+
+  /** Gives the room that holds nothing back to the disk, writing what is kept once more. Takes time with what is kept. */
+  compact(): void {
+    this.#database.compact();
   }
 
   /** Writes the row of height 0 and that of a snapshot's block, the first of all, in one durable step. */
@@ -144,17 +236,13 @@ export class BlockStore {
   read(height: number): CommittedBlock {
     assert(height >= 1 && height <= (this.#tipHeight ?? 0), "a block that is read was committed");
     const row = this.#database.attempt(() => this.#select.get(height));
-    const before = this.#database.attempt(() => this.#selectHash.get(this.#below(height)));
-    if (!before) throw this.damaged(this.#below(height), "its row is missing");
-    return this.#open(height, before.hash, row ?? undefined);
+    return this.#open(height, this.#hashBefore(height), row ?? undefined);
   }
 
   /** Rows from a height on, each checked against the one before, a page of them in memory at a time. */
   *rowsFrom(from: number): Generator<CommittedBlock, void, undefined> {
     assert(from >= 1, "genesis is not a block");
-    const before = this.#database.attempt(() => this.#selectHash.get(this.#below(from)));
-    if (!before) throw this.damaged(this.#below(from), "its row is missing");
-    let hash = before.hash;
+    let hash = this.#hashBefore(from);
     for (let height = from; height <= (this.#tipHeight ?? 0); ) {
       const page = this.#database.attempt(() => this.#selectFrom.all(height, PAGE_ROWS));
       if (page.length === 0) throw this.damaged(height, "its row is missing");
@@ -185,14 +273,28 @@ export class BlockStore {
     if (!bytesEqual(row.hash, rowHashOf(height, previousHash, row.body))) {
       throw this.damaged(height, "its row does not follow from the row before it: one of the two is not what was written");
     }
-    const block = height === this.#baseHeight ? decodeBaseRow(row.body) : decodeBlockRow(row.body);
+    const isBase = height === this.#baseHeight && !this.isPruned;
+    const block = isBase ? decodeBaseRow(row.body) : decodeBlockRow(row.body);
     if (block?.block.header.height !== height) throw this.damaged(height, "its row holds no block of that height");
-    return block;
+    return isBase && this.#horizon ? { ...block, replayMark: this.#horizon.replayMark } : block;
   }
 
-  /** The row before one: that of genesis, where the chain begins at a snapshot. */
-  #below(height: number): number {
-    return height === this.#baseHeight ? 0 : height - 1;
+  /** Hash of the row before one: of genesis, where the chain begins at a snapshot, or as it was noted when that row went. */
+  #hashBefore(height: number): Uint8Array {
+    if (height === this.#baseHeight && this.#horizon) return this.#horizon.previousHash;
+    const below = height === this.#baseHeight ? 0 : height - 1;
+    const before = this.#database.attempt(() => this.#selectHash.get(below));
+    if (!before) throw this.damaged(below, "its row is missing");
+    return before.hash;
+  }
+
+  /** A chain that began at a snapshot has none; else the lowest row must be the one that is said to be. */
+  #openHorizon(lowest: number): Horizon | undefined {
+    const horizon = this.#horizons.find(this.genesis().chainId);
+    if (horizon === undefined) return undefined;
+    if (horizon === "damaged") throw this.damaged(lowest, "where the chain begins is not what was written");
+    if (horizon.height !== lowest) throw this.damaged(horizon.height, `the chain is said to begin at it, but the lowest row is ${lowest}`);
+    return horizon;
   }
 
   #setTip(height: number, hash: Uint8Array): void {

@@ -25,7 +25,9 @@ export function verifyBlock<O extends StateOverlay>(parts: AssemblyParts<O>, blo
     return header.height <= table.tip.height ? invalid("notOnTip") : { kind: "missingParent", hash: header.parentHash };
   }
   const { epoch, validatorSet: epochSet } = parent.epoch;
-  const fault = findHeaderFault(block, { chainId: parts.chainId, parent, epoch, validatorSet: epochSet, parentView: parentViewOf(parent) });
+  const version = parts.executor.blockVersionOn(parent.overlay);
+  const place = { version, chainId: parts.chainId, parent, epoch, validatorSet: epochSet, parentView: parentViewOf(parent) };
+  const fault = findHeaderFault(block, place);
   if (fault) return invalid(fault);
   if (!bytesEqual(validatorSet.hash, epochSet.hash)) return invalid("wrongValidatorSet");
   const held = holdBatches(parts, block);

@@ -80,9 +80,14 @@ export class BatchLog {
     if (!walked.ok) throw damaged(walked.error);
   }
 
-  /** Deletes the segments that hold only records below this one. */
-  dropBefore(record: number): void {
-    this.#log.dropBefore(record);
+  /** How many segments hold only records below this one. */
+  countBefore(record: number): number {
+    return this.#log.countBefore(record);
+  }
+
+  /** Deletes the segments that hold only records below this one, so many at most, the oldest first. */
+  dropBefore(record: number, countMax?: number): void {
+    this.#log.dropBefore(record, countMax);
   }
 }
 

@@ -291,11 +291,21 @@ export class Mempool {
    * Deletes log segments that nothing needs any more.
    *
    * @param lowestOfBlocks the lowest record that the chain still wants to read a batch from; an archive never calls this
+   * @param countMax segments at most, the oldest first: each costs a sync and the removal of a file
    */
-  prune(lowestOfBlocks: number): void {
+  prune(lowestOfBlocks: number, countMax?: number): void {
+    this.#log.dropBefore(this.#lowestNeeded(lowestOfBlocks), countMax);
+  }
+
+  /** How many log segments `prune` would delete. */
+  countPrunable(lowestOfBlocks: number): number {
+    return this.#log.countBefore(this.#lowestNeeded(lowestOfBlocks));
+  }
+
+  #lowestNeeded(lowestOfBlocks: number): number {
     let lowest = Math.min(lowestOfBlocks, this.#state.replayMark());
     for (const { firstRecord } of this.#state.pending.values()) lowest = Math.min(lowest, firstRecord);
-    this.#log.dropBefore(lowest);
+    return lowest;
   }
 
   #onAdmitted(entry: PoolEntry): void {

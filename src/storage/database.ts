@@ -188,6 +188,18 @@ export class Database {
     this.#move(true);
   }
 
+  /**
+   * Gives room in the main file that holds nothing back to the disk: everything kept is written anew, through the log like
+   * any commit, and the file is cut. Takes time and room with what is kept; nothing else has a turn meanwhile.
+   *
+   * @throws StorageError as a commit and a checkpoint do
+   */
+  compact(): void {
+    assert(!this.#sqlite.inTransaction, "the file is written anew outside atomic steps");
+    this.run("VACUUM");
+    this.emptyLog();
+  }
+
   #move(emptiesLog: boolean): void {
     this.attempt(() => {
       assert(!this.#sqlite.inTransaction, "a checkpoint stands outside atomic steps");

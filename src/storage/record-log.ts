@@ -248,14 +248,21 @@ export class RecordLog {
     }
   }
 
+  /** How many segments hold only records below this index; the last one never counts. */
+  countBefore(index: number): number {
+    return this.#closed.filter((_, at) => (this.#closed[at + 1]?.firstIndex ?? this.#lastFirstIndex) <= index).length;
+  }
+
   /**
    * Deletes the segments that hold only records below this index; the last segment always stays. That the rest begins
    * later is durable before the first file goes.
+   *
+   * @param countMax segments at most, the oldest first
    */
-  dropBefore(index: number): void {
+  dropBefore(index: number, countMax = Number.POSITIVE_INFINITY): void {
     this.#checkUsable();
     assert(index <= this.nextIndex, "only records that exist are dropped");
-    const count = this.#closed.filter((_, at) => (this.#closed[at + 1]?.firstIndex ?? this.#lastFirstIndex) <= index).length;
+    const count = Math.min(countMax, this.countBefore(index));
     if (count === 0) return;
     this.#writer.add("prune", u32be(this.#closed[count]?.number ?? this.#writer.number));
     this.sync();

@@ -36,6 +36,8 @@ export type HashIndexParts = {
   /** Folder of the runs; made when absent, its parent must exist. */
   readonly directory: string;
   readonly chainId: Uint8Array;
+  /** Height of the lowest block that is here, when it is not the first: runs need not reach below it. Default 0. */
+  readonly lowestHeight?: number;
   readonly log: Log;
   /** Told of every run that is not what was written. */
   readonly onDamage: (error: StorageError) => void;
@@ -56,6 +58,7 @@ export class HashIndex {
   #frozen: PendingEntries | undefined;
   #job: RunJob | undefined;
   #restUntil = 0;
+  #isWantedSoon = false;
 
   constructor(parts: HashIndexParts, tuning: HashIndexTuning = HASH_INDEX_TUNING) {
     this.#parts = parts;
@@ -98,6 +101,14 @@ export class HashIndex {
     this.#pending.skipBelow(height);
   }
 
+  /** Lets go of the runs that tell only of blocks below a height. One that is being merged goes when that has ended. */
+  dropBelow(height: number): void {
+    const old = this.#runs.filter((run) => run.header.toHeight < height && this.#job?.replaced.includes(run) !== true);
+    if (old.length === 0 || old.length === this.#runs.length) return;
+    this.#runs = this.#runs.filter((run) => !old.includes(run));
+    for (const run of old) this.#remove(run.path, run);
+  }
+
   /** Where a hash may stand, newest first: runs keep 64 bits of it, so the caller compares the whole hash there. */
   candidates(hash: Uint8Array): readonly ChainPosition[] {
     const inMemory = this.#pending.find(hash) ?? this.#frozen?.find(hash);
@@ -105,6 +116,11 @@ export class HashIndex {
     const found: ChainPosition[] = [];
     for (const run of this.#runs.toReversed()) for (const packed of this.#ask(run, hash)) found.push(unpackPosition(packed));
     return found;
+  }
+
+  /** Has the hashes that are only in memory written soon, however few: whoever lets go of blocks cannot read them again. */
+  writeSoon(): void {
+    this.#isWantedSoon = true;
   }
 
   /** Does a bounded piece of the writing that is due. Called after each block commit; the disk's failures are logged and tried again. */
@@ -163,8 +179,9 @@ export class HashIndex {
 
   #nextJob(): RunJob | undefined {
     const { size, fromHeight, toHeight } = this.#pending;
-    const isDue = size >= this.#tuning.pendingEntriesMax || toHeight - fromHeight + 1 >= this.#tuning.pendingBlocksMax;
-    if (isDue && !this.#frozen) {
+    const isLarge = size >= this.#tuning.pendingEntriesMax || toHeight - fromHeight + 1 >= this.#tuning.pendingBlocksMax;
+    if ((isLarge || (this.#isWantedSoon && size > 0)) && !this.#frozen) {
+      this.#isWantedSoon = false;
       this.#frozen = this.#pending;
       this.#pending = new PendingEntries(toHeight + 1);
     }
@@ -253,7 +270,8 @@ export class HashIndex {
       else this.#remove(path, undefined);
     }
     const whole = this.#proveNewest(found);
-    const { cover, rest } = planCover(whole.map((run) => ({ ...run.header, run })));
+    const shapes = whole.map((run) => ({ ...run.header, run }));
+    const { cover, rest } = planCover(shapes, this.#parts.lowestHeight ?? 0);
     this.#runs = cover.map(({ run }) => run);
     for (const { run } of rest) this.#remove(run.path, run);
   }

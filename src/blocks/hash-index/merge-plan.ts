@@ -26,21 +26,32 @@ export function planMerge(runs: readonly RunShape[]): { readonly from: number; r
 }
 
 /**
- * The runs that together cover the heights from 0 without a gap, each as far as possible: what was merged wins over
- * what it was merged from. The rest is left over from an interrupted merge, or lies behind a gap.
+ * The runs that together cover the heights from the lowest kept block on without a gap, each as far as possible: what was
+ * merged wins over what it was merged from. Below that block runs are taken too, as far as there are any: they still tell
+ * what was executed there. The rest is left over from an interrupted merge, or lies behind a gap.
+ *
+ * @param lowest height of the lowest block that is here; 0 when nothing was pruned
  */
-export function planCover<T extends RunShape>(found: readonly T[]): { readonly cover: readonly T[]; readonly rest: readonly T[] } {
+export function planCover<T extends RunShape>(
+  found: readonly T[],
+  lowest = 0,
+): { readonly cover: readonly T[]; readonly rest: readonly T[] } {
   const cover: T[] = [];
   const rest = new Set(found);
   let next = 0;
   for (;;) {
     let best: T | undefined;
-    for (const run of rest) if (run.fromHeight === next && (!best || run.toHeight > best.toHeight)) best = run;
-    if (!best) return { cover, rest: [...rest] };
+    for (const run of rest) {
+      const isFirst = run.fromHeight >= next && run.fromHeight <= Math.max(next, lowest);
+      if (isFirst && (!best || run.fromHeight < best.fromHeight || (run.fromHeight === best.fromHeight && run.toHeight > best.toHeight)))
+        best = run;
+    }
+    if (!best) break;
     cover.push(best);
     rest.delete(best);
     next = best.toHeight + 1;
   }
+  return { cover, rest: [...rest] };
 }
 
 function isNext(older: RunShape | undefined, newer: RunShape | undefined): boolean {
