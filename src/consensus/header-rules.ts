@@ -1,5 +1,5 @@
 import { bytesEqual } from "../kernel/index.ts";
-import { BLOCK_VERSION, type Block, evidenceRootOf, type Proposal, VOTE_KIND } from "../protocol/index.ts";
+import { BLOCK_VERSIONS, type Block, evidenceRootOf, type Proposal, VOTE_KIND } from "../protocol/index.ts";
 import type { ParentFacts } from "./block-pool.ts";
 import { isSound } from "./certificates.ts";
 import { isConvicting } from "./evidence-pool.ts";
@@ -22,7 +22,7 @@ export type HeaderFault =
 
 /**
  * Judges what consensus owns of a fresh block: identity, place, leader, lower time bound, parent certificate, evidence.
- * Roots, batches, sizes and the next set are the block port's; a time in the future is no fault but a wait (R16).
+ * Roots, batches, sizes, the epoch's block version and the next set are the block port's; a time in the future is no fault but a wait (R16).
  * Undefined means sound.
  *
  * @see consensus R3
@@ -30,7 +30,7 @@ export type HeaderFault =
 export function checkHeader(core: CoreState, proposal: Proposal, block: Block, parent: ParentFacts): HeaderFault | undefined {
   const { header } = block;
   const { epoch } = core;
-  if (header.version !== BLOCK_VERSION) return "wrongVersion";
+  if (header.version < BLOCK_VERSIONS.min || header.version > BLOCK_VERSIONS.max) return "wrongVersion";
   if (!bytesEqual(header.chainId, core.config.chainId)) return "wrongChain";
   if (header.epoch !== proposal.epoch || header.view !== proposal.view) return "wrongRound";
   if (header.leader !== leaderOf(core, epoch, proposal.view)) return "wrongLeader";

@@ -17,8 +17,8 @@ export type CoreStatus = {
   /** Our index in the set; absent for one that only follows. */
   readonly self?: number;
   readonly recovery: RecoveryStatus;
-  /** Whether votes may leave this box now, and why not. */
-  readonly voting: "voting" | "following" | "greeting" | "recovering" | "mute" | "halted";
+  /** Whether votes may leave this box now, and why not. `outdated`: the chain has gone on to blocks that this release does not know. */
+  readonly voting: "voting" | "following" | "greeting" | "recovering" | "mute" | "outdated" | "halted";
   /** Whether more is known to be final than this box has by more than a few blocks: no votes, no admission (R13). */
   readonly isLagging: boolean;
   readonly peerCount: number;

@@ -1,6 +1,6 @@
 import type { CryptoSuite } from "../crypto/index.ts";
 import { assert, bytesEqual, type CancelTimer, type Clock, present, type Timers } from "../kernel/index.ts";
-import { encodeBlock, leaderBySlots } from "../protocol/index.ts";
+import { BLOCK_VERSIONS, encodeBlock, leaderBySlots } from "../protocol/index.ts";
 import type { BlockPort, BuildRequest, FinalizedBlock } from "./block-port.ts";
 import { BOUNDS } from "./bounds.ts";
 import { step } from "./core.ts";
@@ -37,6 +37,8 @@ export type ConsensusOptions = {
   readonly profile: TimerProfile;
   /** Seed of jitter and random peers. */
   readonly seed: number;
+  /** Version that the next block on the last committed one has; default one that is known. */
+  readonly nextBlockVersion?: () => number;
 };
 
 /** Inputs from outside taken into one turn, so that what a turn sends is not held up by what still comes. */
@@ -53,6 +55,7 @@ const TURN_INPUTS_MAX = 512;
 export class ConsensusLoop {
   readonly #ports: ConsensusPorts;
   readonly #core: CoreState;
+  readonly #nextBlockVersion: () => number;
   readonly #outside = new InputQueue();
   /** Answers to effects, taken before anything from outside. */
   #answers: Input[] = [];
@@ -61,6 +64,7 @@ export class ConsensusLoop {
   #needsSync = false;
   #isRunning = false;
   #isStopped = false;
+  #isOutdated = false;
   #cancelTimer: CancelTimer | undefined;
   #hadWork = false;
   #droppedCount = 0;
@@ -84,7 +88,9 @@ export class ConsensusLoop {
     };
     const { core, effects } = startCore(config, { tip, opening, replay: journal.replay(), time: this.#time() });
     this.#core = core;
+    this.#nextBlockVersion = options.nextBlockVersion ?? (() => BLOCK_VERSIONS.min);
     this.#takeEffects(effects);
+    this.#endIfOutdated();
   }
 
   /** Begins: own votes of the last run are counted and sent again (J6), timers run. */
@@ -100,6 +106,7 @@ export class ConsensusLoop {
 
   /** A message from a peer whose key its connection has proven. */
   onMessage(from: PeerId, message: Message): void {
+    if (this.#isStopped) return;
     if (!this.#outside.offerMessage(from, message)) this.#droppedCount++;
     this.#run();
   }
@@ -131,12 +138,12 @@ export class ConsensusLoop {
 
   /** Where agreement stands. */
   status(): CoreStatus {
-    return inspectCore(this.#core);
+    return { ...inspectCore(this.#core), ...this.standing() };
   }
 
   /** The part of the status that is asked for often. */
   standing(): Pick<CoreStatus, "voting" | "isLagging"> {
-    return standingOf(this.#core);
+    return this.#isOutdated ? { voting: "outdated", isLagging: false } : standingOf(this.#core);
   }
 
   /** How much agreement holds in memory. */
@@ -155,6 +162,7 @@ export class ConsensusLoop {
   }
 
   #take(input: Exclude<Input, { kind: "message" }>): void {
+    if (this.#isStopped) return;
     if (!this.#outside.offerOwn(input)) this.#droppedCount++;
     this.#run();
   }
@@ -302,11 +310,25 @@ export class ConsensusLoop {
   #commit(finalized: readonly FinalizedBlock[]): void {
     const { blocks } = this.#ports;
     blocks.commit(finalized);
+    if (this.#endIfOutdated()) return;
     const tip = blocks.tip();
     const last = finalized.at(-1);
     const opened = last?.block.header.nextValidatorSetHash ? blocks.findEpoch(tip.epoch + 1) : undefined;
     this.#noticeWork();
     this.#answers.push({ kind: "committed", tip, ...(opened ? { opened } : {}) });
+  }
+
+  /**
+   * Ends for good when what follows is of a block version that this release does not know: as if the process had been
+   * killed at this place, so the journal stays as it is and a later release goes on from it.
+   */
+  #endIfOutdated(): boolean {
+    const version = this.#nextBlockVersion();
+    if (version <= BLOCK_VERSIONS.max) return false;
+    this.#isOutdated = true;
+    this.#ports.onNotice({ kind: "outdated", version, epoch: this.#ports.blocks.tip().epoch + 1 });
+    this.stop();
+    return true;
   }
 
   #serveBlock(to: PeerId, hash: Uint8Array): void {

@@ -73,15 +73,30 @@ export function encodeMessage(message: Message): Uint8Array {
 /**
  * Reads what `encodeMessage` writes: shape and bounds only, no signature is checked.
  *
- * Errors: `tooLarge` beyond MESSAGE_BYTES_MAX, `malformed`.
+ * Errors: `tooLarge` beyond MESSAGE_BYTES_MAX; `unknown` for what a later release says, which is to be passed over: another
+ * kind of message, or a block of a later version; `malformed`.
  */
-export function decodeMessage(bytes: Uint8Array): Result<Message, "malformed" | "tooLarge"> {
+export function decodeMessage(bytes: Uint8Array): Result<Message, "malformed" | "tooLarge" | "unknown"> {
   if (bytes.length > MESSAGE_BYTES_MAX) return err("tooLarge");
   const r = new CborReader(bytes);
   const fields = r.array(6);
   const message = readMessage(r, r.uint(TAGS.recoveryAnswer));
   // One encoding per message: the head's count is a function of the kind, so re-reading it suffices.
-  return message && r.isComplete && fields === fieldCountOf(message) ? ok(message) : err("malformed");
+  if (message && r.isComplete && fields === fieldCountOf(message)) return ok(message);
+  return err(isOfLaterRelease(bytes) ? "unknown" : "malformed");
+}
+
+/** Whether a message that cannot be read is one that only a later release has words for. */
+function isOfLaterRelease(bytes: Uint8Array): boolean {
+  const r = new CborReader(bytes);
+  r.array(64);
+  const tag = r.uint();
+  if (tag > TAGS.recoveryAnswer) return !r.isBroken;
+  if (tag === TAGS.proposal) readProposal(r);
+  else if (tag === TAGS.finalBlocks) r.array(BOUNDS.finalBlocksMax);
+  else if (tag !== TAGS.block) return false;
+  const block = decodeBlock(r.bytes(1, LIMITS.blockBytesMax));
+  return !r.isBroken && !block.ok && block.error === "laterVersion";
 }
 
 function readMessage(r: CborReader, tag: number): Message | undefined {

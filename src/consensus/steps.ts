@@ -42,6 +42,8 @@ export type Notice =
   | { readonly kind: "evidence"; readonly encoded: Uint8Array }
   | { readonly kind: "blockInvalid"; readonly epoch: number; readonly view: number; readonly code: string }
   | { readonly kind: "recovering"; readonly why: string }
+  /** Blocks of this version, from this epoch on, are not known here: this box takes no further part. */
+  | { readonly kind: "outdated"; readonly version: number; readonly epoch: number }
   | { readonly kind: "recovered"; readonly epoch: number; readonly firstView: number };
 
 /**

@@ -180,8 +180,8 @@ export interface ParameterQueries {
   current(): Eventually<ParametersView>;
 }
 
-/** How the node stands to the chain: level with it, behind, or without its votes (RECOVERING). */
-export type SyncState = "synced" | "catchingUp" | "recovering";
+/** How the node stands to the chain: level with it, behind, without its votes (RECOVERING), or of too old a release for what follows. */
+export type SyncState = "synced" | "catchingUp" | "recovering" | "outdated";
 
 /** What is true of the node now. */
 export type StatusView = {
@@ -201,6 +201,8 @@ export type StatusView = {
   /** Peers connected. */
   readonly peers: number;
   readonly syncState: SyncState;
+  /** What its operator should know and do, in a sentence. */
+  readonly notice?: string;
   /** Height being caught up to, when known. */
   readonly targetHeight?: number;
   readonly uptimeMs: number;

@@ -13,7 +13,7 @@ import {
 import type { ExecutionContext } from "./context.ts";
 import type { Effect } from "./effects.ts";
 import { findProposal, findSigningKey, parametersEntryOf } from "./entries.ts";
-import { genesisValueOf } from "./parameters.ts";
+import { blockVersionNamed, blockVersionOf, genesisValueOf } from "./parameters.ts";
 import { membersOwnedBy } from "./registry.ts";
 import type { EntryReader } from "./view.ts";
 import type { WorkingSet } from "./working-set.ts";
@@ -35,6 +35,7 @@ export function applyParameterPropose(
   const { key: name, value, activationEpoch } = body;
   const bounds = findParameterBounds(name);
   if (bounds === undefined || value < bounds.min || value > bounds.max) return "invalidParameter";
+  if (!isBlockStep(working, name, value)) return "invalidParameter";
   if (activationEpoch <= context.epoch || activationEpoch > context.epoch + LIMITS.epochsAheadMax) return "wrongEpoch";
   const voters = membersOwnedBy(working, context.validatorSet, sender);
   const [proposer] = voters;
@@ -46,6 +47,12 @@ export function applyParameterPropose(
   const proposal: ProposalEntry = { kind: "proposal", name, value, activationEpoch, proposer, approvals: voters, rejections: [] };
   settle(working, context.validatorSet, id, proposal, effects);
   return "applied";
+}
+
+/** Block versions go up one by one and never back: what nodes keep of a later one, earlier releases cannot read. */
+function isBlockStep(entries: EntryReader, name: string, value: bigint): boolean {
+  const version = blockVersionNamed(name);
+  return version === undefined || (value === 1n && version === blockVersionOf(entries) + 1);
 }
 
 /** Votes for all the members that the sender owns. A vote may be changed while the proposal is open. */

@@ -10,7 +10,10 @@ export type NodeSample = {
   readonly heartbeatMs?: number;
   readonly pendingTransactions?: number;
   readonly pendingTransactionsMax?: number;
-  readonly syncState?: "synced" | "catchingUp" | "recovering";
+  readonly syncState?: "synced" | "catchingUp" | "recovering" | "outdated";
+  /** Why this release can take no further part in the chain, and what is approved that it will not know. */
+  readonly outdatedBecause?: string;
+  readonly comingUpdate?: string;
   readonly eventLoopLagP99Ms?: number;
   readonly diskFreeBytes?: number;
   readonly diskFreeBytesMin?: number;
@@ -58,6 +61,18 @@ export const ALERT_CONDITIONS: readonly AlertCondition[] = [
       free !== undefined && min !== undefined && free < min && free >= (reserve ?? 0)
         ? `admission has stopped: ${mib(free)} are free on the disk and ${mib(min)} are kept free; the node still takes others' batches and votes`
         : undefined,
+  },
+  {
+    name: "outdated",
+    severity: "critical",
+    remedy: "install the release that knows it and start the node; it goes on from where it stopped",
+    findReason: ({ outdatedBecause }) => outdatedBecause,
+  },
+  {
+    name: "update-due",
+    severity: "warning",
+    remedy: "install the release that knows it before that epoch begins",
+    findReason: ({ comingUpdate }) => comingUpdate,
   },
   {
     name: "recovering",

@@ -6,6 +6,7 @@ import {
   checkCertificate,
   encodeBlockHeader,
   encodeCertificate,
+  isLaterHeader,
   readBlockHeader,
   readCertificate,
   type ValidatorSet,
@@ -26,7 +27,7 @@ export type TipJudge = {
   readonly verify: VerifySignature;
 };
 
-/** A tip proven; one of an epoch not known here, which shows that we are behind but not by how much; or a lie. */
+/** A tip proven; one of an epoch or block version not known here, which shows that we are behind but not by how much; or a lie. */
 export type TipVerdict =
   | { readonly kind: "proven"; readonly height: number }
   | { readonly kind: "unknownEpoch" }
@@ -49,6 +50,7 @@ export function judgeTip(bytes: Uint8Array, judge: TipJudge): TipVerdict {
   if (r.array(2) !== 2) r.reject();
   const header = readBlockHeader(r);
   const certificate = readCertificate(r);
+  if (!r.isComplete && isOfLaterRelease(bytes)) return { kind: "unknownEpoch" };
   if (!r.isComplete || !bytesEqual(header.chainId, judge.chainId)) return { kind: "false" };
   const hash = blockHashOf(header);
   const named = certificate.proposal?.blockHash;
@@ -58,4 +60,10 @@ export function judgeTip(bytes: Uint8Array, judge: TipJudge): TipVerdict {
   if (!set) return { kind: "unknownEpoch" };
   const verdict = checkCertificate(certificate, set, certificate.epoch, judge.chainId, judge.verify);
   return verdict.ok ? { kind: "proven", height: header.height } : { kind: "false" };
+}
+
+function isOfLaterRelease(bytes: Uint8Array): boolean {
+  const r = new CborReader(bytes);
+  r.array(64);
+  return isLaterHeader(r);
 }

@@ -1,13 +1,14 @@
-import type { BlockService, HashIndex } from "../blocks/index.ts";
+import { type BlockService, CHAIN_MIGRATIONS, type HashIndex } from "../blocks/index.ts";
 import { ConsensusLoop, LAN_TIMERS, type Notice, WAN_TIMERS } from "../consensus/index.ts";
 import { type EventLog, event, type LaneRecord } from "../events/index.ts";
 import { type Entropy, type Log, Prng } from "../kernel/index.ts";
+import { blockVersionOf } from "../ledger/index.ts";
 import { Dissemination, LAN_DISSEMINATION, type Mempool, WAN_DISSEMINATION } from "../mempool/index.ts";
 import type { Overlay, State } from "../state/index.ts";
 import { VoteGuard } from "../validator/index.ts";
 import { onNotice, openEvents } from "./event-tellers.ts";
 import type { NodeFiles } from "./files.ts";
-import { type OpeningParts, openChain } from "./open-chain.ts";
+import { type ChainContexts, type OpeningParts, openChain } from "./open-chain.ts";
 import { openMempool } from "./open-mempool.ts";
 import type { CacheDamage } from "./open-state.ts";
 import { ParametersInForce } from "./parameters-in-force.ts";
@@ -15,6 +16,7 @@ import { type PeerEvents, peerEvents } from "./peers.ts";
 import type { Platform } from "./platform.ts";
 import { Settlements } from "./settlements.ts";
 import type { NodeSetup } from "./setup.ts";
+import { raiseChainFormat } from "./upgrade.ts";
 
 /** The contexts of a running node. */
 export type Contexts = {
@@ -70,6 +72,9 @@ export function openContexts(
     loop: () => loop,
   });
   blocks.recover(tip.height);
+  const raise = (): void => raiseChainFormat(files.chain, CHAIN_MIGRATIONS.length, state);
+  raise();
+  blocks.subscribe(raise); // before the commit that called for it is built on
   const dissemination = new Dissemination(
     {
       batches: mempool,
@@ -88,7 +93,7 @@ export function openContexts(
   damage.push(...findNotices(files));
   for (const { file, detail } of damage) opened.appendCrit(event("storage.damaged", { file, place: "whole file", detail }));
   mempool.start(blocks.reader.find(tip.height)?.replayMark ?? 0);
-  const loop = openLoop(parts, blocks, dissemination, (notice) => {
+  const loop = openLoop(parts, chain, dissemination, (notice) => {
     onNotice(notice, opened, log);
     witness(notice);
   });
@@ -111,7 +116,7 @@ function findNotices({ chain, node, ops, batches, journal }: NodeFiles): CacheDa
 /** Constructs consensus over the chain; it acts once it is started. */
 function openLoop(
   { setup, files, platform, fail }: OpeningParts,
-  blocks: BlockService<Overlay, LaneRecord>,
+  { blocks, state }: ChainContexts,
   dissemination: Dissemination,
   onNoticed: (notice: Notice) => void,
 ): ConsensusLoop {
@@ -137,6 +142,7 @@ function openLoop(
       suite,
       profile: configuration.consensus.profile === "wan" ? WAN_TIMERS : LAN_TIMERS,
       seed: seedFrom(entropy),
+      nextBlockVersion: () => blockVersionOf(state.finalized),
     },
   );
 }

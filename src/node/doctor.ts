@@ -4,7 +4,7 @@ import type { JournalReplay } from "../consensus/index.ts";
 import { LANES } from "../events/index.ts";
 import { parseKeyFile, unlockKeyFile } from "../identity/index.ts";
 import { silentLog, toHex } from "../kernel/index.ts";
-import { auditSupply, genesisEntries } from "../ledger/index.ts";
+import { auditSupply, blockVersionOf, genesisEntries } from "../ledger/index.ts";
 import { State } from "../state/index.ts";
 import { isStorageError, nodeFileSystem } from "../storage/index.ts";
 import { recoverJournal } from "../validator/index.ts";
@@ -16,6 +16,7 @@ import { systemPlatform } from "./platform.ts";
 import { systemEntropy } from "./ports.ts";
 import { type NodeSetup, openSetup } from "./setup.ts";
 import { StartRefused } from "./start-refused.ts";
+import { findComingUpdate, findOutdated } from "./upgrade.ts";
 
 /** Something that a person should know of a home. Errors and warnings make the examination not ok; notices do not. */
 export type Finding = { readonly severity: "error" | "warning" | "notice"; readonly file?: string; readonly detail: string };
@@ -110,6 +111,10 @@ async function examineFiles(
     for (const { file, detail } of contexts.rebuilt) findings.push({ severity: "warning", file, detail: `${file}: ${detail}` });
     named(home, () => verifyLanes(contexts));
     const supply = auditUnits(contexts.state, findings);
+    const outdated = findOutdated(blockVersionOf(contexts.state.finalized), contexts.blocks.tip().epoch + 1);
+    if (outdated !== undefined) findings.push({ severity: "error", detail: `${home}: ${outdated}. Nothing is harmed` });
+    const coming = findComingUpdate(contexts.state);
+    if (coming !== undefined) findings.push({ severity: "warning", detail: `${home}: ${coming}: update the box before` });
     return { ...named(home, () => examineChain(setup, contexts, options)), supply };
   } finally {
     await contexts.mempool.stop();

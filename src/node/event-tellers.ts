@@ -8,6 +8,7 @@ import { StorageError } from "../storage/index.ts";
 import type { NodeFiles } from "./files.ts";
 import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
+import { findOutdated } from "./upgrade.ts";
 
 /**
  * Opens the three lanes over their files. The vital lane begins with the genesis that the node runs on, so that another
@@ -74,6 +75,9 @@ export function onNotice(notice: Notice, events: EventLog, log: Log): void {
       return;
     case "refused":
       log.warn("consensus.refused", { from: notice.from, code: notice.code });
+      return;
+    case "outdated":
+      log.error("node.outdated", { detail: findOutdated(notice.version, notice.epoch) ?? "" });
       return;
     case "entered":
     case "evidence":

@@ -18,6 +18,7 @@ import { findChainBase } from "./joining.ts";
 import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
 import { StartRefused } from "./start-refused.ts";
+import { HELD_BACK_STEPS } from "./upgrade.ts";
 
 /** The durable files that hold what this node promised. The state and the indexes are caches and are opened elsewhere. */
 export type NodeFiles = {
@@ -53,6 +54,7 @@ export function openFiles(setup: NodeSetup, platform: Platform, log: Log): NodeF
       path: path(HOME.chain),
       applicationId: CHAIN_APPLICATION_ID,
       migrations: CHAIN_MIGRATIONS,
+      heldBackSteps: HELD_BACK_STEPS,
       pageBytes: CHAIN_PAGE_BYTES,
       durability: "full",
       create: !hasChain,

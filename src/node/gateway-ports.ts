@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { LaneDamaged, recordToJson } from "../events/index.ts";
 import type { GatewayPorts, PeersView, StatusView } from "../gateway/index.ts";
 import { toHex, utf8 } from "../kernel/index.ts";
+import { blockVersionOf } from "../ledger/index.ts";
 import { HealthModel } from "../monitoring/index.ts";
 import type { Contexts } from "./contexts.ts";
 import { HOME } from "./home.ts";
@@ -10,6 +11,7 @@ import { systemClock } from "./ports.ts";
 import { accountQueries, blockQueries, type QueryParts, submissionPort, transactionQueries } from "./queries.ts";
 import type { NodeSetup } from "./setup.ts";
 import { parameterQueries, validatorQueries } from "./staking-queries.ts";
+import { findComingUpdate, findOutdated } from "./upgrade.ts";
 
 /** Everything the gateway knows, from the contexts. */
 export function gatewayPorts(
@@ -51,10 +53,11 @@ export function gatewayPorts(
   };
 }
 
-function statusOf(setup: NodeSetup, { blocks, loop, mempool, parameters }: Contexts, startedAtMs: number): StatusView {
+function statusOf(setup: NodeSetup, { blocks, loop, mempool, parameters, state }: Contexts, startedAtMs: number): StatusView {
   const { epoch, view, voting, peerCount, isLagging, self } = loop.status();
   const tip = blocks.tip();
   const { gauges } = mempool.stats();
+  const detail = voting === "outdated" ? findOutdated(blockVersionOf(state.finalized), tip.epoch + 1) : findComingUpdate(state);
   return {
     chainId: setup.genesis.hash,
     chainName: setup.genesis.chainName,
@@ -67,7 +70,15 @@ function statusOf(setup: NodeSetup, { blocks, loop, mempool, parameters }: Conte
     epoch,
     view,
     peers: peerCount,
-    syncState: isLagging ? "catchingUp" : voting === "voting" || voting === "following" ? "synced" : "recovering",
+    ...(detail !== undefined && { notice: detail }),
+    syncState:
+      voting === "outdated"
+        ? "outdated"
+        : isLagging
+          ? "catchingUp"
+          : voting === "voting" || voting === "following"
+            ? "synced"
+            : "recovering",
     uptimeMs: systemClock.monotonicMs() - startedAtMs,
     minimumFee: parameters.minimumFee,
     maxValidity: parameters.maxValidity,
@@ -102,13 +113,16 @@ function reasonNotToVote(voting: string, home: string, missing: readonly string[
 
 /** The node's own health: cheap questions of fields. */
 function healthOf({ home }: NodeSetup, contexts: Contexts, networking: NodeNetworking | undefined): HealthModel {
-  const { loop, mempool } = contexts;
+  const { loop, mempool, state } = contexts;
   const health = new HealthModel();
   health.add({
     name: "consensus",
     gates: ["ready"],
     check: () => {
       const { voting, isLagging } = loop.standing();
+      const { finalized } = state;
+      if (voting === "outdated")
+        return { isOk: false, reason: findOutdated(blockVersionOf(finalized), contexts.blocks.tip().epoch + 1) ?? "outdated" };
       if (isLagging) return { isOk: false, reason: "more blocks are final than this node has: it is catching up" };
       if (voting === "voting" || voting === "following") return { isOk: true };
       return { isOk: false, reason: reasonNotToVote(voting, home, peersOf(contexts, networking).missingValidators) };

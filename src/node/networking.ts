@@ -2,8 +2,16 @@ import { buildReceiptProof } from "../blocks/index.ts";
 import type { Notice } from "../consensus/index.ts";
 import { bytesEqual, CborWriter, err, type Log, ok, type Result } from "../kernel/index.ts";
 import { encodeDisseminationMessage, type PeerFault } from "../mempool/index.ts";
-import { type Misconduct, Network, NetworkStartFailed, type PeerAddress, parsePeerAddress, type Tip } from "../network/index.ts";
-import { encodeBlock, encodeCertificate, encodeProofBundle } from "../protocol/index.ts";
+import {
+  type Misconduct,
+  Network,
+  NetworkStartFailed,
+  type PeerAddress,
+  PROTOCOL_VERSIONS,
+  parsePeerAddress,
+  type Tip,
+} from "../network/index.ts";
+import { encodeBlock, encodeCertificate, encodeProofBundle, versionsOfRelease } from "../protocol/index.ts";
 import type { Contexts } from "./contexts.ts";
 import type { NodeNetwork } from "./peers.ts";
 import type { Platform } from "./platform.ts";
@@ -53,6 +61,7 @@ export class NodeNetworking {
         allow: settings.allow,
         observersMax: settings.observersMax,
         software: `bizra/${VERSION.version}`,
+        versions: versionsOfRelease(PROTOCOL_VERSIONS),
         times: { pingMs: settings.pingMs },
         rates: { batches: settings.batchBytesPerSecond, blocks: settings.blockBytesPerSecond },
       },

@@ -102,10 +102,10 @@ function recentEpochs(blocks: BlockService<Overlay, LaneRecord>): readonly Epoch
 /**
  * Whether a node takes nothing in, since it could not keep the promise that an acceptance is: it is far behind the chain
  * (R13); it is in no set, so nobody takes its batches; or agreement has ended here, as with a single validator that lost
- * its journal, until its operator acts.
+ * its journal until its operator acts, or where blocks follow that this release does not know.
  */
 function isUnableToAdmit({ isLagging, voting }: Pick<CoreStatus, "voting" | "isLagging">): boolean {
-  return isLagging || voting === "following" || voting === "mute" || voting === "halted";
+  return isLagging || voting === "following" || voting === "mute" || voting === "outdated" || voting === "halted";
 }
 
 /** A batch that a committed block names, with the places in it of the transactions that the block skipped. */

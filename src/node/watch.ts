@@ -1,6 +1,7 @@
 import { LAN_TIMERS, WAN_TIMERS } from "../consensus/index.ts";
 import { event } from "../events/index.ts";
 import type { CancelTimer, Log } from "../kernel/index.ts";
+import { blockVersionOf } from "../ledger/index.ts";
 import { type Alert, type EventLoopLag, findAlerts, type NodeSample, readProcessFigures } from "../monitoring/index.ts";
 import { isStorageError } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
@@ -8,6 +9,7 @@ import { reserveOf } from "./open-mempool.ts";
 import { freeBytesOf } from "./platform.ts";
 import { systemClock, systemTimers } from "./ports.ts";
 import type { NodeSetup } from "./setup.ts";
+import { findComingUpdate, findOutdated } from "./upgrade.ts";
 
 const INTERVAL_MS = 10_000;
 
@@ -67,8 +69,10 @@ export class Watch {
 
   #sample(): NodeSample {
     const { configuration, home } = this.#setup;
-    const { blocks, loop, mempool } = this.#contexts;
+    const { blocks, loop, mempool, state } = this.#contexts;
     const { voting } = loop.standing();
+    const outdated = findOutdated(blockVersionOf(state.finalized), blocks.tip().epoch + 1);
+    const coming = findComingUpdate(state);
     const { pendingCount, foreignCount } = mempool.stats().gauges;
     const { height, timeMs } = blocks.tip();
     const profile = configuration.consensus.profile === "wan" ? WAN_TIMERS : LAN_TIMERS;
@@ -80,7 +84,9 @@ export class Watch {
       heartbeatMs: profile.heartbeatMs,
       pendingTransactions: pendingCount - foreignCount, // what others' batches bring has room of its own
       pendingTransactionsMax: configuration.mempool.transactionsMax,
-      syncState: voting === "voting" ? "synced" : "recovering",
+      syncState: voting === "outdated" ? "outdated" : voting === "voting" ? "synced" : "recovering",
+      ...(outdated !== undefined && { outdatedBecause: outdated }),
+      ...(coming !== undefined && { comingUpdate: coming }),
       ...(lagMs !== undefined && { eventLoopLagP99Ms: lagMs }),
       ...(residentBytes !== undefined && { residentBytes }),
       diskFreeBytes: freeBytesOf(home),

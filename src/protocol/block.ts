@@ -2,12 +2,14 @@ import { DOMAIN_TAGS, merkleRoot, sha256 } from "../crypto/portable.ts";
 import { assert, CborReader, CborWriter, concatBytes, err, ok, type Result } from "../kernel/index.ts";
 import { type Certificate, encodeCertificate, readCertificate } from "./certificate.ts";
 import { LIMITS } from "./limits.ts";
+import { BLOCK_VERSIONS } from "./release.ts";
 
-/** Version of the block format written by this program. */
+/** Version of the first blocks of a chain, until a vote activates a later one. */
 export const BLOCK_VERSION = 1;
 
 /** What a block commits to; `stateRoot` and `receiptRoot` are those after executing this block. Hashes are 32 bytes. */
 export type BlockHeader = {
+  /** One of BLOCK_VERSIONS; all that are known have the same layout. */
   readonly version: number;
   /** Genesis hash. */
   readonly chainId: Uint8Array;
@@ -65,7 +67,7 @@ export function readBlockHeader(reader: CborReader): BlockHeader {
   };
   const hash = (): Uint8Array => reader.bytes(32);
   const base = {
-    version: read(1, () => reader.uint(BLOCK_VERSION)),
+    version: read(1, () => reader.uint(BLOCK_VERSIONS.max)),
     chainId: read(2, hash),
     height: read(3, () => reader.uint()),
     epoch: read(4, () => reader.uint()),
@@ -82,8 +84,19 @@ export function readBlockHeader(reader: CborReader): BlockHeader {
   const parentBitmap = read(14, () => reader.bytes(0, LIMITS.validatorsMax / 8));
   const evidence = reader.optionalKey(15) ? { evidenceRoot: hash() } : {};
   const header = { ...base, ...next, parentBitmap, ...evidence };
-  if (header.version !== BLOCK_VERSION || pairs !== Object.keys(header).length) reader.reject();
+  if (header.version < BLOCK_VERSIONS.min || pairs !== Object.keys(header).length) reader.reject();
   return header;
+}
+
+/**
+ * Whether the bytes at the reader's place begin a header of a version that a later release brought: no fault of who sent
+ * them. The reader is used up.
+ */
+export function isLaterHeader(reader: CborReader): boolean {
+  reader.map(64);
+  reader.key(1);
+  const version = reader.uint();
+  return !reader.isBroken && version > BLOCK_VERSIONS.max;
 }
 
 /** Reads what `encodeBlockHeader` writes. */
@@ -121,8 +134,12 @@ export function encodeBlock(block: Block): Uint8Array {
   return encoded;
 }
 
-/** Reads what `encodeBlock` writes: shape and bounds only; roots, certificate and rules are checked by consensus and blocks. */
-export function decodeBlock(bytes: Uint8Array): Result<Block, "malformed" | "tooLarge"> {
+/**
+ * Reads what `encodeBlock` writes: shape and bounds only; roots, certificate and rules are checked by consensus and blocks.
+ *
+ * Errors: `tooLarge`; `laterVersion` for a block of a version that this release does not know; `malformed`.
+ */
+export function decodeBlock(bytes: Uint8Array): Result<Block, "malformed" | "tooLarge" | "laterVersion"> {
   if (bytes.length > LIMITS.blockBytesMax) return err("tooLarge");
   const reader = new CborReader(bytes);
   const fields = reader.array(4);
@@ -130,8 +147,14 @@ export function decodeBlock(bytes: Uint8Array): Result<Block, "malformed" | "too
   const batchDigests = readList(reader, LIMITS.blockBatchesMax, () => reader.bytes(32));
   const evidence = readList(reader, LIMITS.blockEvidenceMax, () => reader.bytes(1, LIMITS.evidenceBytesMax));
   const parent = fields === 4 ? { parentCertificate: readCertificate(reader) } : {};
-  if (fields < 3 || !reader.isComplete) return err("malformed");
+  if (fields < 3 || !reader.isComplete) return err(isLaterBlock(bytes) ? "laterVersion" : "malformed");
   return ok({ header, batchDigests, evidence, ...parent });
+}
+
+function isLaterBlock(bytes: Uint8Array): boolean {
+  const reader = new CborReader(bytes);
+  reader.array(64);
+  return isLaterHeader(reader);
 }
 
 function readList<T>(reader: CborReader, max: number, take: () => T): T[] {

@@ -17,7 +17,7 @@ export type { Location } from "./log-location.ts";
 export * from "./memory-database-file.ts";
 export * from "./memory-file-system.ts";
 export * from "./node-file-system.ts";
-export { type DatabaseOptions, openDatabase, openMemoryDatabase } from "./open-database.ts";
+export { type DatabaseOptions, openDatabase, openMemoryDatabase, raiseFormat } from "./open-database.ts";
 export * from "./open-record-log.ts";
 export { type OpenReport, RecordLog, type RecordLogTuning } from "./record-log.ts";
 export * from "./storage-error.ts";

@@ -18,6 +18,8 @@ export interface DatabaseOptions {
   readonly applicationId: number;
   /** The format: its version is their count. Only ever appended to. */
   readonly migrations: readonly Migration[];
+  /** Later format versions that are known too, and are taken only by `raiseFormat`. Default 0. */
+  readonly heldBackSteps?: number;
   /** `full`: a commit that returned survives a power cut; `normal`: it survives the end of the process, a checkpoint the power cut. */
   readonly durability: "full" | "normal";
   /** Whether to make the database when it does not exist; else that is `missing`. */
@@ -118,23 +120,24 @@ function setUp(sqlite: Sqlite, options: DatabaseOptions): void {
 }
 
 /** Sets a connection's rules and brings its format forward; for this file and `MemoryDatabaseFile`. */
-export function prepareForUse(database: Database, options: Pick<DatabaseOptions, "applicationId" | "migrations">): void {
+export function prepareForUse(database: Database, options: Pick<DatabaseOptions, "applicationId" | "migrations" | "heldBackSteps">): void {
   for (const pragma of ["foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"]) {
     database.run(`PRAGMA ${pragma}`);
   }
-  migrate(database, options.applicationId, options.migrations);
+  migrate(database, options.applicationId, options.migrations, options.heldBackSteps ?? 0);
 }
 
 /** Brings the format forward, one atomic step a version; refuses a later one and a file of another kind. */
-function migrate(database: Database, applicationId: number, migrations: readonly Migration[]): void {
+function migrate(database: Database, applicationId: number, migrations: readonly Migration[], heldBackSteps: number): void {
   assert(Number.isInteger(applicationId) && applicationId > 0 && applicationId < 2 ** 31, "an application id is a positive 31-bit number");
   const version = database.askNumber("PRAGMA user_version");
   const foundId = database.askNumber("PRAGMA application_id");
   if (version > 0 && foundId !== applicationId) {
     throw new StorageError("damaged", database.path, `the file is a database of another kind (${foundId}, not ${applicationId})`);
   }
-  if (version > migrations.length) {
-    const sentence = `format version ${version} was written by a later release; this one knows up to ${migrations.length}`;
+  const known = migrations.length + heldBackSteps;
+  if (version > known) {
+    const sentence = `format version ${version} was written by a later release; this one knows up to ${known}`;
     throw new StorageError("tooNew", database.path, sentence);
   }
   for (const [at, migration] of migrations.entries()) {
@@ -145,4 +148,20 @@ function migrate(database: Database, applicationId: number, migrations: readonly
       database.run(`PRAGMA user_version = ${at + 1}`);
     });
   }
+}
+
+/**
+ * Takes a held-back step of the format, durably when it returns; nothing when it is taken already. The release before
+ * cannot open the database any more.
+ *
+ * @param version the format version that the step leads to, one above what the database has, or at most that
+ */
+export function raiseFormat(database: Database, version: number, migration: Migration): void {
+  const found = database.askNumber("PRAGMA user_version");
+  if (found >= version) return;
+  assert(found === version - 1, "steps of a format are taken one by one");
+  database.atomically(() => {
+    migration(database);
+    database.run(`PRAGMA user_version = ${version}`);
+  });
 }

@@ -58,6 +58,7 @@ export function renderStatus(status: StatusView, limits: GatewayLimits, version:
     view: status.view,
     peers: status.peers,
     syncState: status.syncState,
+    ...(status.notice === undefined ? {} : { notice: status.notice }),
     ...(status.targetHeight === undefined ? {} : { targetHeight: status.targetHeight }),
     version,
     uptimeSeconds: Math.floor(status.uptimeMs / 1_000),

@@ -48,6 +48,8 @@ test("alerts: each condition, holds for a sample made for it, with a reason and 
   const samples = {
     "disk-spent": { diskFreeBytes: 2 ** 23, diskFreeBytesMin: 2 ** 26, diskFreeBytesReserve: 2 ** 24 },
     "disk-full": { diskFreeBytes: 2 ** 25, diskFreeBytesMin: 2 ** 26, diskFreeBytesReserve: 2 ** 24 },
+    outdated: { outdatedBecause: "this version does not know block version 2, activated at epoch 3" },
+    "update-due": { comingUpdate: "block version 2 is approved from epoch 3 on" },
     recovering: { syncState: "recovering" },
     "chain-stalled": { lastBlockAgeMs: 181_000, heartbeatMs: 60_000, height: 7 },
     "work-stalled": { lastBlockAgeMs: 31_000, pendingTransactions: 1 },
