@@ -15,12 +15,15 @@ export type LogOptions = {
   readonly fields?: LogFields;
 };
 
+/** A log whose least level can be changed while it is written to. */
+export type AdjustableLog = Log & { setLevel(level: LogLevel): void };
+
 /**
  * A structured log: one JSON object a line with `level`, `time` (RFC 3339 UTC), the fields and `event`. Written
  * synchronously to a plain stream, because worker transports do not survive compilation into one binary. Secrets are
  * masked by name and by form.
  */
-export function createLog({ level, clock, destination, fields = {} }: LogOptions): Log {
+export function createLog({ level, clock, destination, fields = {} }: LogOptions): AdjustableLog {
   const logger = pino(
     {
       level,
@@ -32,7 +35,10 @@ export function createLog({ level, clock, destination, fields = {} }: LogOptions
     destination,
   );
   const write = (at: LogLevel) => (event: string, given?: LogFields) => logger[at](given ? redactFields(given) : {}, event);
-  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  const setLevel = (least: LogLevel): void => {
+    logger.level = least;
+  };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error"), setLevel };
 }
 
 /** Field names that the line itself uses; a field of that name would stand twice in the object. */

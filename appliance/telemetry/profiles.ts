@@ -1,0 +1,54 @@
+import type { Lane } from "../../src/events/index.ts";
+
+/** How much a broker behind a connection of some price is told. */
+export type BandwidthProfile = {
+  readonly name: "unmetered" | "metered" | "emergency";
+  /** Milliseconds between looks at the figures. */
+  readonly sampleMs: number;
+  /** Every figure is told at the latest this long after it was last told, in milliseconds. */
+  readonly heartbeatMs: number;
+  /** By this the dead bands of the figures are widened. */
+  readonly bandFactor: number;
+  /** Whether only essential figures are told. */
+  readonly isEssentialOnly: boolean;
+  /** Milliseconds between two of the `head` topic, at least. */
+  readonly headMs: number;
+  /** Lanes of the event log that are sent as events; the others wait for another profile. */
+  readonly lanes: readonly Lane[];
+  /** Milliseconds for which events wait for company. */
+  readonly eventLingerMs: number;
+};
+
+/** The profiles by name. */
+export const BANDWIDTH_PROFILES: Readonly<Record<BandwidthProfile["name"], BandwidthProfile>> = {
+  unmetered: {
+    name: "unmetered",
+    sampleMs: 10_000,
+    heartbeatMs: 300_000,
+    bandFactor: 1,
+    isEssentialOnly: false,
+    headMs: 1_000,
+    lanes: ["crit", "chain", "ops"],
+    eventLingerMs: 250,
+  },
+  metered: {
+    name: "metered",
+    sampleMs: 60_000,
+    heartbeatMs: 1_800_000,
+    bandFactor: 3,
+    isEssentialOnly: false,
+    headMs: 300_000,
+    lanes: ["crit"],
+    eventLingerMs: 5_000,
+  },
+  emergency: {
+    name: "emergency",
+    sampleMs: 300_000,
+    heartbeatMs: 21_600_000,
+    bandFactor: 10,
+    isEssentialOnly: true,
+    headMs: 3_600_000,
+    lanes: ["crit"],
+    eventLingerMs: 30_000,
+  },
+};
