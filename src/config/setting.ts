@@ -35,6 +35,18 @@ export function integerSetting(options: { min: number; max: number; fallback: nu
   });
 }
 
+/** Yes or no: `true` or `false`. */
+export function flagSetting(options: { fallback: boolean; doc: string }): Setting<boolean> {
+  return settingOf(z.boolean(), {
+    doc: options.doc,
+    expected: "true or false",
+    fallback: options.fallback,
+    isQuoted: false,
+    fromText: (text) => (text === "true" || text === "false" ? text === "true" : text),
+    show: String,
+  });
+}
+
 /** One word of a fixed list. */
 export function choiceSetting<const T extends readonly [string, ...string[]]>(options: {
   choices: T;

@@ -1,4 +1,13 @@
-import { choiceSetting, integerSetting, listenSetting, listSetting, optionalListenSetting, type Setting, textSetting } from "./setting.ts";
+import {
+  choiceSetting,
+  flagSetting,
+  integerSetting,
+  listenSetting,
+  listSetting,
+  optionalListenSetting,
+  type Setting,
+  textSetting,
+} from "./setting.ts";
 
 /** Version of the configuration document; a node refuses one it does not know. */
 export const CONFIGURATION_VERSION = 1;
@@ -153,6 +162,23 @@ export const SETTINGS = {
       itemsMax: 256,
       doc: "Nodes to stay connected to, dialled for ever; KEY is the public key expected there, in hex.",
     }),
+    relay: choiceSetting({
+      choices: ["off", "on"],
+      fallback: "off",
+      doc: "on: validators and nodes of network.allow that cannot reach each other may do so through this node, up to 64 of them.",
+    }),
+    relays: listSetting({
+      pattern: /^(?:(?:[0-9A-Fa-f]{64}@)?\S{1,255}:\d{1,5}|\/\S{1,511})$/,
+      expected: "host:port, KEY@host:port or a multiaddr",
+      itemsMax: 4,
+      doc: "Nodes with network.relay on, for a node behind a router that others cannot dial: they reach it through these.",
+    }),
+    announce: listSetting({
+      pattern: /^(?:\S{1,255}:\d{1,5}|\/\S{1,299})$/,
+      expected: "host:port or a multiaddr",
+      itemsMax: 4,
+      doc: "Where other nodes reach this one, told to them; empty: the addresses it listens on, without those of this machine alone.",
+    }),
     discovery: choiceSetting({
       choices: ["off", "lan"],
       fallback: "off",
@@ -248,6 +274,22 @@ export const SETTINGS = {
       fallback: 86_400,
       doc: "Seconds between checkpoints of the state while it changes.",
     }),
+    archive: flagSetting({
+      fallback: false,
+      doc: "Keep every block for ever and tell peers so, who send those here that ask for what they have pruned; keepBlocks and keepEpochs then count for nothing.",
+    }),
+    keepBlocks: integerSetting({
+      min: 0,
+      max: Number.MAX_SAFE_INTEGER,
+      fallback: 0,
+      doc: "Blocks kept with their batches, receipts and events, at least 256; 0: no bound. What set and state need is kept in any case.",
+    }),
+    keepEpochs: integerSetting({
+      min: 0,
+      max: 1_000_000,
+      fallback: 0,
+      doc: "Epochs before the running one whose blocks are kept; 0: no bound. With keepBlocks, whichever keeps more counts; with neither, nothing is pruned.",
+    }),
     snapshotBlocks: integerSetting({
       min: 0,
       max: Number.MAX_SAFE_INTEGER,
@@ -279,6 +321,80 @@ export const SETTINGS = {
       expected: "a path, relative to the home when it does not start with /",
       fallback: "",
       doc: "File holding the passphrase of the node's keys, readable by its owner alone; empty: the keys' own way.",
+    }),
+  },
+  telemetry: {
+    url: textSetting({
+      pattern: /^(?:(?:mqtts?|wss?):\/\/[^\s@]{1,500})?$/,
+      expected: "mqtt://, mqtts://, ws:// or wss:// with host and port, without a login; or nothing",
+      fallback: "",
+      doc: "An outside MQTT broker that is told what the node's own broker is told; empty: none.",
+    }),
+    mqttVersion: choiceSetting({ choices: ["5", "3.1.1"], fallback: "5", doc: "Protocol that the outside broker speaks." }),
+    clientId: textSetting({
+      pattern: /^[A-Za-z0-9_-]{0,100}$/,
+      expected: "up to 100 of A-Z, a-z, 0-9, _ and -",
+      fallback: "",
+      doc: "Start of the client ids at the outside broker; empty: bizra- and the node's id.",
+    }),
+    username: textSetting({
+      pattern: /^[^\0]{0,256}$/,
+      expected: "a name",
+      fallback: "",
+      doc: "Login at the outside broker; empty: none.",
+    }),
+    passwordFile: textSetting({
+      pattern: /^[^\0]{0,4096}$/,
+      expected: "a path, relative to the home when it does not start with /",
+      fallback: "",
+      doc: "File holding the password of that login; empty: none.",
+    }),
+    caFile: textSetting({
+      pattern: /^[^\0]{0,4096}$/,
+      expected: "a path, relative to the home when it does not start with /",
+      fallback: "",
+      doc: "PEM of the authorities that the outside broker's certificate must come from; empty: those that the system trusts.",
+    }),
+    certificateFile: textSetting({
+      pattern: /^[^\0]{0,4096}$/,
+      expected: "a path, relative to the home when it does not start with /",
+      fallback: "",
+      doc: "PEM of this node's client certificate at the outside broker; empty: none.",
+    }),
+    keyFile: textSetting({
+      pattern: /^[^\0]{0,4096}$/,
+      expected: "a path, relative to the home when it does not start with /",
+      fallback: "",
+      doc: "PEM of that certificate's private key; empty: none.",
+    }),
+    profile: choiceSetting({
+      choices: ["unmetered", "metered", "emergency"],
+      fallback: "unmetered",
+      doc: "How much the outside broker is told: everything often, changes that matter, or what is vital.",
+    }),
+    sparkplugGroup: textSetting({
+      pattern: /^[^+/#\0]{0,64}$/,
+      expected: "up to 64 characters without +, / and #",
+      fallback: "bizra",
+      doc: "Group id of this node as a Sparkplug B edge node; empty: it is none.",
+    }),
+    sparkplugHost: textSetting({
+      pattern: /^[^+/#\0]{0,64}$/,
+      expected: "up to 64 characters without +, / and #",
+      fallback: "",
+      doc: "Id of the primary Sparkplug host, without which the edge node tells nothing and keeps its figures; empty: none.",
+    }),
+    homeAssistantPrefix: textSetting({
+      pattern: /^[A-Za-z0-9_/-]{0,64}$/,
+      expected: "up to 64 of A-Z, a-z, 0-9, _, - and /",
+      fallback: "homeassistant",
+      doc: "Discovery prefix of Home Assistant; empty: it is told nothing.",
+    }),
+    fleetKeys: listSetting({
+      pattern: /^(?:viewer|operator|admin):[0-9a-fA-F]{64}$/,
+      expected: "viewer:KEY, operator:KEY or admin:KEY with KEY in hex",
+      itemsMax: 64,
+      doc: "Public keys that may command this node over MQTT, each with its role; none: no command is heard.",
     }),
   },
   log: {
