@@ -264,14 +264,9 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
     return findLowestRecord(this.#store.rowsFrom(this.queries.lowestHeight));
   }
 
-  /** Bytes of chain.db that hold nothing. */
-  get freeBytes(): number {
-    return this.#store.freeBytes();
-  }
-
-  /** Gives those bytes back, writing what is kept once more; before anything votes, for it takes time with what is kept. */
-  compact(): void {
-    this.#store.compact();
+  /** Gives room in chain.db that pruning freed back, when that is much; before anything votes. Says how many bytes. */
+  compactIfWorth(): number {
+    return this.#store.compactIfWorth();
   }
 
   /** Tells a listener of every block committed from now on, once it is durable. What it throws is logged and harms nothing. */

@@ -163,14 +163,19 @@ export class BlockStore {
     this.#setTip(height, hash);
   }
 
-  /** Bytes of the file that hold nothing: what pruning freed and later rows will be written to. */
-  freeBytes(): number {
-    return this.#database.askNumber("PRAGMA freelist_count") * this.#database.askNumber("PRAGMA page_size");
-  }
-
-  /** Gives the room that holds nothing back to the disk, writing what is kept once more. Takes time with what is kept. */
-  compact(): void {
+  /**
+   * Gives room that pruning freed back to the disk, when more than half of the file holds nothing: what is kept is written
+   * once more. Less than that is left for later rows. Takes time, and memory, with what is kept, so a large rest stays.
+   *
+   * @returns bytes given back
+   */
+  compactIfWorth(): number {
+    const pageBytes = this.#database.askNumber("PRAGMA page_size");
+    const freeBytes = this.#database.askNumber("PRAGMA freelist_count") * pageBytes;
+    const keptBytes = this.#database.askNumber("PRAGMA page_count") * pageBytes - freeBytes;
+    if (freeBytes < COMPACT_BYTES.freedMin || freeBytes < keptBytes || keptBytes > COMPACT_BYTES.keptMax) return 0;
     this.#database.compact();
+    return freeBytes;
   }
 
   /** Writes the row of height 0 and that of a snapshot's block, the first of all, in one durable step. */
@@ -305,3 +310,6 @@ export class BlockStore {
 
 /** Rows fetched at a time when many are walked. */
 const PAGE_ROWS = 64;
+
+/** Room worth giving back, and what may have to be written for it: a second or so. */
+const COMPACT_BYTES = { freedMin: 8 * 1024 * 1024, keptMax: 128 * 1024 * 1024 } as const;

@@ -14,6 +14,7 @@ import type { CacheDamage } from "./open-state.ts";
 import { ParametersInForce } from "./parameters-in-force.ts";
 import { type PeerEvents, peerEvents } from "./peers.ts";
 import type { Platform } from "./platform.ts";
+import { Pruning } from "./pruning.ts";
 import { Settlements } from "./settlements.ts";
 import type { NodeSetup } from "./setup.ts";
 import { raiseChainFormat } from "./upgrade.ts";
@@ -31,6 +32,8 @@ export type Contexts = {
   /** Where the network hands in what peers do and say. */
   readonly peers: PeerEvents;
   readonly parameters: ParametersInForce;
+  /** Lets go of what the policy no longer wants, once the node runs. */
+  readonly pruning: Pruning;
   /** Caches that were not what was written and were built again. */
   readonly rebuilt: readonly CacheDamage[];
 };
@@ -98,7 +101,10 @@ export function openContexts(
     witness(notice);
   });
   const peers = peerEvents(loop, dissemination, network);
-  return { state, index, blocks, mempool, dissemination, loop, events: opened, settlements, parameters, peers, rebuilt: damage };
+  const pruned = { state, index, blocks, mempool, events: opened, parameters };
+  const pruning = new Pruning(configuration.storage, pruned, { clock, timers }, log, platform.pruneTuning);
+  const above = { mempool, dissemination, loop, events: opened, settlements, parameters, peers, pruning };
+  return { state, index, blocks, ...above, rebuilt: damage };
 }
 
 /** What opening the files found that a person should hear of, though the node can go on. */

@@ -5,7 +5,7 @@ import { closeFiles, type NodeFiles } from "./files.ts";
 import { VERSION } from "./version.ts";
 
 /** Sets opened contexts going: from here on the node votes, and its event log says that it runs. */
-export function runContexts({ blocks, state, dissemination, loop, settlements, events }: Contexts): void {
+export function runContexts({ blocks, state, dissemination, loop, settlements, events, pruning }: Contexts): void {
   blocks.subscribe((outcome) => {
     settlements.onBlock(outcome);
     dissemination.onEpoch();
@@ -13,6 +13,7 @@ export function runContexts({ blocks, state, dissemination, loop, settlements, e
     if (outcome.height === blocks.queries.tipHeight) state.checkpointIfDue();
   });
   dissemination.start();
+  pruning.start();
   loop.start();
   carrySigningMark(events, loop.status().floor);
   events.appendOps(event("service.started", { service: "node", version: VERSION.version, height: blocks.queries.tipHeight }));
@@ -26,7 +27,8 @@ export function tellStop({ loop, events }: Contexts): void {
 
 /** Everything admitted is written, the state too, and each file is closed in good order. */
 export async function closeContexts(contexts: Contexts, files: NodeFiles): Promise<void> {
-  const { mempool, dissemination, loop, state, index, events } = contexts;
+  const { mempool, dissemination, loop, state, index, events, pruning } = contexts;
+  pruning.stop();
   await mempool.stop();
   dissemination.stop();
   loop.stop();

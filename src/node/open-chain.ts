@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type BatchSource, BlockService, HashIndex } from "../blocks/index.ts";
+import { type BatchSource, BlockService, BlockStore, HashIndex } from "../blocks/index.ts";
 import { type EventLog, event, type LaneRecord, sealBaseRecords, sealBlockRecords, sealGenesisRecords } from "../events/index.ts";
 import type { Log } from "../kernel/index.ts";
 import type { Mempool } from "../mempool/index.ts";
@@ -46,7 +46,8 @@ export function openChain(
   const { genesis, validatorSet } = setup;
   const base = findChainBase(setup, files.chain, platform);
   const { state, damage } = openState(setup, files, platform, log, fail, base);
-  const index = openIndex(setup, platform, log, (file, detail) => {
+  const { baseHeight } = new BlockStore(files.chain);
+  const index = openIndex(setup, platform, log, baseHeight, (file, detail) => {
     damage.push({ file, detail: `${detail}; it is a cache and is built again from the chain` });
     events()?.appendCrit(event("storage.damaged", { file, place: "index run", detail }));
   });
@@ -74,12 +75,14 @@ function openIndex(
   { home, genesis }: NodeSetup,
   platform: Platform,
   log: Log,
+  lowestHeight: number,
   onDamage: (file: string, detail: string) => void,
 ): HashIndex {
   const parts = {
     fs: platform.fs,
     directory: join(home, HOME.index),
     chainId: genesis.hash,
+    lowestHeight,
     log,
     onDamage: (error: { readonly path: string; readonly message: string }) => {
       log.error("storage.damaged", { file: error.path, detail: error.message });

@@ -7,6 +7,7 @@ import { type CheckpointWriter, WorkerCheckpointWriter } from "../state/index.ts
 import { type Database, type DatabaseOptions, type FileSystem, nodeFileSystem, openDatabase } from "../storage/index.ts";
 import { type NodeNetwork, noNetwork } from "./peers.ts";
 import { systemClock, systemEntropy, systemTimers } from "./ports.ts";
+import type { PruneTuning } from "./pruning.ts";
 
 /**
  * Everything outside a node that its contexts reach: time, chance, disk, network, and who verifies signatures. The same
@@ -30,6 +31,8 @@ export interface Platform {
   readonly network: NodeNetwork;
   /** How the hash index is written; default as a node's. */
   readonly indexTuning?: HashIndexTuning;
+  /** How pruning goes about it; default as a node's. */
+  readonly pruneTuning?: PruneTuning;
 }
 
 /** Threads that verify signatures: with more of them the calling thread is what is short. */
