@@ -5,5 +5,32 @@
  * stated policy (docs/broker.md); nothing a client sends throws. It never opens a socket, a file or a timer of its own, never
  * reads a clock but the one it is given, and knows nothing of transactions: doors, access rules and submissions are handed in.
  */
+export {
+  type AccessList,
+  type AccessUser,
+  type Anonymity,
+  CERTIFICATE_ONLY,
+  DeviceAccess,
+  hashPassword,
+  makeToken,
+  markOf,
+  NAME_PATTERN,
+  PASSWORD_LENGTH,
+  parseUser,
+  ROLES,
+  type Role,
+  readAccessFile,
+  type TopicScope,
+  writeAccessFile,
+} from "./access/index.ts";
+export { DoorCounts, type DoorPlan, type OpenDoors, openDoors, type TlsIdentity } from "./doors/index.ts";
 export { type BrokerLimits, DEFAULT_LIMITS } from "./limits.ts";
+export {
+  type Ending,
+  type ItemOutcome,
+  type SubmissionGroup,
+  type SubmissionLimits,
+  Submissions,
+  type TransactionDesk,
+} from "./submissions/index.ts";
 export type * from "./types.ts";

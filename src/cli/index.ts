@@ -6,6 +6,7 @@ import type { Command } from "./command.ts";
 import { doctor } from "./commands/doctor.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
 import { keysNew, keysProve, keysShow } from "./commands/keys.ts";
+import { mqttUserAdd, mqttUserList, mqttUserRemove } from "./commands/mqtt.ts";
 import { node } from "./commands/node.ts";
 import { proofGet, proofVerify } from "./commands/proof.ts";
 import { sim } from "./commands/sim.ts";
@@ -56,6 +57,9 @@ export const COMMANDS: readonly Command[] = [
   txSend,
   proofGet,
   proofVerify,
+  mqttUserAdd,
+  mqttUserRemove,
+  mqttUserList,
   status,
   doctor,
   sim,

@@ -14,6 +14,12 @@ export const HOME = {
   chain: "chain.db",
   node: "node.db",
   ops: "ops.db",
+  /** What telemetry has not brought to its brokers yet. */
+  telemetry: "telemetry.db",
+  /** Sessions and retained messages of MQTT clients. */
+  broker: "broker.db",
+  /** Who may connect over MQTT; absent until somebody is listed. */
+  mqttAccess: "mqtt-access.json",
   state: "state.checkpoint",
   /** The snapshot that the chain begins at, where it does not at genesis: what proves it, and its state. */
   snapshot: "snapshot.manifest",
@@ -24,7 +30,12 @@ export const HOME = {
 } as const;
 
 /** Where a running node answers. */
-export type NodeAddress = { readonly pid: number; readonly http: string };
+export type NodeAddress = {
+  readonly pid: number;
+  readonly http: string;
+  /** Where its device broker is, when it has one over TCP. */
+  readonly mqtt?: string;
+};
 
 /** Writes a file for its owner's eyes alone, making its folder; false, and nothing changed, when there is one already. */
 export function writeNewFile(path: string, content: string | Uint8Array): boolean {
@@ -66,7 +77,8 @@ export function findRunningNode(home: string): NodeAddress | undefined {
     const value: unknown = JSON.parse(readFileSync(path, "utf8"));
     if (typeof value !== "object" || value === null || !("pid" in value) || !("http" in value)) return undefined;
     if (typeof value.pid !== "number" || typeof value.http !== "string" || !isAlive(value.pid)) return undefined;
-    return { pid: value.pid, http: value.http };
+    const mqtt = "mqtt" in value && typeof value.mqtt === "string" ? { mqtt: value.mqtt } : {};
+    return { pid: value.pid, http: value.http, ...mqtt };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error; // a half-written file is as good as none
     return undefined;
