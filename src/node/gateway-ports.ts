@@ -98,6 +98,7 @@ function peersOf({ blocks, loop }: Contexts, networking: NodeNetworking | undefi
     absent,
     height: blocks.queries.tipHeight,
     missingValidators: members.filter((key, index) => index !== self && !present.has(key)),
+    ...(networking?.sharedKey && { sharedKey: networking.sharedKey }),
   };
 }
 
@@ -112,7 +113,7 @@ function reasonNotToVote(voting: string, home: string, missing: readonly string[
 }
 
 /** The node's own health: cheap questions of fields. */
-function healthOf({ home }: NodeSetup, contexts: Contexts, networking: NodeNetworking | undefined): HealthModel {
+export function healthOf({ home }: NodeSetup, contexts: Contexts, networking: NodeNetworking | undefined): HealthModel {
   const { loop, mempool, state } = contexts;
   const health = new HealthModel();
   health.add({
@@ -126,6 +127,16 @@ function healthOf({ home }: NodeSetup, contexts: Contexts, networking: NodeNetwo
       if (isLagging) return { isOk: false, reason: "more blocks are final than this node has: it is catching up" };
       if (voting === "voting" || voting === "following") return { isOk: true };
       return { isOk: false, reason: reasonNotToVote(voting, home, peersOf(contexts, networking).missingValidators) };
+    },
+  });
+  health.add({
+    name: "key",
+    gates: ["ready"],
+    check: () => {
+      const shared = networking?.sharedKey;
+      if (!shared) return { isOk: true };
+      const where = shared.address === undefined ? "" : ` at ${shared.address}`;
+      return { isOk: false, reason: `another box${where} runs this node's key; stop one of the two, and never run a copied home` };
     },
   });
   health.add({

@@ -6,6 +6,7 @@ export * from "./doctor.ts";
 export * from "./home.ts";
 export * from "./node.ts";
 export * from "./ports.ts";
+export type { NodeControls } from "./remote-commands.ts";
 export * from "./setup.ts";
 export * from "./start-refused.ts";
 export * from "./version.ts";

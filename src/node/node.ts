@@ -1,7 +1,8 @@
 import { join } from "node:path";
+import type { LocalBroker } from "../../appliance/telemetry/index.ts";
 import { startGateway } from "../gateway/index.ts";
 import { type Log, toHex } from "../kernel/index.ts";
-import { EventLoopLag, MetricRegistry, processMetrics } from "../monitoring/index.ts";
+import { EventLoopLag, MetricRegistry, type MetricSource, processMetrics } from "../monitoring/index.ts";
 import { findValidatorIndex } from "../protocol/index.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
 import { closeFiles, journalFloorOf, type NodeFiles, named, openFiles } from "./files.ts";
@@ -14,8 +15,10 @@ import { NodeNetworking } from "./networking.ts";
 import { nodeMetrics } from "./node-metrics.ts";
 import { systemPlatform } from "./platform.ts";
 import { systemClock, systemTimers } from "./ports.ts";
+import type { NodeControls } from "./remote-commands.ts";
 import type { NodeSetup } from "./setup.ts";
 import { StartRefused } from "./start-refused.ts";
+import { NodeTelemetry, type NodeTelemetryParts } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
 import { Watch } from "./watch.ts";
 
@@ -33,9 +36,10 @@ export interface RunningNode {
  * Composition root: constructs the contexts in floor order, lets each check and recover itself, listens, and only then
  * votes. A start that is refused leaves nothing running and nothing open.
  *
+ * @param controls what signed commands of the fleet may do with the process
  * @throws StartRefused when something on disk, or the address, does not let it start
  */
-export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode> {
+export async function startNode(setup: NodeSetup, log: Log, controls: NodeControls = {}): Promise<RunningNode> {
   const startedAtMs = systemClock.monotonicMs();
   const failure = Promise.withResolvers<unknown>();
   await joinBySnapshot(setup, systemPlatform, log, () => journalFloorOf(setup, systemPlatform));
@@ -51,8 +55,11 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
   }
   const lag = new EventLoopLag(systemClock, systemTimers);
   const watch = new Watch(setup, contexts, lag, log);
-  const gateway = listen(setup, contexts, networking, lag, startedAtMs, log, failure.resolve);
+  const broker: LocalBroker | undefined = undefined;
+  const telemetry = await openTelemetry({ setup, contexts, networking, lag, watch, controls, log, broker }, files);
+  const gateway = listen(setup, contexts, networking, lag, startedAtMs, log, failure.resolve, telemetry?.metrics);
   if (!gateway.ok) {
+    await telemetry?.stop();
     await closeContexts(contexts, files);
     throw new StartRefused(gateway.error.detail);
   }
@@ -61,11 +68,13 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
     await networking?.start(contexts);
   } catch (error) {
     await gateway.value.stop();
+    await telemetry?.stop();
     await closeContexts(contexts, files);
     throw error;
   }
   lag.start();
   watch.start();
+  telemetry?.start();
   announceRunningNode(setup.home, { pid: process.pid, http: gateway.value.url });
   const { queries } = contexts.blocks;
   log.info("node.started", { height: queries.tipHeight, http: gateway.value.url, ms: Math.round(systemClock.monotonicMs() - startedAtMs) });
@@ -73,6 +82,7 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
     withdrawRunningNode(setup.home);
     await gateway.value.stop();
     await networking?.stop();
+    await telemetry?.stop();
     watch.stop();
     lag.stop();
     tellStop(contexts);
@@ -80,6 +90,17 @@ export async function startNode(setup: NodeSetup, log: Log): Promise<RunningNode
     log.info("node.stopped", { height: queries.tipHeight });
   };
   return { http: gateway.value.url, failed: failure.promise, stop };
+}
+
+/** Telemetry, where there is a broker to tell; a refusal closes what is open. */
+async function openTelemetry(parts: NodeTelemetryParts, files: NodeFiles): Promise<NodeTelemetry | undefined> {
+  if (!NodeTelemetry.isWanted(parts.setup, parts.broker)) return undefined;
+  try {
+    return new NodeTelemetry(parts);
+  } catch (error) {
+    await closeContexts(parts.contexts, files);
+    throw error;
+  }
 }
 
 /** Why a node without peers cannot go on with its chain: the only member of the set has another key. */
@@ -119,12 +140,14 @@ function listen(
   startedAtMs: number,
   log: Log,
   fail: (error: unknown) => void,
+  telemetry: MetricSource | undefined,
 ): ReturnType<typeof startGateway> {
   const registry = new MetricRegistry();
   registry.addSource(processMetrics(VERSION, systemClock.nowMs()));
   registry.addSource(lag);
   registry.addSource(nodeMetrics(contexts));
   if (networking) registry.addSource(networkMetrics(networking));
+  if (telemetry) registry.addSource(telemetry);
   return startGateway({
     ports: gatewayPorts(setup, contexts, networking, startedAtMs),
     limits: setup.configuration.http,

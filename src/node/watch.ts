@@ -29,6 +29,11 @@ export class Watch {
     this.#log = log;
   }
 
+  /** Conditions that hold. */
+  get raisedCount(): number {
+    return this.#raised.size;
+  }
+
   /** Begins to look; the first time after an interval. */
   start(): void {
     this.#cancel = systemTimers.after(INTERVAL_MS, () => {

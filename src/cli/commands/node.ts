@@ -44,10 +44,13 @@ async function runNode(home: string, input: CommandInput, terminal: Terminal): P
     destination: process.stdout,
     fields: { node: setup.nodeId },
   });
-  const running = await startNode(setup, log);
+  const asked = Promise.withResolvers<{ reason: string }>();
+  // Whoever gave the flag watches this process and starts it again.
+  const supervised = input.has("exit-with-parent") ? { end: (reason: string) => asked.resolve({ reason }) } : {};
+  const running = await startNode(setup, log, { setLogLevel: log.setLevel, ...supervised });
   process.on("uncaughtException", (error) => endAtOnce(error, terminal)); // nothing goes on after what nobody expected
   const stopped = untilSignal(input.has("exit-with-parent")).then((reason) => ({ reason }));
-  const ended = await Promise.race([stopped, running.failed.then((error) => ({ error }))]);
+  const ended = await Promise.race([stopped, asked.promise, running.failed.then((error) => ({ error }))]);
   if ("error" in ended) return endAtOnce(ended.error, terminal);
   log.info("node.stopping", { reason: ended.reason });
   return await stopInOrder(running, terminal);

@@ -1,0 +1,178 @@
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import {
+  BANDWIDTH_PROFILES,
+  type BrokerOptions,
+  CommandDoor,
+  DeviceRoll,
+  fleetKeysOf,
+  type LocalBroker,
+  LocalConnector,
+  MachineReader,
+  MqttConnector,
+  readInventory,
+  Sampler,
+  TELEMETRY_APPLICATION_ID,
+  TELEMETRY_MIGRATIONS,
+  TELEMETRY_PAGE_BYTES,
+  Telemetry,
+  TelemetryStore,
+} from "../../appliance/telemetry/index.ts";
+import type { Log } from "../kernel/index.ts";
+import type { EventLoopLag, MetricSource } from "../monitoring/index.ts";
+import { networkIdOf } from "../protocol/index.ts";
+import type { Database } from "../storage/index.ts";
+import type { Contexts } from "./contexts.ts";
+import { named } from "./files.ts";
+import { HOME } from "./home.ts";
+import type { NodeNetworking } from "./networking.ts";
+import { systemPlatform } from "./platform.ts";
+import { commandActions, type NodeControls } from "./remote-commands.ts";
+import type { NodeSetup } from "./setup.ts";
+import { StartRefused } from "./start-refused.ts";
+import { nodeFacts, nodeReader } from "./telemetry-facts.ts";
+import { VERSION } from "./version.ts";
+import type { Watch } from "./watch.ts";
+
+/** What the node's telemetry stands on. */
+export type NodeTelemetryParts = {
+  readonly setup: NodeSetup;
+  readonly contexts: Contexts;
+  readonly networking: NodeNetworking | undefined;
+  readonly lag: EventLoopLag;
+  readonly watch: Watch;
+  readonly controls: NodeControls;
+  readonly log: Log;
+  /** The node's own broker, where it has one. */
+  readonly broker: LocalBroker | undefined;
+};
+
+/** Telemetry of a running node: its own broker's and that of the outside one, over one database. */
+export class NodeTelemetry {
+  readonly #telemetry: Telemetry;
+  readonly #door: CommandDoor | undefined;
+  readonly #database: Database;
+  readonly #roll: DeviceRoll;
+  readonly #parts: NodeTelemetryParts;
+  #endRoll: () => void = () => {};
+
+  /** Whether there is a broker to tell. */
+  static isWanted({ configuration }: NodeSetup, broker: LocalBroker | undefined): boolean {
+    return broker !== undefined || configuration.telemetry.url !== "";
+  }
+
+  /**
+   * Opens telemetry.db and prepares; nothing is told yet.
+   *
+   * @throws StartRefused when a file of the settings, or telemetry.db, cannot be used
+   */
+  constructor(parts: NodeTelemetryParts) {
+    const { setup, contexts, networking, lag, watch, controls, log, broker } = parts;
+    const { clock, timers, suite, openDatabase } = systemPlatform;
+    const { fleetKeys } = setup.configuration.telemetry;
+    this.#parts = parts;
+    const brokers = brokersOf(setup, broker, log); // reads files, and may refuse: before anything is opened
+    this.#database = named(setup.home, () =>
+      openDatabase({
+        path: join(setup.home, HOME.telemetry),
+        applicationId: TELEMETRY_APPLICATION_ID,
+        migrations: TELEMETRY_MIGRATIONS,
+        pageBytes: TELEMETRY_PAGE_BYTES,
+        durability: "full",
+        create: true,
+      }),
+    );
+    const store = new TelemetryStore(this.#database);
+    const name = { network: networkIdOf(setup.genesis.hash), node: setup.nodeId };
+    const inventory = readInventory();
+    const readers = [
+      nodeReader({ setup, contexts, lag, watch, networking }),
+      new MachineReader(clock),
+      { read: () => this.#telemetry.read() },
+    ];
+    const sampler = new Sampler(readers, clock);
+    this.#roll = new DeviceRoll(clock);
+    this.#telemetry = new Telemetry(
+      {
+        name,
+        identity: {
+          version: VERSION.version,
+          chainName: setup.genesis.chainName,
+          ...(inventory.model !== undefined && { model: inventory.model }),
+        },
+        facts: nodeFacts({ setup, contexts, networking, inventory }),
+        events: contexts.events,
+        store,
+        sample: () => sampler.sample(),
+        devices: () => this.#roll.devices(),
+        clock,
+        timers,
+        log,
+      },
+      brokers,
+    );
+    const keys = fleetKeysOf(fleetKeys);
+    const actions = commandActions(this.#telemetry, controls, log);
+    const doorParts = { name, chainId: setup.genesis.hash, keys, suite, store, events: contexts.events, actions, clock, log };
+    this.#door = keys.size === 0 ? undefined : new CommandDoor(doorParts);
+  }
+
+  /** What it costs and what waits. */
+  get metrics(): MetricSource {
+    return this.#telemetry;
+  }
+
+  /** Begins to tell. */
+  start(): void {
+    const { broker, setup } = this.#parts;
+    const receipts = `bizra/v1/${networkIdOf(setup.genesis.hash)}/tx/+/receipt`;
+    this.#endRoll = broker?.subscribe(receipts, (message) => this.#roll.onReceipt(message)) ?? (() => {});
+    this.#telemetry.start(this.#door);
+  }
+
+  /** Says goodbye, keeping what did not arrive. */
+  async stop(): Promise<void> {
+    this.#endRoll();
+    await this.#telemetry.stop();
+    this.#database.close();
+  }
+}
+
+/** The brokers that are told: the own one everything, the outside one by its profile. */
+function brokersOf(setup: NodeSetup, broker: LocalBroker | undefined, log: Log): readonly BrokerOptions[] {
+  const { profile, sparkplugGroup, sparkplugHost, homeAssistantPrefix, url } = setup.configuration.telemetry;
+  const views = { sparkplugGroup, sparkplugHost, homeAssistantPrefix };
+  const own = broker && { ...views, connector: new LocalConnector(broker), profile: BANDWIDTH_PROFILES.unmetered };
+  const outside = url === "" ? undefined : { ...views, connector: outsideConnector(setup, log), profile: BANDWIDTH_PROFILES[profile] };
+  return [own, outside].filter((options) => options !== undefined);
+}
+
+function outsideConnector(setup: NodeSetup, log: Log): MqttConnector {
+  const { telemetry } = setup.configuration;
+  const { timers, entropy } = systemPlatform;
+  const text = (key: "passwordFile" | "caFile" | "certificateFile" | "keyFile"): string | undefined =>
+    telemetry[key] === "" ? undefined : readSettingFile(setup.home, `telemetry.${key}`, telemetry[key]);
+  const [password, ca, certificate, key] = [text("passwordFile"), text("caFile"), text("certificateFile"), text("keyFile")];
+  const address = {
+    url: telemetry.url,
+    version: telemetry.mqttVersion,
+    clientId: telemetry.clientId || `bizra-${setup.nodeId}`,
+    ...(telemetry.username !== "" && { username: telemetry.username }),
+    ...(password !== undefined && { password: password.trimEnd() }),
+    ...(ca !== undefined && { ca }),
+    ...(certificate !== undefined && { certificate }),
+    ...(key !== undefined && { key }),
+  };
+  return new MqttConnector("outside", { address, timers, entropy, log });
+}
+
+function readSettingFile(home: string, setting: string, path: string): string {
+  try {
+    return readFileSync(resolve(home, path), "utf8");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    throw new StartRefused(
+      `${setting}: expected a file at ${resolve(home, path)}, which cannot be read (${String(error.code)}); correct it in node.toml`,
+    );
+  }
+}
