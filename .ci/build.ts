@@ -1,10 +1,12 @@
 /**
  * `bun run build [-- --target NAME]`: compiles src/main.ts, every worker (*.worker.ts) and the runtime into one binary,
- * dist/bizra, or dist/bizra-NAME for a named platform. Equal inputs give equal bytes.
+ * dist/bizra, or dist/bizra-NAME for a named platform, and the device package into dist/bizra-device.js. Equal inputs give
+ * equal bytes. `--next` builds dist/bizra-next, this release as the one after it, for tests of upgrades (docs/upgrades.md).
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { bundleDevice } from "./device.ts";
 import { ensureWebRtcAddon, webRtcAddon } from "./native-addons.ts";
 import { bundlePage, type PageBundle, pageInside } from "./page.ts";
 import { type Stamp, stampOfTree, stampPath } from "./stamp.mjs";
@@ -24,6 +26,8 @@ export type BinaryPlan = {
   readonly webRtcAddon?: string;
   /** The page for visitors; without it the binary says that it has none. */
   readonly page?: PageBundle;
+  /** Whether to build the program as the release after this one, which knows one version more (src/protocol/release.ts). */
+  readonly isNext?: boolean;
 };
 
 /**
@@ -51,7 +55,11 @@ export async function buildBinary(plan: BinaryPlan): Promise<void> {
       bytecode: true,
       minify: { whitespace: true, syntax: true, identifiers: false },
       sourcemap: "linked",
-      define: { BIZRA_VERSION: JSON.stringify(stamp.version), BIZRA_COMMIT: JSON.stringify(stamp.commit) },
+      define: {
+        BIZRA_VERSION: JSON.stringify(plan.isNext === true ? `${stamp.version}-next` : stamp.version),
+        BIZRA_COMMIT: JSON.stringify(stamp.commit),
+        BIZRA_NEXT: String(plan.isNext === true),
+      },
       env: "disable",
       plugins: [...(addon === undefined ? [] : [webRtcAddon(addon)]), ...(page === undefined ? [] : [pageInside(page)])],
       throw: false,
@@ -100,14 +108,15 @@ async function main(): Promise<void> {
       `The binary is built on Bun ${pinnedBunVersion()}, this is ${Bun.version}. \`npm test\` and \`npm start\` bring the right one.`,
     );
   }
-  const { values } = parseArgs({ options: { target: { type: "string" } }, strict: true });
-  const { target } = values;
+  const { values } = parseArgs({ options: { target: { type: "string" }, next: { type: "boolean", default: false } }, strict: true });
+  const { target, next: isNext } = values;
   if (target !== undefined && !isTarget(target)) {
     throw new SetupError(`There is no target "${target}". Targets: ${Object.keys(targets).join(", ")}.`);
   }
   const isHost = target === undefined || target === `${process.platform}-${process.arch}`;
   const page = await bundlePage();
-  const outfile = join(projectRoot, "dist", target === undefined ? "bizra" : `bizra-${target}`);
+  const name = ["bizra", ...(target === undefined ? [] : [target]), ...(isNext ? ["next"] : [])].join("-");
+  const outfile = join(projectRoot, "dist", name);
   await buildBinary({
     entryPoints: productEntryPoints(),
     root: projectRoot,
@@ -115,11 +124,13 @@ async function main(): Promise<void> {
     stamp: stampOfTree(),
     webRtcAddon: await ensureWebRtcAddon(target ?? hostTarget()),
     page,
+    isNext,
     ...(isHost ? {} : { runtime: await ensureRuntime(target) }),
   });
+  const device = await bundleDevice();
   const megabytes = Bun.file(outfile).size / 1e6;
   console.log(
-    `built ${outfile}: ${megabytes.toFixed(1)} MB in ${((performance.now() - startedMs) / 1000).toFixed(1)} s, page ${(page.scriptBytes / 1024).toFixed(0)} KiB`,
+    `built ${outfile}: ${megabytes.toFixed(1)} MB in ${((performance.now() - startedMs) / 1000).toFixed(1)} s, page ${(page.scriptBytes / 1024).toFixed(0)} KiB, device package ${(device.compressedBytes / 1024).toFixed(0)} KiB compressed`,
   );
 }
 

@@ -1,6 +1,6 @@
 import type { Signer } from "../crypto/portable.ts";
 import { assert, type Clock, type Entropy, err, ok, present, type Result, type Timers, toHex } from "../kernel/index.ts";
-import type { TransactionBody } from "../protocol/index.ts";
+import type { Genesis, TransactionBody, ValidatorSet } from "../protocol/index.ts";
 import { BackOff, type BackOffBounds } from "./back-off.ts";
 import type { Carrier, LookUp, SubmitAnswer } from "./carrier.ts";
 import { Journal } from "./journal.ts";
@@ -11,13 +11,14 @@ import { Signing } from "./signing.ts";
 import type { DeviceStorage } from "./storage.ts";
 import type { Acceptance, DeviceEvent, End, OrderFault, Submission } from "./submission.ts";
 import { checkBody } from "./transactions.ts";
-import { genesisVerifier, type ReceiptVerifier, type TrustedChain, verifyReceipt } from "./trust.ts";
+import { genesisVerifier, type ReceiptVerifier, verifyReceipt } from "./trust.ts";
 import { WaitingRoom } from "./waiting-room.ts";
 
 /** What a client is made of. Times in milliseconds. */
 export type DeviceClientOptions = {
   readonly signer: Signer;
-  readonly chain: TrustedChain;
+  /** The chain to send to, as `trustGenesis` gives it. */
+  readonly chain: { readonly genesis: Pick<Genesis, "hash" | "parameters">; readonly set: ValidatorSet };
   /** Ways to nodes, the preferred first. */
   readonly carriers: readonly Carrier[];
   readonly storage: DeviceStorage;
@@ -43,7 +44,7 @@ export type DeviceClientOptions = {
   readonly resubmitMs?: number;
   /** Told of everything; must not throw. */
   readonly onEvent?: (event: DeviceEvent) => void;
-  /** Told once when storage fails; the client is closed then. */
+  /** Told once when storage fails; the client is closed then. Without it the failure is an unhandled rejection. */
   readonly onFailure?: (error: unknown) => void;
 };
 
@@ -97,12 +98,13 @@ export class DeviceClient {
     const { signer, chain, storage, ports, isSponsored = false, firstNonce = 0n } = options;
     const { genesis } = chain;
     const journal = new Journal(storage, genesis.hash);
-    const { outgoing, proven } = await journal.load();
+    const { outgoing, place } = await journal.load();
     const route = new Route(options.carriers);
     const feeMax = options.feeMax ?? 10n * (genesis.parameters.minimumFee > 0n ? genesis.parameters.minimumFee : 1n);
     const policy = { isSponsored, validForBlocks: options.validForBlocks ?? 10_000n, feeMax, firstNonce };
-    const client = new DeviceClient(options, journal, route, new Signing(signer, genesis, policy, route, ports.clock, proven));
+    const client = new DeviceClient(options, journal, route, new Signing(signer, genesis, policy, route, ports.clock, place?.proven));
     for (const each of outgoing) client.#add(each);
+    client.#nextSequence = Math.max(client.#nextSequence, place?.nextSequence ?? 0);
     client.#run(() => client.#sendAll());
     return client;
   }
@@ -130,14 +132,18 @@ export class DeviceClient {
     return ok(item.submission);
   }
 
-  /** Stops sending; what has not ended is told `closed` and goes on after the next start. */
-  close(): void {
+  /**
+   * Stops sending; what has not ended is told `closed` and goes on after the next start. Resolves when the storage is at
+   * rest; questions that carriers wait for are not, and are not listened to any more.
+   */
+  async close(): Promise<void> {
     this.#idle.close();
     this.#pauses.close();
     for (const { onAccepted, onEnded } of this.#items.values()) {
       onAccepted({ kind: "closed" });
       onEnded({ kind: "closed" });
     }
+    await this.#journal.close();
   }
 
   #add(outgoing: Outgoing): Item {
@@ -162,8 +168,9 @@ export class DeviceClient {
   #run(loop: () => Promise<void>): void {
     loop().catch((error: unknown) => {
       if (this.#idle.isClosed) return;
-      this.close();
-      this.#options.onFailure?.(error);
+      void this.close();
+      if (!this.#options.onFailure) throw error;
+      this.#options.onFailure(error);
     });
   }
 
@@ -333,20 +340,21 @@ export class DeviceClient {
     const { receipt, header } = proven.value;
     const isNewest = outgoing.signed !== undefined && toHex(outgoing.signed.id) === toHex(receipt.transactionId);
     this.#signing.onProven(BigInt(header.height), isNewest ? outgoing.nonce : undefined);
-    await this.#journal.keepProven(this.#signing.proven);
     await this.#end(item, { kind: "final", id: receipt.transactionId, proof, ...proven.value });
     return true;
   }
 
+  /** Tells the end, then forgets it: a restart in between tells it once more. */
   async #end(item: Item, end: End): Promise<void> {
     const { outgoing, submission } = item;
-    if (end.kind !== "final") this.#signing.onNonceDoubt();
-    await this.#journal.forget(outgoing);
     if (!this.#items.delete(outgoing.sequence)) return;
+    if (end.kind !== "final") this.#signing.onNonceDoubt();
     item.onAccepted(end);
     item.onEnded(end);
     this.#options.onEvent?.({ kind: "ended", sequence: submission.sequence, end });
     this.#idle.wake();
+    const place = { proven: this.#signing.proven, nextSequence: this.#nextSequence };
+    await Promise.all([this.#journal.keepPlace(place), this.#journal.forget(outgoing)]);
   }
 }
 

@@ -1,8 +1,9 @@
 import { parseHex, toHex } from "../kernel/index.ts";
 
 /**
- * Where a client keeps what a restart must not lose: a few small records by key. A promise that resolves means durable.
- * What rejects stops the client, which then has sent nothing that it would not know of after the restart.
+ * Where a client keeps what a restart must not lose: a few small records by key. It is asked for one thing at a
+ * time, and a promise that resolves means durable. One that rejects stops the client, which then has sent nothing that it
+ * would not know of after the restart.
  */
 export interface DeviceStorage {
   /** Every record. */

@@ -28,7 +28,7 @@ export interface Submission {
 /** Why a client does not take an order: outside the grammar, no room, closed, or paid for by nobody in sponsored mode. */
 export type OrderFault = "malformed" | "queueFull" | "closed" | "notSponsored";
 
-/** What a client tells of while it works. */
+/** What a client tells of while it works. An end is told once more when the device restarts at that very moment. */
 export type DeviceEvent =
   | { readonly kind: "accepted"; readonly sequence: number; readonly acceptance: Acceptance }
   | { readonly kind: "ended"; readonly sequence: number; readonly end: End }
