@@ -17,6 +17,8 @@ import { createHomeJournal, writeNew } from "./home.ts";
 
 /** Base units of every demo account. */
 const DEMO_BALANCE = 10n ** 15n;
+/** Blocks in an epoch of a demo network, unless it is asked for others. */
+export const EPOCH_BLOCKS_DEFAULT = 100_000;
 /** Names of the demo accounts that are listed for people and tools. */
 const DEMO_ACCOUNTS = ["alice", "bob", "carol", "dave"] as const;
 /** The account that the demo's own traffic uses; not listed. */
@@ -44,6 +46,8 @@ export type NetworkPlan = {
   readonly chainName: string;
   readonly validators: number;
   readonly timeMs: number;
+  /** Blocks in an epoch. */
+  readonly epochBlocks?: number;
   /** Settings for the node.toml of each home, by dotted key; `keys` are all validators' public keys in hex, in the order of the homes. */
   readonly settingsOf: (index: number, keys: readonly string[]) => Readonly<Record<string, string>>;
 };
@@ -113,7 +117,7 @@ function unsignedGenesis(plan: NetworkPlan, boxes: readonly Box[], accounts: rea
       feePolicy: "validators",
       blockBytesMax: 1_048_576,
       blockTransactionsMax: 4_096,
-      epochBlocks: 100_000,
+      epochBlocks: plan.epochBlocks ?? EPOCH_BLOCKS_DEFAULT,
       epochMs: 86_400_000,
     },
     accounts: accounts.map(({ address }) => ({ address, balance: DEMO_BALANCE.toString() })),

@@ -2,7 +2,7 @@ import { toHex } from "../../kernel/index.ts";
 import { systemClock, systemEntropy } from "../../node/index.ts";
 import { LIMITS } from "../../protocol/index.ts";
 import { type Command, parseCount, required } from "../command.ts";
-import { createNetwork, meshSettings } from "../network-files.ts";
+import { createNetwork, EPOCH_BLOCKS_DEFAULT, meshSettings } from "../network-files.ts";
 
 /** Where the first node listens for the others by default. */
 const FIRST_PORT = 8646;
@@ -22,6 +22,7 @@ export const testnet: Command = {
       doc: `Where the first node listens for the others, on loopback; the next ones follow (default ${FIRST_PORT}).`,
     },
     chain: { kind: "text", value: "NAME", doc: "Chain name (default testnet)." },
+    "epoch-blocks": { kind: "text", value: "N", doc: "Blocks in an epoch (default 100000)." },
   },
   async run(input, terminal) {
     const validators = parseCount(input.flag("validators") ?? "4", "--validators", 1, LIMITS.validatorsMax);
@@ -32,6 +33,7 @@ export const testnet: Command = {
         directory: required(input, "out"),
         chainName: input.flag("chain") ?? "testnet",
         validators,
+        epochBlocks: parseCount(input.flag("epoch-blocks") ?? String(EPOCH_BLOCKS_DEFAULT), "--epoch-blocks", 8, 1_000_000_000),
         timeMs: systemClock.nowMs(),
         settingsOf: (index, keys) => ({ "http.listen": "127.0.0.1:0", ...meshSettings(index, keys, ports) }),
       },

@@ -57,9 +57,9 @@ export type Testnet = {
   readonly accounts: Readonly<Record<string, string>>;
 };
 
-/** Makes homes under a directory. */
-export async function makeTestnet(directory: string, validators = 1): Promise<Testnet> {
-  const made = (await bizraJson("testnet", "--validators", String(validators), "--out", directory)) as {
+/** Makes homes under a directory; `words` are more flags of `bizra testnet`. */
+export async function makeTestnet(directory: string, validators = 1, words: readonly string[] = []): Promise<Testnet> {
+  const made = (await bizraJson("testnet", "--validators", String(validators), "--out", directory, ...words)) as {
     genesis: string;
     hash: string;
     homes: string[];

@@ -13,6 +13,8 @@ export type NetworkPlan = {
   readonly validators: number;
   /** Flags of every node. */
   readonly words?: readonly string[];
+  /** More flags of `bizra testnet`. */
+  readonly netWords?: readonly string[];
   /** Whether each pair of nodes talks over a relay that can delay, lose and cut; whoever dials finds the relay. */
   readonly hasRelays?: boolean;
   readonly chance?: Chance;
@@ -47,7 +49,7 @@ export class NodeNetwork {
 
   /** Makes homes and starts every node; resolves when all are ready. */
   static async start(place: Workplace, name: string, plan: NetworkPlan): Promise<NodeNetwork> {
-    const net = await makeTestnet(place.at(name), plan.validators);
+    const net = await makeTestnet(place.at(name), plan.validators, plan.netWords);
     const network = new NodeNetwork(place, net, plan);
     if (plan.hasRelays) await network.#openRelays(plan.chance ?? new Chance(1));
     await Promise.all(net.homes.map((_, index) => (plan.absent?.includes(index) === true ? undefined : network.startNode(index))));

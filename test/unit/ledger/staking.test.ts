@@ -164,7 +164,7 @@ describe("any order of staking", () => {
       const wealth = names.reduce((sum, name) => sum + w.balance(name), 0n) + w.validator("a").stake + w.validator("b").stake;
       expect(wealth <= 24_000n + rewarded).toBe(true);
     });
-    fc.assert(property, { numRuns: 150 });
+    fc.assert(property, { numRuns: 500 });
     expect(["stake applied", "unstake applied", "withdraw applied", "stake amountTooSmall"].filter((name) => !seen.has(name))).toEqual([]);
   });
 });
