@@ -290,22 +290,6 @@ export const SETTINGS = {
       fallback: 0,
       doc: "Epochs before the running one whose blocks are kept; 0: no bound. With keepBlocks, whichever keeps more counts; with neither, nothing is pruned.",
     }),
-    archive: flagSetting({
-      fallback: false,
-      doc: "Keep every block for ever and tell peers so, who send those here that ask for what they have pruned; keepBlocks and keepEpochs then count for nothing.",
-    }),
-    keepBlocks: integerSetting({
-      min: 0,
-      max: Number.MAX_SAFE_INTEGER,
-      fallback: 0,
-      doc: "Blocks kept with their batches, receipts and events, at least 256; 0: no bound. What set and state need is kept in any case.",
-    }),
-    keepEpochs: integerSetting({
-      min: 0,
-      max: 1_000_000,
-      fallback: 0,
-      doc: "Epochs before the running one whose blocks are kept; 0: no bound. With keepBlocks, whichever keeps more counts; with neither, nothing is pruned.",
-    }),
     snapshotBlocks: integerSetting({
       min: 0,
       max: Number.MAX_SAFE_INTEGER,

@@ -245,6 +245,8 @@ export type PeersView = {
   readonly absent: readonly AbsentPeerView[];
   /** Keys, in hex, of members of the epoch's set that are not connected; this node is not among them. */
   readonly missingValidators: readonly string[];
+  /** Another box that runs this node's key, where it was met, and how long ago it was first and last heard of. */
+  readonly sharedKey?: { readonly address: string | undefined; readonly sinceMs: number; readonly heardMs: number };
   /** This node's own final height, which those of peers are compared with. */
   readonly height: number;
 };

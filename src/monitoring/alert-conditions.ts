@@ -25,6 +25,8 @@ export type NodeSample = {
   /** Wall clock minus header time of the last final block just received, in milliseconds. */
   readonly clockOffsetMs?: number;
   readonly listensBeyondLoopback?: boolean;
+  /** Where another box was met that runs this node's key, or `unknown`. */
+  readonly sharedKeyAddress?: string;
 };
 
 /** One condition: when it holds, its sentence says so with the figures, its remedy says what to do. */
@@ -80,6 +82,13 @@ export const ALERT_CONDITIONS: readonly AlertCondition[] = [
     remedy: "let other validators answer; with one validator, run `bizra doctor` and follow its advice on the journal",
     findReason: ({ syncState }) =>
       syncState === "recovering" ? "the journal of votes is damaged or missing, so the node does not vote" : undefined,
+  },
+  {
+    name: "key-shared",
+    severity: "critical",
+    remedy: "stop one of the two boxes and erase its keys; a key that signs on two boxes is convicted and slashed",
+    findReason: ({ sharedKeyAddress: address }) =>
+      address === undefined ? undefined : `another box runs this node's key; where: ${address}`,
   },
   {
     name: "chain-stalled",

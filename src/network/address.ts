@@ -8,7 +8,7 @@ export type PeerAddress = {
   readonly multiaddr: Multiaddr;
   /** Key that its hello must prove, lower-case hex. */
   readonly expected: string | undefined;
-  /** Found on the local network, not named by the operator. */
+  /** Found on the local network or in a validator's own word, not named by the operator. */
   readonly isDiscovered?: true;
 };
 
@@ -35,6 +35,19 @@ export function listenMultiaddr(host: string, port: number): string {
 /** The multiaddr on which a webrtc-direct listener of this host and UDP port stands. */
 export function webRtcMultiaddr(host: string, port: number): string {
   return `/${familyOf(host)}/${host}/udp/${port}/webrtc-direct`;
+}
+
+/** A multiaddr with the peer id that is expected there. */
+export function withPeer(address: string, peerId: string): string {
+  return address.includes("/p2p/") ? address : `${address}/p2p/${peerId}`;
+}
+
+/** Whether other machines may reach a TCP multiaddr: it is not of one machine alone, nor of one cable. */
+export function isForOtherMachines(address: string): boolean {
+  return (
+    /^\/(?:ip4|ip6|dns[46]?)\/.*\/tcp\//.test(address) &&
+    !/^\/(?:ip4\/(?:127\.|169\.254\.)|ip6\/(?:::1\/|fe80:)|dns[46]?\/localhost\/)/.test(address)
+  );
 }
 
 function parseHostAndPort(text: string): Multiaddr | undefined {

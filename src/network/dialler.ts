@@ -13,6 +13,8 @@ export type DiallerParts = {
   readonly dialMs: number;
   /** A connection that we asked for is there. */
   readonly onConnection: (connection: Connection, address: PeerAddress) => void;
+  /** Why an address cannot be dialled now; undefined when it can. */
+  readonly obstacleTo: (address: PeerAddress) => string | undefined;
 };
 
 /** Dials what the plan says is due, and wakes when the next address is. */
@@ -53,9 +55,14 @@ export class Dialler {
   }
 
   #dial(text: string): void {
-    const { transport, redial, clock, timers, dialMs, onConnection } = this.#parts;
+    const { transport, redial, clock, timers, dialMs, onConnection, obstacleTo } = this.#parts;
     const address = this.#addresses.get(text);
     if (!address) return;
+    const obstacle = obstacleTo(address);
+    if (obstacle !== undefined) {
+      redial.onFailed(text, obstacle, false, clock.monotonicMs());
+      return;
+    }
     const patience = new AbortController();
     const cancel = timers.after(dialMs, () => patience.abort(new Error(`no connection within ${dialMs} ms`)));
     transport

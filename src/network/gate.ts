@@ -12,8 +12,12 @@ const ADDRESSES_MAX = 4_096;
 /** Connections of one address whose handshake is under way. */
 const HANDSHAKES_MAX = 8;
 
-/** Decides at the door, before a handshake is paid for: addresses that come too often, and keys that are banned. */
-export function makeGate(standing: Standing, clock: Clock): ConnectionGater {
+/**
+ * Decides at the door, before a handshake is paid for: addresses that come too often, and keys that are banned. And whom a
+ * relay carries: `isCarried` says it by node key, of who reserves, of who calls and of who is called.
+ */
+export function makeGate(standing: Standing, clock: Clock, isCarried: (nodeKey: string) => boolean): ConnectionGater {
+  const isStranger = (peer: NodeId): boolean => !isCarried(nodeKeyOf(peer) ?? "");
   const budgets = new Map<string, Budget>();
   const isTooOften = (connection: MultiaddrConnection): boolean => {
     const host = hostOf(connection);
@@ -48,6 +52,8 @@ export function makeGate(standing: Standing, clock: Clock): ConnectionGater {
   return {
     denyDialMultiaddr: () => false, // the library's default gater refuses private addresses in browsers only; ours are all wanted
     denyInboundConnection: (connection) => isTooOften(connection) || isTooMany(connection),
+    denyInboundRelayReservation: isStranger,
+    denyOutboundRelayedConnection: (source, destination) => isStranger(source) || isStranger(destination),
     denyInboundEncryptedConnection: (peer, connection) => {
       underWay.get(connection)?.();
       return standing.banLeftMs(nodeKeyOf(peer) ?? "", clock.monotonicMs()) > 0;

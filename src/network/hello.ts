@@ -1,4 +1,4 @@
-import { bytesEqual, CborReader, CborWriter, err, ok, type Result } from "../kernel/index.ts";
+import { bytesEqual, CborReader, CborWriter, concatBytes, err, ok, type Result, utf8 } from "../kernel/index.ts";
 import { type Binding, isBindingValid } from "./node-key.ts";
 
 /** Versions of the protocol between nodes that one program speaks, the newest last. */
@@ -8,7 +8,7 @@ export type VersionRange = { readonly min: number; readonly max: number };
  * What this release speaks. A release speaks the newest version and the one before it, so that a network can be upgraded
  * box by box; two nodes use the newest that both speak.
  */
-export const PROTOCOL_VERSIONS: VersionRange = { min: 1, max: 1 };
+export const PROTOCOL_VERSIONS: VersionRange = { min: 1, max: 2 };
 
 /** Bytes of an encoded hello. */
 export const HELLO_BYTES_MAX = 64 * 1024;
@@ -36,7 +36,8 @@ export type Hello = {
 /**
  * Why two nodes do not talk. The words are stable: they travel in the goodbye, and status and logs show them.
  * `duplicate`: another connection of the pair is kept; `notAllowed`: neither a validator nor on the allow-list, and no
- * place for observers is left; `unexpectedKey`: not the key that the configuration names at this address.
+ * place for observers is left; `unexpectedKey`: not the key that the configuration names at this address; `twin`: another box
+ * runs the same key and was here first.
  */
 export type Refusal =
   | "otherChain"
@@ -47,7 +48,8 @@ export type Refusal =
   | "notAllowed"
   | "banned"
   | "duplicate"
-  | "malformed";
+  | "malformed"
+  | "twin";
 
 /** What a hello that is answered tells. */
 export type Greeted = {
@@ -114,11 +116,12 @@ const REFUSALS = {
   duplicate: 7,
   malformed: 8,
   unexpectedKey: 9,
+  twin: 10,
 } as const satisfies Record<Refusal, number>;
 
-/** One byte that names a refusal on the wire. */
-export function encodeRefusal(refusal: Refusal): Uint8Array {
-  return Uint8Array.of(REFUSALS[refusal]);
+/** One byte that names a refusal on the wire, and text after it: of `twin` where the other box is. */
+export function encodeRefusal(refusal: Refusal, detail = ""): Uint8Array {
+  return concatBytes(Uint8Array.of(REFUSALS[refusal]), utf8(detail));
 }
 
 /** The refusal that a goodbye names; undefined for one of a later release. */

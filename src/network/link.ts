@@ -1,10 +1,11 @@
 import type { Connection, Stream } from "@libp2p/interface";
-import { assert, type CancelTimer, type Clock, type Result, type Timers, toHex } from "../kernel/index.ts";
+import { assert, type CancelTimer, type Clock, type Result, type Timers, toHex, utf8 } from "../kernel/index.ts";
 import { Channel, type ChannelParts } from "./channel.ts";
 import type { PairConnection } from "./duplicates.ts";
 import { encodeFrame, type Frame } from "./frames.ts";
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal, type Greeted, type Hello, type Refusal } from "./hello.ts";
 import { FRAME, LANE_TRAITS, LANES, type Lane, type LaneRates } from "./lanes.ts";
+import { isRelayed } from "./relay.ts";
 import type { Misconduct } from "./standing.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -27,6 +28,10 @@ export type LinkEvents = {
   /** A message on a link that is up. A promise holds the lane back. */
   readonly onMessage: (link: Link, lane: Lane, payload: Uint8Array) => void | Promise<void>;
   readonly onTip: (link: Link, tip: Uint8Array) => void;
+  /** What a node says of itself, passed on by the other end. */
+  readonly onPresence: (link: Link, encoded: Uint8Array) => void;
+  /** The other end met another box with our key, at an address that it may know. */
+  readonly onTwin: (link: Link, address: string) => void;
   readonly onRoom: (link: Link, lane: Lane) => void;
   readonly onMisconduct: (link: Link, misconduct: Misconduct, detail: string) => void;
   /** The link is over, told once. `refusal` when one end turned the other away. */
@@ -48,6 +53,8 @@ export type LinkParts = {
   readonly events: LinkEvents;
   /** Opens another connection to the same node; the dialler's only. */
   readonly dialAgain: () => Promise<Connection>;
+  /** Whether a connection is part of a link already. */
+  readonly isLinked: (connection: Connection) => boolean;
 };
 
 const SILENCES_MAX = 3;
@@ -146,7 +153,12 @@ export class Link {
   get pair(): PairConnection {
     const { ownNodeKey, nodeKey } = this.#parts;
     assert(this.#hello !== undefined, "a link is compared once it was greeted");
-    return { dialler: this.isDialler ? ownNodeKey : nodeKey, instance: this.#hello.instance };
+    return { dialler: this.isDialler ? ownNodeKey : nodeKey, instance: this.#hello.instance, isRelayed: this.isRelayed };
+  }
+
+  /** Whether it leads through a relay. */
+  get isRelayed(): boolean {
+    return isRelayed(this.connection.remoteAddr.toString());
   }
 
   /** Bytes that wait to be sent on a lane. */
@@ -185,10 +197,20 @@ export class Link {
     this.#say("tip", tip);
   }
 
+  /** Passes on what a node says of itself; a peer of an older release is told nothing. */
+  sendPresence(encoded: Uint8Array): void {
+    if (this.isUp && this.#speaks(2)) this.#say("presence", encoded);
+  }
+
+  /** Tells the other end that another box with its key is at an address. */
+  sendTwin(address: string): void {
+    if (this.isUp && this.#speaks(2)) this.#say("twin", utf8(address));
+  }
+
   /** Ends the link with a word why. */
-  refuse(refusal: Refusal): void {
+  refuse(refusal: Refusal, detail = ""): void {
     if (this.#isClosed) return;
-    this.#say("goodbye", encodeRefusal(refusal));
+    this.#say("goodbye", encodeRefusal(refusal, detail));
     this.#end(refusal, refusal);
   }
 
@@ -209,7 +231,9 @@ export class Link {
   }
 
   #openBulk(): void {
-    const open = (connection: Connection): void => {
+    const open = (dialled: Connection): void => {
+      // The library gives one connection to all who dial the same node at the same time; another link may have it.
+      const connection = this.#parts.isLinked(dialled) ? this.connection : dialled;
       if (this.#isClosed) {
         if (connection !== this.connection) connection.abort(new Error("the link is over"));
         return;
@@ -257,6 +281,8 @@ export class Link {
     else if (kind === FRAME.ping && this.#isUp && payload.length === 0) this.#say("pong", payload);
     else if (kind === FRAME.pong && this.#isUp) this.#onPong();
     else if (kind === FRAME.tip && this.#isUp) events.onTip(this, payload);
+    else if (kind === FRAME.presence && this.#isUp && this.#speaks(2)) events.onPresence(this, payload);
+    else if (kind === FRAME.twin && this.#isUp && this.#speaks(2)) events.onTwin(this, shownText(payload));
     else this.#onMisconduct("outOfTurn", `frame ${kind}`);
   }
 
@@ -278,6 +304,10 @@ export class Link {
     this.#riseIfAgreed();
   }
 
+  #speaks(version: number): boolean {
+    return (this.#greeted?.version ?? 0) >= version;
+  }
+
   #onWelcome(): void {
     this.#isWelcomed = true;
     this.#riseIfAgreed();
@@ -285,6 +315,7 @@ export class Link {
 
   #onGoodbye(payload: Uint8Array): void {
     const refusal = decodeRefusal(payload);
+    if (refusal === "twin") this.#parts.events.onTwin(this, shownText(payload.subarray(1)));
     this.#end(refusal ? `refused by the other end: ${refusal}` : "refused by the other end", refusal ?? "notAllowed");
   }
 
@@ -334,6 +365,11 @@ export class Link {
   get shortName(): string {
     return toHex((this.#greeted?.key ?? this.nodeKey).subarray(0, 4));
   }
+}
+
+/** Text that a peer gave, fit for a log: of printable ASCII, and short. */
+function shownText(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes.subarray(0, 300).filter((byte) => byte > 0x20 && byte < 0x7f));
 }
 
 function nameOf(kind: number): string {

@@ -2,7 +2,7 @@ import type { Connection, Libp2p, PeerInfo, Stream } from "@libp2p/interface";
 import { encodeMessage, type Message, type NetworkPort, type PeerId } from "../consensus/index.ts";
 import { publicKeyOf } from "../crypto/index.ts";
 import { assert, bytesEqual, type CancelTimer, err, Prng, parseHex, present, type Result, toHex } from "../kernel/index.ts";
-import { listenMultiaddr, type PeerAddress, webRtcMultiaddr } from "./address.ts";
+import { isForOtherMachines, listenMultiaddr, type PeerAddress, webRtcMultiaddr, withPeer } from "./address.ts";
 import { Dialler } from "./dialler.ts";
 import { Discovered } from "./discovered.ts";
 import { encodeFrame } from "./frames.ts";
@@ -14,21 +14,27 @@ import { Link, type LinkTimes } from "./link.ts";
 import { type Binding, bindNodeKey, deriveNodeSeed } from "./node-key.ts";
 import { OutsideService } from "./outside.ts";
 import { type Peer, PeerTable } from "./peer-table.ts";
+import { Presences } from "./presences.ts";
 import { Reception } from "./reception.ts";
 import { REDIAL_TIMES, Redial } from "./redial.ts";
+import { type CircuitTransport, relayIn } from "./relay.ts";
 import { askOnStream, type OUTSIDE_PROTOCOLS, type RequestFault } from "./requests.ts";
+import { Reservations } from "./reservations.ts";
 import { type Misconduct, Standing } from "./standing.ts";
 import { absentPeers, statusOf } from "./status.ts";
 import { encodeTip, isOwnFinalization } from "./tip.ts";
 import { Traffic } from "./traffic.ts";
 import { makeTransport } from "./transport.ts";
-import type { AbsentPeer, NetworkOptions, NetworkPorts, PeerStatus } from "./types.ts";
+import type { AbsentPeer, NetworkOptions, NetworkPorts, PeerStatus, SharedKey } from "./types.ts";
 
 const LINK_TIMES: LinkTimes = { helloMs: 10_000, pingMs: 5_000, guestMs: 30_000 };
 /** Where multicast DNS listens. */
 const MDNS_PORT = 5_353;
 /** Our tip is told at most so often. */
 const TIP_INTERVAL_MS = 5_000;
+/** Another box with our key that was not heard of for so long is gone; while it is there the log says so this often. */
+const SHARED_MS = 120_000;
+const SHARED_TOLD_MS = 600_000;
 
 /** Thrown when the network cannot listen where it should. */
 export class NetworkStartFailed extends Error {
@@ -51,9 +57,12 @@ export class Network {
   readonly #redial: Redial;
   readonly #reception: Reception;
   readonly #guests: Guests;
+  readonly #presences: Presences;
   readonly #discovered = new Discovered();
   #named: readonly PeerAddress[];
   #transport: Libp2p | undefined;
+  #reservations: Reservations | undefined;
+  #shared: { readonly sinceMs: number; heardMs: number; toldMs: number; address: string | undefined } | undefined;
   #dialler: Dialler | undefined;
   #isTipNew = false;
   #cancelTip: CancelTimer | undefined;
@@ -63,7 +72,7 @@ export class Network {
   constructor(options: NetworkOptions, ports: NetworkPorts) {
     this.#options = options;
     this.#ports = ports;
-    this.#named = options.peers;
+    this.#named = [...options.peers, ...(options.relays ?? [])];
     const { identity, chainId } = options;
     this.#nodeSeed = identity.kind === "validator" ? deriveNodeSeed(identity.signer, chainId) : identity.nodeSeed;
     this.#nodeKey = publicKeyOf(this.#nodeSeed);
@@ -83,6 +92,25 @@ export class Network {
       nodeKey: this.#nodeKey,
       ownHello: () => this.#ownHello(),
       onPlan: () => this.#dialler?.wake(),
+      onLinkUp: (link) => this.#presences.onUp(link),
+      onPresence: (link, encoded) => this.#presences.onPresence(link, encoded),
+      onTwin: (address) => this.#onTwin(address),
+    });
+    this.#presences = new Presences({
+      chainId,
+      nodeSeed: this.#nodeSeed,
+      ownNodeKey: this.#nodeKey,
+      binding: this.#binding,
+      instance: this.#instance,
+      services: { isRelay: options.isRelay === true },
+      isValidator: ports.isValidator,
+      clock: ports.clock,
+      timers: ports.timers,
+      table: this.#table,
+      ownAddresses: () => this.#reachableAt(),
+      onMisconduct: this.#reception.onMisconduct,
+      onAddresses: () => this.#dialNamed(),
+      onTwin: (address) => this.#onTwin(address),
     });
   }
 
@@ -93,8 +121,9 @@ export class Network {
    */
   async start(): Promise<void> {
     assert(this.#transport === undefined, "a network starts once");
-    const { listen, webRtcListen, software, peers, discovery, chainId } = this.#options;
-    const { clock, timers, entropy } = this.#ports;
+    const { listen, webRtcListen, software, discovery, chainId, isRelay } = this.#options;
+    const { clock, timers, entropy, log } = this.#ports;
+    let circuits: CircuitTransport | undefined;
     const transport = await makeTransport({
       nodeSeed: this.#nodeSeed,
       listen: [
@@ -108,8 +137,12 @@ export class Network {
         onFound: (found) => this.#onDiscovered(found),
       },
       software,
-      gater: makeGate(this.#standing, clock),
+      gater: makeGate(this.#standing, clock, (nodeKey) => this.#isCarried(nodeKey)),
       entropy,
+      isRelay: isRelay === true,
+      onCircuits: (made) => {
+        circuits = made;
+      },
     });
     this.#transport = transport;
     for (const lane of LANES)
@@ -133,8 +166,18 @@ export class Network {
       redial: this.#redial,
       dialMs: this.#options.times?.dialMs ?? REDIAL_TIMES.dialMs,
       onConnection: (connection, address) => this.#onDialled(connection, address),
+      obstacleTo: (address) => this.#obstacleTo(address),
     });
-    this.#dialler.setAddresses(peers);
+    this.#reservations = new Reservations({
+      transport,
+      circuits: present(circuits, "a transport dials through relays"),
+      timers,
+      log,
+      relays: () => this.#relaysUp(),
+    });
+    await this.#reservations.start();
+    this.#dialNamed();
+    this.#presences.start();
   }
 
   /** Closes every connection; nothing is told any more. */
@@ -142,13 +185,24 @@ export class Network {
     this.#isStopped = true;
     this.#cancelTip?.();
     this.#dialler?.stop();
+    this.#reservations?.stop();
+    this.#presences.stop();
     for (const link of [...this.#table.links]) link.close("this node stops");
     await this.#transport?.stop();
   }
 
   /** Multiaddrs on which this node listens, its peer id included; the port is the real one. */
   get addresses(): readonly string[] {
-    return present(this.#transport, "the network runs").getMultiaddrs().map(String);
+    const listening = present(this.#transport, "the network runs").getMultiaddrs().map(String);
+    return [...listening, ...(this.#reservations?.addresses ?? [])];
+  }
+
+  /** Another box that runs this node's key; undefined when none was heard of for two minutes. */
+  get sharedKey(): SharedKey | undefined {
+    const nowMs = this.#ports.clock.monotonicMs();
+    if (!this.#shared || nowMs - this.#shared.heardMs > SHARED_MS) return undefined;
+    const { address, sinceMs, heardMs } = this.#shared;
+    return { address, sinceMs: nowMs - sinceMs, heardMs: nowMs - heardMs };
   }
 
   /** Key of this node's connections, 32 bytes. */
@@ -195,6 +249,7 @@ export class Network {
 
   /** The set of validators changed: who is one now counts from here on. */
   onValidatorsChanged(): void {
+    this.#dialNamed();
     for (const peer of this.#table.peers) {
       const isValidator = this.#isValidatorId(peer.id);
       if (isValidator && !peer.isValidator) peer.link.grantValidator();
@@ -210,8 +265,8 @@ export class Network {
 
   /** Names the addresses to keep connected from now on. */
   setAddresses(addresses: readonly PeerAddress[]): void {
-    this.#named = addresses;
-    this.#dialler?.setAddresses([...this.#named, ...this.#discovered.addresses]);
+    this.#named = [...addresses, ...(this.#options.relays ?? [])];
+    this.#dialNamed();
   }
 
   /** Every peer that is up. */
@@ -245,6 +300,57 @@ export class Network {
     }
   }
 
+  /** What is named, then what was found, then, for a validator, where the others say they are. */
+  #dialNamed(): void {
+    const isValidator = this.#binding !== undefined && this.#ports.isValidator(this.#binding.validatorKey);
+    this.#dialler?.setAddresses([...this.#named, ...this.#discovered.addresses, ...(isValidator ? this.#presences.targets : [])]);
+    const nowMs = this.#ports.clock.monotonicMs();
+    for (const { id, link } of this.#table.peers) this.#redial.onPeerUp(id, link.isRelayed, nowMs);
+  }
+
+  /** Where others reach this node: as announced, else where it listens for other machines; and through its relays. */
+  #reachableAt(): string[] {
+    const { announce, relays } = this.#options;
+    const id = present(this.#transport, "the network runs").peerId.toString();
+    const relayed = this.#reservations?.addresses ?? [];
+    if (announce && announce.length > 0) return [...announce.map(({ multiaddr }) => withPeer(multiaddr.toString(), id)), ...relayed];
+    return relays && relays.length > 0 ? [...relayed] : this.addresses.filter(isForOtherMachines);
+  }
+
+  /** A relay carries who is up here and a validator or named: they have more to lose than a stranger with a new key. */
+  #isCarried(nodeKey: string): boolean {
+    const peer = this.#table.findNode(nodeKey);
+    return peer !== undefined && (peer.isValidator || this.#options.allow.includes(peer.id));
+  }
+
+  #relaysUp(): Connection[] {
+    const { relays } = this.#options;
+    const texts = new Set(relays?.map(({ text }) => text));
+    const ids = new Set(this.#redial.targets.filter(({ address }) => texts.has(address)).map(({ peer }) => peer));
+    return [...this.#table.peers].filter(({ id, link }) => ids.has(id) && !link.isRelayed).map(({ link }) => link.connection);
+  }
+
+  /** A way through a relay is none while the relay itself is not up. */
+  #obstacleTo({ text }: PeerAddress): string | undefined {
+    const relay = relayIn(text);
+    if (relay === undefined) return undefined;
+    for (const { link } of this.#table.peers) if (!link.isRelayed && link.connection.remotePeer.toString() === relay) return undefined;
+    return "its relay is not connected";
+  }
+
+  #onTwin(address: string | undefined): void {
+    const nowMs = this.#ports.clock.monotonicMs();
+    const known = this.#shared && nowMs - this.#shared.heardMs <= SHARED_MS ? this.#shared : undefined;
+    const isToBeTold = !known || nowMs - known.toldMs > SHARED_TOLD_MS || (known.address === undefined && address !== undefined);
+    this.#shared = {
+      sinceMs: known?.sinceMs ?? nowMs,
+      heardMs: nowMs,
+      toldMs: isToBeTold ? nowMs : known.toldMs,
+      address: address ?? known?.address,
+    };
+    if (isToBeTold) this.#ports.log.error("key.shared", { reason: "another box runs this node's key", address: this.#shared.address });
+  }
+
   #broadcast(message: Message): void {
     const lane = laneOf(message.kind);
     const frame = encodeFrame(FRAME.message, encodeMessage(message));
@@ -260,6 +366,12 @@ export class Network {
   }
 
   #onDialled(connection: Connection, address: PeerAddress): void {
+    // The library gives one connection to all who dial the same node at the same time.
+    if (this.#table.isLinked(connection)) {
+      this.#redial.onFailed(address.text, "reached at another address at the same time", false, this.#ports.clock.monotonicMs());
+      this.#dialler?.wake();
+      return;
+    }
     const link = this.#makeLink(connection);
     if (!link) {
       connection.abort(new Error("not an Ed25519 key"));
@@ -279,7 +391,7 @@ export class Network {
     const nodeKey = parseHex(nodeKeyOf(id) ?? "");
     if (this.#isStopped || !nodeKey || this.#table.isNodeUp(nodeKey) || bytesEqual(nodeKey, this.#nodeKey)) return;
     const isShorter = this.#discovered.forgetSilent((address) => this.#redial.failuresAt(address));
-    if (this.#discovered.offer(id.toString(), multiaddrs) || isShorter) this.setAddresses(this.#named);
+    if (this.#discovered.offer(id.toString(), multiaddrs) || isShorter) this.#dialNamed();
   }
 
   #linkFrom({ remotePeer }: Connection): Link | undefined {
@@ -305,6 +417,7 @@ export class Network {
       traffic,
       events: this.#reception,
       dialAgain: () => present(this.#transport, "the network runs").dial(connection.remoteAddr, { force: true }),
+      isLinked: (other) => this.#table.isLinked(other),
     });
     this.#table.add(link);
     return link;

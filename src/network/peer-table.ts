@@ -1,6 +1,6 @@
 import type { Connection } from "@libp2p/interface";
 import type { PeerId } from "../consensus/index.ts";
-import { assert, bytesEqual } from "../kernel/index.ts";
+import { assert, bytesEqual, toHex } from "../kernel/index.ts";
 import { isReplacement } from "./duplicates.ts";
 import type { Link } from "./link.ts";
 
@@ -45,6 +45,12 @@ export class PeerTable {
   isNodeUp(nodeKey: Uint8Array): boolean {
     for (const { link } of this.#peers.values()) if (bytesEqual(link.nodeKey, nodeKey)) return true;
     return false;
+  }
+
+  /** The peer that is up with a node key, in lower-case hex. */
+  findNode(nodeKey: string): Peer | undefined {
+    for (const peer of this.#peers.values()) if (toHex(peer.link.nodeKey) === nodeKey) return peer;
+    return undefined;
   }
 
   /** Whether a connection belongs to a link. */

@@ -1,5 +1,5 @@
 import { decodeMessage, type Message, type PeerId } from "../consensus/index.ts";
-import { assert, err, ok, type Result, toHex } from "../kernel/index.ts";
+import { assert, bytesEqual, err, ok, type Result, toHex } from "../kernel/index.ts";
 import type { PeerAddress } from "./address.ts";
 import { type Greeted, type Hello, judgeHello, type Refusal } from "./hello.ts";
 import type { Lane } from "./lanes.ts";
@@ -9,6 +9,7 @@ import type { Redial } from "./redial.ts";
 import type { Misconduct, Standing } from "./standing.ts";
 import { judgeTip } from "./tip.ts";
 import type { Traffic } from "./traffic.ts";
+import { Twins } from "./twins.ts";
 import type { NetworkOptions, NetworkPorts } from "./types.ts";
 
 /** What receiving works on. */
@@ -23,7 +24,17 @@ export type ReceptionParts = {
   readonly ownHello: () => Hello;
   /** The plan of dialling changed. */
   readonly onPlan: () => void;
+  /** A peer is up, by this link from now on. */
+  readonly onLinkUp: (link: Link) => void;
+  readonly onPresence: (link: Link, encoded: Uint8Array) => void;
+  /** Another box runs this node's key. */
+  readonly onTwin: (address: string | undefined) => void;
 };
+
+/** The instance of the process at the other end, in hex. */
+function instanceOf({ hello }: Link): string | undefined {
+  return hello && toHex(hello.instance);
+}
 
 /** Tips of one peer are judged at most so often; more often costs us verifications and is ignored. */
 const TIP_JUDGED_MS = 1_000;
@@ -36,6 +47,9 @@ export class Reception implements LinkEvents {
   readonly #dialled = new Map<Link, PeerAddress>();
   /** Links by which a peer is or was reached. */
   readonly #raised = new WeakSet<Link>();
+  readonly #twins = new Twins();
+  /** Where the other box of the same key is, by the link of each. */
+  readonly #told = new WeakMap<Link, string>();
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
@@ -51,6 +65,9 @@ export class Reception implements LinkEvents {
     const { nodeKey, ownHello } = this.#parts;
     const judged = judgeHello(hello, { own: ownHello(), ownNodeKey: nodeKey, nodeKey: link.nodeKey });
     if (!judged.ok) {
+      // The same instance is this very process, dialled at an address of its own.
+      const isOther = judged.error === "ownKey" && !bytesEqual(hello.instance, ownHello().instance);
+      if (isOther) this.onTwin(link, link.connection.remoteAddr.toString());
       if (judged.error === "badBinding") this.penalize(toHex(link.nodeKey), "badBinding", false);
       return judged;
     }
@@ -72,17 +89,18 @@ export class Reception implements LinkEvents {
     this.#raised.add(link);
     const address = this.#dialled.get(link);
     if (address) redial.onConnected(address.text, id);
-    redial.onPeerUp(id);
+    redial.onPeerUp(id, link.isRelayed, ports.clock.monotonicMs());
     const isValidator = greeted.isBound && ports.isValidator(greeted.key);
     if (isValidator || this.#isNamed(id)) link.grantValidator();
     const peer: Peer = { id, link, isValidator, provenHeight: undefined, isBeyondUs: false, tipJudgedAtMs: Number.NEGATIVE_INFINITY };
     const before = table.raise(peer);
     if (before) {
       ports.onPeerDown(id);
-      before.link.refuse("duplicate");
+      this.#refuseReplaced(before.link, link);
     }
     onPlan();
     ports.log.info("peer.up", { peer: id.slice(0, 16), isValidator, direction: link.connection.direction, version: greeted.version });
+    this.#parts.onLinkUp(link);
     ports.onPeerUp(id);
     if (link.hello?.tip) this.onTip(link, link.hello.tip);
   };
@@ -123,6 +141,14 @@ export class Reception implements LinkEvents {
     this.onMisconduct(link, "falseTip", "a height without a finalization of its epoch");
     link.close("false tip");
   };
+
+  /** @see LinkEvents.onPresence */
+  readonly onPresence = (link: Link, encoded: Uint8Array): void => {
+    if (this.#parts.table.peerOf(link)) this.#parts.onPresence(link, encoded);
+  };
+
+  /** @see LinkEvents.onTwin */
+  readonly onTwin = (_link: Link, address: string): void => this.#parts.onTwin(address === "" ? undefined : address);
 
   /** @see LinkEvents.onRoom */
   readonly onRoom = (link: Link, lane: Lane): void => {
@@ -168,9 +194,39 @@ export class Reception implements LinkEvents {
     const expected = this.#dialled.get(link)?.expected;
     if (expected !== undefined && expected !== id) return "unexpectedKey";
     if (standing.banLeftMs(id, ports.clock.monotonicMs()) > 0) return "banned";
+    if (this.#isTwin(link, id)) return "twin";
     if (table.isRedundant(link, id)) return "duplicate";
     if ((isBound && ports.isValidator(key)) || this.#dialled.has(link) || this.#isNamed(id) || table.find(id)) return undefined;
     return table.observerCount < options.observersMax ? undefined : "notAllowed";
+  }
+
+  /**
+   * Whether a peer's box must give way to another box of the same key, which is told of it. A restart is not one: its instance
+   * was never here before.
+   */
+  #isTwin(link: Link, id: PeerId): boolean {
+    const { table, ports } = this.#parts;
+    const standing = table.find(id)?.link;
+    const [fresh, other] = [instanceOf(link), standing && instanceOf(standing)];
+    if (!standing || standing.isClosed || fresh === undefined || other === undefined || fresh === other) return false;
+    const verdict = this.#twins.meet(id, fresh, other, ports.clock.monotonicMs());
+    if (verdict === undefined) return false;
+    const [kept, refused] = verdict === "standing" ? [standing, link] : [link, standing];
+    this.#told.set(refused, kept.connection.remoteAddr.toString());
+    this.#told.set(kept, refused.connection.remoteAddr.toString());
+    ports.log.warn("peer.twins", { peer: id.slice(0, 16), kept: this.#told.get(refused), refused: this.#told.get(kept) });
+    if (verdict === "standing") {
+      standing.sendTwin(this.#told.get(kept) ?? "");
+      link.refuse("twin", this.#told.get(link));
+    }
+    return verdict === "standing";
+  }
+
+  /** A link gives way to another of its peer: the better way to the same box, a restart, or the box that was here first. */
+  #refuseReplaced(replaced: Link, by: Link): void {
+    const isTwin = this.#told.has(replaced) && instanceOf(replaced) !== instanceOf(by);
+    replaced.refuse(isTwin ? "twin" : "duplicate", isTwin ? this.#told.get(replaced) : "");
+    if (isTwin) by.sendTwin(this.#told.get(by) ?? "");
   }
 
   /**

@@ -1,4 +1,5 @@
 import { assert, type Prng } from "../kernel/index.ts";
+import { isRelayed } from "./relay.ts";
 
 /** How soon a lost or refused connection is tried again. */
 export type RedialTimes = {
@@ -7,10 +8,21 @@ export type RedialTimes = {
   readonly refusedMs: number;
   /** How long one attempt may take. */
   readonly dialMs: number;
+  /** How long direct addresses have before one through a relay is dialled. */
+  readonly relayedMs: number;
+  /** How often a peer that is reached through a relay is tried directly. */
+  readonly directMs: number;
 };
 
 /** Quick at first, since a peer that restarts is back in a second; never given up. */
-export const REDIAL_TIMES: RedialTimes = { firstMs: 250, maxMs: 15_000, refusedMs: 30_000, dialMs: 8_000 };
+export const REDIAL_TIMES: RedialTimes = {
+  firstMs: 250,
+  maxMs: 15_000,
+  refusedMs: 30_000,
+  dialMs: 8_000,
+  relayedMs: 2_000,
+  directMs: 60_000,
+};
 
 /** Where an attempt at an address stands. */
 export type DialTarget = {
@@ -28,13 +40,15 @@ export type DialTarget = {
 
 /**
  * When to dial which configured address. An address that leads to a peer which is connected by another connection rests
- * until that one is gone. Waits double from try to try up to a cap and are jittered by a fifth either way; one whose
+ * until that one is gone; one that leads to it directly, while the connection goes through a relay, is tried now and then. Waits double from try to try up to a cap and are jittered by a fifth either way; one whose
  * hello was refused waits longer, for only a person changes that.
  */
 export class Redial {
   readonly #targets = new Map<string, DialTarget>();
   readonly #times: RedialTimes;
   readonly #prng: Prng;
+  /** Peers that are reached through a relay now. */
+  readonly #relayed = new Set<string>();
 
   constructor(times: RedialTimes, prng: Prng) {
     assert(times.firstMs > 0 && times.firstMs <= times.maxMs, "waits grow from the first to the cap");
@@ -66,7 +80,8 @@ export class Redial {
     for (const address of this.#targets.keys()) if (!addresses.has(address)) this.#targets.delete(address);
     for (const [address, isNamed] of addresses) {
       if (this.#targets.has(address)) continue;
-      this.#targets.set(address, { address, isNamed, peer: undefined, status: "waiting", failures: 0, nextAtMs: nowMs, reason: undefined });
+      const nextAtMs = isRelayed(address) ? nowMs + this.#times.relayedMs : nowMs;
+      this.#targets.set(address, { address, isNamed, peer: undefined, status: "waiting", failures: 0, nextAtMs, reason: undefined });
     }
   }
 
@@ -107,10 +122,17 @@ export class Redial {
     this.#wait(target, reason, isRefused, nowMs);
   }
 
-  /** A peer is connected, by whichever end: addresses known to lead to it rest. */
-  onPeerUp(peer: string): void {
+  /** A peer is connected, by whichever end: addresses known to lead to it rest, or are tried less while a relay carries it. */
+  onPeerUp(peer: string, isByRelay: boolean, nowMs: number): void {
+    if (isByRelay) this.#relayed.add(peer);
+    else this.#relayed.delete(peer);
     for (const target of this.#targets.values()) {
-      if (target.peer !== peer || target.status !== "waiting") continue;
+      if (target.peer !== peer) continue;
+      if (isByRelay && !isRelayed(target.address)) {
+        if (target.status !== "dialling") this.#wait(target, target.reason ?? "reached through a relay", false, nowMs);
+        continue;
+      }
+      if (target.status !== "waiting") continue;
       target.status = "connected";
       target.failures = 0;
       target.reason = undefined;
@@ -119,17 +141,23 @@ export class Redial {
 
   /** A peer's last connection ended: its addresses are dialled again, at once but for the jitter. */
   onPeerDown(peer: string, reason: string, nowMs: number): void {
+    const wasRelayed = this.#relayed.delete(peer);
     for (const target of this.#targets.values()) {
-      if (target.peer === peer && target.status === "connected") this.#wait(target, reason, false, nowMs);
+      if (target.peer !== peer) continue;
+      const isResting = target.status === "connected" || (wasRelayed && target.status === "waiting");
+      if (isResting) this.#wait(target, reason, false, nowMs);
     }
   }
 
   #wait(target: DialTarget, reason: string, isRefused: boolean, nowMs: number): void {
-    const { firstMs, maxMs, refusedMs } = this.#times;
+    const { firstMs, maxMs, refusedMs, relayedMs, directMs } = this.#times;
     const grown = Math.min(maxMs, firstMs * 2 ** Math.min(target.failures, 20));
     const jitter = 0.8 + 0.4 * (this.#prng.below(1_000) / 1_000);
     target.status = "waiting";
     target.reason = reason;
-    target.nextAtMs = nowMs + Math.round((isRefused ? Math.max(refusedMs, grown) : grown) * jitter);
+    const isBetterWay = target.peer !== undefined && this.#relayed.has(target.peer) && !isRelayed(target.address);
+    const usualMs = isRelayed(target.address) ? relayedMs : isBetterWay ? directMs : 0;
+    const leastMs = isRefused ? Math.max(refusedMs, usualMs) : usualMs;
+    target.nextAtMs = nowMs + Math.round(Math.max(leastMs, grown) * jitter);
   }
 }

@@ -2,7 +2,7 @@ import { REFUSAL_POINTS, type RefusalCode } from "../consensus/index.ts";
 import { assert } from "../kernel/index.ts";
 
 /** What a peer did that an honest program of ours never does: to the connection, or to consensus, which refused it. */
-export type Misconduct = "garbage" | "oversized" | "outOfTurn" | "badBinding" | "falseTip" | "badBatch" | RefusalCode;
+export type Misconduct = "garbage" | "oversized" | "outOfTurn" | "badBinding" | "falseTip" | "badBatch" | "badPresence" | RefusalCode;
 
 /** Points for each; at POINTS_MAX the peer is banned. What an honest peer on a bad day may do costs little. */
 const POINTS = {
@@ -12,6 +12,7 @@ const POINTS = {
   badBinding: 100,
   falseTip: 100,
   badBatch: 30,
+  badPresence: 100,
   ...REFUSAL_POINTS,
 } as const satisfies Record<Misconduct, number>;
 

@@ -8,6 +8,7 @@ import { yamux } from "@libp2p/yamux";
 import { createLibp2p } from "libp2p";
 import type { Entropy } from "../kernel/index.ts";
 import { noiseCrypto } from "./noise-crypto.ts";
+import { type CircuitTransport, circuitTransport, relayServer } from "./relay.ts";
 import { abortableTcp } from "./tcp.ts";
 import { webRtcCertificate } from "./webrtc-certificate.ts";
 
@@ -29,6 +30,10 @@ export type TransportOptions = {
   readonly software: string;
   readonly gater: ConnectionGater;
   readonly entropy: Entropy;
+  /** Whether it carries connections between others. */
+  readonly isRelay?: boolean;
+  /** Gets the transport through relays; absent: nothing is dialled through one. */
+  readonly onCircuits?: (transport: CircuitTransport) => void;
 };
 
 /** The largest window of a stream: what a peer that reads nothing can make us hold, and what may stand ahead of a vote. */
@@ -48,7 +53,7 @@ const INBOUND_PER_SECOND = 1_000;
  * life and who may stay are this project's own.
  */
 export async function makeTransport(options: TransportOptions): Promise<Libp2p> {
-  const { nodeSeed, listen, announce, software, gater, discovery, entropy } = options;
+  const { nodeSeed, listen, announce, software, gater, discovery, entropy, isRelay, onCircuits } = options;
   const crypto = await noiseCrypto(entropy);
   const isWebRtc = options.isWebRtcWanted || listen.some((address) => address.includes("/webrtc-direct"));
   return createLibp2p({
@@ -64,6 +69,7 @@ export async function makeTransport(options: TransportOptions): Promise<Libp2p> 
         listenOpts: { noDelay: true, keepAlive: true },
       }),
       ...(isWebRtc ? [await webRtcTransport(nodeSeed)] : []),
+      ...(onCircuits ? [circuitTransport(onCircuits)] : []),
     ],
     connectionEncrypters: [noise({ crypto })],
     streamMuxers: [
@@ -86,7 +92,7 @@ export async function makeTransport(options: TransportOptions): Promise<Libp2p> 
     connectionMonitor: { enabled: false },
     connectionGater: gater,
     peerDiscovery: discovery ? [discover(discovery)] : [],
-    services: { identify: identify(), ping: ping() },
+    services: { identify: identify(), ping: ping(), ...(isRelay ? { relay: relayServer() } : {}) },
   });
 }
 

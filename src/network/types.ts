@@ -24,6 +24,12 @@ export type NetworkOptions = {
   readonly webRtcListen?: { readonly host: string; readonly port: number } | undefined;
   /** Addresses kept connected, for ever. */
   readonly peers: readonly PeerAddress[];
+  /** Whether validators, and nodes on the allow-list, that cannot reach each other may do so through this node. */
+  readonly isRelay?: boolean;
+  /** Relays at which others reach this node, because they cannot dial it; kept connected like peers. */
+  readonly relays?: readonly PeerAddress[];
+  /** Where others reach this node, told to them instead of what it listens on. */
+  readonly announce?: readonly PeerAddress[];
   /** Whether to look for nodes of this chain on the local network, by multicast DNS, and to be found there. */
   readonly discovery?: { readonly port?: number } | undefined;
   /** Keys, lower-case hex, that are let in though they are no validators and though no place for observers is left. */
@@ -83,6 +89,7 @@ export type PeerStatus = {
   readonly nodeKey: string;
   readonly isValidator: boolean;
   readonly direction: "inbound" | "outbound";
+  /** Multiaddr of the other end; with /p2p-circuit in it, the connection goes through a relay. */
   readonly address: string;
   readonly version: number;
   readonly software: string;
@@ -95,6 +102,15 @@ export type PeerStatus = {
   readonly isBeyondUs: boolean;
   readonly queuedBytes: number;
   readonly points: number;
+};
+
+/** Another box that runs this node's key, as far as peers met it. */
+export type SharedKey = {
+  /** Where it was met; undefined where nobody said. */
+  readonly address: string | undefined;
+  /** Milliseconds since it was first and last heard of. */
+  readonly sinceMs: number;
+  readonly heardMs: number;
 };
 
 /** A configured address without a connection, and why. */

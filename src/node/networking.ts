@@ -56,7 +56,10 @@ export class NodeNetworking {
         chainId: setup.genesis.hash,
         listen: settings.listen,
         webRtcListen: settings.webRtcPort === 0 ? undefined : { host: settings.listen.host, port: settings.webRtcPort },
-        peers: settings.peers.map(addressOf),
+        peers: settings.peers.map((text) => addressOf("peers", text)),
+        isRelay: settings.relay === "on",
+        relays: settings.relays.map((text) => addressOf("relays", text)),
+        announce: settings.announce.map((text) => addressOf("announce", text)),
         discovery: settings.discovery === "lan" ? {} : undefined,
         allow: settings.allow,
         observersMax: settings.observersMax,
@@ -109,8 +112,8 @@ export class NodeNetworking {
 
   /** Whether a home has anyone to talk to: a chain of several validators, peers that are named or looked for, or browsers. */
   static isWanted({ validatorSet, configuration }: NodeSetup): boolean {
-    const { peers, discovery, webRtcPort } = configuration.network;
-    return validatorSet.validators.length > 1 || peers.length > 0 || discovery !== "off" || webRtcPort !== 0;
+    const { peers, relays, discovery, webRtcPort } = configuration.network;
+    return validatorSet.validators.length > 1 || peers.length > 0 || relays.length > 0 || discovery !== "off" || webRtcPort !== 0;
   }
 
   /** Hears what consensus refuses, which costs the peer its standing. */
@@ -155,6 +158,11 @@ export class NodeNetworking {
   /** Peers that are connected, and configured ones that are not, with the reason. */
   peers(): { readonly connected: ReturnType<Network["peers"]>; readonly absent: ReturnType<Network["absentPeers"]> } {
     return { connected: this.#network.peers(), absent: this.#network.absentPeers() };
+  }
+
+  /** Another box that runs this node's key, while it is heard of. */
+  get sharedKey(): Network["sharedKey"] {
+    return this.#network.sharedKey;
   }
 
   /** Counters by kind of message. */
@@ -208,8 +216,8 @@ export class NodeNetworking {
   }
 }
 
-function addressOf(text: string): PeerAddress {
+function addressOf(setting: "peers" | "relays" | "announce", text: string): PeerAddress {
   const address = parsePeerAddress(text);
-  if (!address.ok) throw new StartRefused(`network.peers: ${address.error}; correct it in node.toml`);
+  if (!address.ok) throw new StartRefused(`network.${setting}: ${address.error}; correct it in node.toml`);
   return address.value;
 }

@@ -54,7 +54,7 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
     throw new StartRefused(stranger);
   }
   const lag = new EventLoopLag(systemClock, systemTimers);
-  const watch = new Watch(setup, contexts, lag, log);
+  const watch = new Watch(setup, contexts, lag, log, () => networking?.sharedKey);
   const broker: LocalBroker | undefined = undefined;
   const telemetry = await openTelemetry({ setup, contexts, networking, lag, watch, controls, log, broker }, files);
   const gateway = listen(setup, contexts, networking, lag, startedAtMs, log, failure.resolve, telemetry?.metrics);

@@ -3,6 +3,7 @@ import { event } from "../events/index.ts";
 import type { CancelTimer, Log } from "../kernel/index.ts";
 import { blockVersionOf } from "../ledger/index.ts";
 import { type Alert, type EventLoopLag, findAlerts, type NodeSample, readProcessFigures } from "../monitoring/index.ts";
+import type { SharedKey } from "../network/index.ts";
 import { isStorageError } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
 import { reserveOf } from "./open-mempool.ts";
@@ -19,14 +20,16 @@ export class Watch {
   readonly #contexts: Contexts;
   readonly #lag: EventLoopLag;
   readonly #log: Log;
+  readonly #findSharedKey: () => SharedKey | undefined;
   readonly #raised = new Map<string, Alert>();
   #cancel: CancelTimer = () => {};
 
-  constructor(setup: NodeSetup, contexts: Contexts, lag: EventLoopLag, log: Log) {
+  constructor(setup: NodeSetup, contexts: Contexts, lag: EventLoopLag, log: Log, findSharedKey: () => SharedKey | undefined) {
     this.#setup = setup;
     this.#contexts = contexts;
     this.#lag = lag;
     this.#log = log;
+    this.#findSharedKey = findSharedKey;
   }
 
   /** Conditions that hold. */
@@ -73,6 +76,7 @@ export class Watch {
   }
 
   #sample(): NodeSample {
+    const shared = this.#findSharedKey();
     const { configuration, home } = this.#setup;
     const { blocks, loop, mempool, state } = this.#contexts;
     const { voting } = loop.standing();
@@ -98,6 +102,7 @@ export class Watch {
       diskFreeBytesMin: configuration.storage.freeBytesMin,
       diskFreeBytesReserve: reserveOf(configuration.storage),
       diskFreeBytesWarn: configuration.storage.freeBytesWarn,
+      ...(shared && { sharedKeyAddress: shared.address ?? "unknown" }),
       listensBeyondLoopback: !/^(127\.|::1$|localhost$)/.test(configuration.http.listen.host),
     };
   }

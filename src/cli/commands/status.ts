@@ -41,8 +41,11 @@ export function describePeers(peers: Readonly<Record<string, unknown>>): PeerLin
     return { text: `absent ${printable(address)}: ${why}`, isTrouble: true };
   });
   const missing = Array.isArray(peers["missingValidators"]) ? peers["missingValidators"] : [];
+  const shared = peers["sharedKey"];
+  const where = isJson(shared) && shared["address"] !== undefined ? ` at ${printable(shared["address"])}` : "";
+  const twin = isJson(shared) ? [{ text: `another box${where} runs this node's key: stop one of the two`, isTrouble: true }] : [];
   const text = `validators not connected: ${missing.map((key) => printable(key).slice(0, 16)).join(", ")}`;
-  return [...connected, ...absent, ...(missing.length > 0 ? [{ text, isTrouble: true }] : [])];
+  return [...twin, ...connected, ...absent, ...(missing.length > 0 ? [{ text, isTrouble: true }] : [])];
 }
 
 /** `bizra account`: balance and nonce of an address or key file. */

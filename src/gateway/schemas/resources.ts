@@ -104,6 +104,10 @@ export const peersSchema = z
       }),
     ),
     missingValidators: z.array(hash32Schema).openapi({ description: "Members of the epoch's set that are not connected" }),
+    sharedKey: z
+      .object({ address: z.string().optional(), sinceSeconds: countSchema, heardSeconds: countSchema })
+      .optional()
+      .openapi({ description: "Another box that runs this node's key: where it was met, and since when" }),
   })
   .openapi("Peers");
 

@@ -97,6 +97,7 @@ export function renderPeers({
   connected,
   absent,
   missingValidators,
+  sharedKey,
   height: ownHeight,
 }: PeersView): z.input<typeof peersSchema> {
   return {
@@ -119,5 +120,12 @@ export function renderPeers({
       ...(nextTryInMs === undefined ? {} : { nextTrySeconds: Math.ceil(nextTryInMs / 1_000) }),
     })),
     missingValidators: [...missingValidators],
+    ...(sharedKey && {
+      sharedKey: {
+        ...(sharedKey.address === undefined ? {} : { address: sharedKey.address }),
+        sinceSeconds: Math.floor(sharedKey.sinceMs / 1_000),
+        heardSeconds: Math.floor(sharedKey.heardMs / 1_000),
+      },
+    }),
   };
 }

@@ -44,7 +44,7 @@ test("network: two validators, each is told of the other's proven key and hears 
   expect(a.messages).toEqual([{ from: b.id, message: ask(9) }]);
   expect(b.messages).toEqual([{ from: a.id, message: ask(9) }]);
   const [status] = b.network.peers();
-  expect(status).toMatchObject({ peer: a.id, isValidator: true, direction: "outbound", version: 1, software: "bizra/test" });
+  expect(status).toMatchObject({ peer: a.id, isValidator: true, direction: "outbound", version: 2, software: "bizra/test" });
   expect(b.network.absentPeers()).toEqual([]);
 });
 

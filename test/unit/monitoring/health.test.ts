@@ -51,6 +51,7 @@ test("alerts: each condition, holds for a sample made for it, with a reason and 
     outdated: { outdatedBecause: "this version does not know block version 2, activated at epoch 3" },
     "update-due": { comingUpdate: "block version 2 is approved from epoch 3 on" },
     recovering: { syncState: "recovering" },
+    "key-shared": { sharedKeyAddress: "/ip4/192.0.2.7/tcp/8646" },
     "chain-stalled": { lastBlockAgeMs: 181_000, heartbeatMs: 60_000, height: 7 },
     "work-stalled": { lastBlockAgeMs: 31_000, pendingTransactions: 1 },
     "mempool-nearly-full": { pendingTransactions: 90, pendingTransactionsMax: 100 },

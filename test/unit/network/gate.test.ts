@@ -18,7 +18,7 @@ class Knock extends EventTarget {
 async function scene() {
   const at = { nowMs: 0 };
   const standing = new Standing();
-  const gate = makeGate(standing, { nowMs: () => 0, monotonicMs: () => at.nowMs });
+  const gate = makeGate(standing, { nowMs: () => 0, monotonicMs: () => at.nowMs }, () => false);
   const key = await generateKeyPairFromSeed("Ed25519", new Uint8Array(32).fill(6));
   const peer = { type: "Ed25519", publicKey: key.publicKey } as unknown as PeerId;
   const isTurnedAway = (knock: Knock): boolean => gate.denyInboundConnection?.(knock as unknown as MultiaddrConnection) === true;

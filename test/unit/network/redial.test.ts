@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Prng } from "../../../src/kernel/index.ts";
 import { Redial } from "../../../src/network/redial.ts";
 
-const TIMES = { firstMs: 100, maxMs: 1_000, refusedMs: 5_000, dialMs: 1_000 };
+const TIMES = { firstMs: 100, maxMs: 1_000, refusedMs: 5_000, dialMs: 1_000, relayedMs: 300, directMs: 20_000 };
 
 const namedOf = (...addresses: string[]) => new Map(addresses.map((address) => [address, true]));
 
@@ -53,7 +53,7 @@ test("redial: a refusal, tried again after long; a connection that was lost, aft
 test("redial: a peer that connected to us, its address rests until the peer is down", () => {
   const redial = redialOf("a");
   redial.expect("a", "peer");
-  redial.onPeerUp("peer");
+  redial.onPeerUp("peer", false, 0);
   expect(redial.takeDue(1_000_000)).toEqual([]);
   redial.onPeerDown("peer", "lost", 0);
   expect(redial.takeDue(1_000)).toHaveLength(1);
@@ -70,4 +70,24 @@ test("redial: the addresses named anew, known ones keep their place and others a
   ]);
   redial.onFailed("b", "late", false, 0);
   expect(redial.targets).toHaveLength(2);
+});
+
+test("redial: a way through a relay, dialled after the direct ways had their time", () => {
+  const redial = redialOf("a", "/ip4/192.0.2.1/tcp/1/p2p/R/p2p-circuit/p2p/P");
+  expect(redial.takeDue(0).map(({ address }) => address)).toEqual(["a"]);
+  expect(redial.takeDue(299)).toEqual([]);
+  expect(redial.takeDue(300)).toHaveLength(1);
+});
+
+test("redial: a peer reached through a relay, tried directly now and then, and again at once when the relay is gone", () => {
+  const redial = redialOf("a", "/ip4/192.0.2.1/tcp/1/p2p/R/p2p-circuit/p2p/P");
+  redial.expect("a", "peer");
+  redial.expect("/ip4/192.0.2.1/tcp/1/p2p/R/p2p-circuit/p2p/P", "peer");
+  redial.onPeerUp("peer", true, 0);
+  expect(redial.takeDue(15_000)).toEqual([]);
+  expect(redial.takeDue(24_000).map(({ address }) => address)).toEqual(["a"]);
+  redial.onFailed("a", "no way", false, 24_000);
+  expect(redial.untilNextMs(24_000)).toBeGreaterThanOrEqual(16_000);
+  redial.onPeerDown("peer", "lost", 25_000);
+  expect(redial.takeDue(26_000)).toHaveLength(2);
 });

@@ -1,0 +1,82 @@
+import { expect, test } from "bun:test";
+import { localSigner, publicKeyOf } from "../../../src/crypto/index.ts";
+import { toHex } from "../../../src/kernel/index.ts";
+import { bindNodeKey } from "../../../src/network/node-key.ts";
+import { decodePresence, isPresenceProven, type Presence, signPresence } from "../../../src/network/presence.ts";
+import { PresenceBook } from "../../../src/network/presence-book.ts";
+
+const CHAIN = new Uint8Array(32).fill(7);
+const seedOf = (seed: number): Uint8Array => new Uint8Array(32).fill(seed);
+const validator = localSigner(seedOf(100));
+const bound = (seed: number) => ({ binding: bindNodeKey(validator, CHAIN, publicKeyOf(seedOf(seed))) });
+
+function presenceOf(seed: number, sequence = 1, more: Partial<Presence> = {}): Presence {
+  const instance = new Uint8Array(8).fill(1);
+  const addresses = ["/ip4/192.0.2.1/tcp/8646"];
+  return { nodeKey: publicKeyOf(seedOf(seed)), instance, sequence, services: { isRelay: true }, addresses, ...more };
+}
+
+const signedOf = (seed: number, sequence = 1, more: Partial<Presence> = {}): Uint8Array =>
+  signPresence(presenceOf(seed, sequence, more), CHAIN, seedOf(seed));
+
+const bookOf = (): PresenceBook =>
+  new PresenceBook({
+    chainId: CHAIN,
+    ownNodeKey: publicKeyOf(seedOf(1)),
+    isValidator: (key) => toHex(key) === toHex(validator.publicKey),
+  });
+
+test("presence: encoded and read, the same and proven; of another chain or with another byte, not", () => {
+  for (const more of [{}, bound(2), { addresses: [] }]) {
+    const read = decodePresence(signedOf(2, 5, more));
+    if (!read.ok) throw new Error("it decodes");
+    expect(read.value.presence).toEqual(presenceOf(2, 5, more));
+    expect(isPresenceProven(read.value, CHAIN)).toBe(true);
+    expect(isPresenceProven(read.value, new Uint8Array(32))).toBe(false);
+  }
+  const bytes = signedOf(2);
+  for (let at = 0; at < bytes.length; at++) {
+    const other = Uint8Array.from(bytes);
+    other[at] = (other[at] ?? 0) ^ 1;
+    const read = decodePresence(other);
+    expect(read.ok && isPresenceProven(read.value, CHAIN)).toBe(false);
+  }
+});
+
+test("presence: a validator key that signed for another node key, not proven", () => {
+  const read = decodePresence(signedOf(3, 1, bound(2)));
+  expect(read.ok && isPresenceProven(read.value, CHAIN)).toBe(false);
+});
+
+test("presence book: each word is news once, an older one never, our own key is told apart", () => {
+  const book = bookOf();
+  expect(book.hear(signedOf(2, 5), 0).kind).toBe("news");
+  expect(book.hear(signedOf(2, 5), 0).kind).toBe("known");
+  expect(book.hear(signedOf(2, 4), 0).kind).toBe("known");
+  expect(book.hear(signedOf(2, 6), 0).kind).toBe("news");
+  expect(book.hear(signedOf(1, 6), 0).kind).toBe("own");
+  expect(book.hear(Uint8Array.of(1, 2), 0).kind).toBe("malformed");
+  expect([...book.all]).toHaveLength(1);
+});
+
+test("presence book: a lie about a node that is known, changes nothing", () => {
+  const book = bookOf();
+  book.hear(signedOf(2, 5), 0);
+  const forged = signPresence(presenceOf(2, 9, { addresses: ["/ip4/198.51.100.1/tcp/1"] }), CHAIN, seedOf(3));
+  expect(book.hear(forged, 0).kind).toBe("unproven");
+  expect([...book.all].map(({ presence }) => presence.sequence)).toEqual([5]);
+});
+
+test("presence book: strangers without end, a few hundred are kept, a validator still has its place, and silence makes room", () => {
+  const book = bookOf();
+  const seed = (n: number): Uint8Array => Uint8Array.from({ length: 32 }, (_, at) => (at === 0 ? n & 255 : at === 1 ? n >> 8 : 9));
+  const kinds = Array.from({ length: 260 }, (_, n) => {
+    const presence = { ...presenceOf(2), nodeKey: publicKeyOf(seed(n)) };
+    return book.hear(signPresence(presence, CHAIN, seed(n)), 0).kind;
+  });
+  expect(kinds.filter((kind) => kind === "news")).toHaveLength(256);
+  expect(kinds.at(-1)).toBe("full");
+  expect(book.hear(signedOf(2, 1, bound(2)), 0).kind).toBe("news");
+  expect(book.hear(signedOf(4), 46 * 60_000).kind).toBe("news");
+  expect([...book.all]).toHaveLength(1);
+});
