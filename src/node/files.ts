@@ -191,11 +191,12 @@ function requireChainReachesJournal(home: string, journal: ConsensusJournal, tip
 }
 
 /** @param mayBegin whether this is a first start, or one after a first start that was cut short before the log had a segment */
-function openBatchLog({ fs, entropy }: Platform, home: string, log: Log, mayBegin: boolean): RecordLog {
+function openBatchLog({ fs, entropy, batchSegmentBytesMax }: Platform, home: string, log: Log, mayBegin: boolean): RecordLog {
   const directory = join(home, HOME.batches);
-  const create = (): RecordLog => createRecordLog(fs, directory, { ...BATCH_LOG, entropy });
+  const layout = { ...BATCH_LOG, ...(batchSegmentBytesMax && { segmentBytesMax: batchSegmentBytesMax }) };
+  const create = (): RecordLog => createRecordLog(fs, directory, { ...layout, entropy });
   if (mayBegin && fs.stat(directory) === undefined) return create();
-  const opened = openRecordLog(fs, directory, BATCH_LOG);
+  const opened = openRecordLog(fs, directory, layout);
   if (!opened.ok) {
     const { kind, file, offset, detail } = opened.error;
     if (mayBegin && kind === "empty") return create();

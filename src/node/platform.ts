@@ -31,6 +31,8 @@ export interface Platform {
   readonly network: NodeNetwork;
   /** How the hash index is written; default as a node's. */
   readonly indexTuning?: HashIndexTuning;
+  /** Bytes of a segment of the batch log; default as a node's. */
+  readonly batchSegmentBytesMax?: number;
   /** How pruning goes about it; default as a node's. */
   readonly pruneTuning?: PruneTuning;
 }

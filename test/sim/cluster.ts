@@ -34,6 +34,8 @@ export type ClusterOptions = {
   readonly loss?: number;
   /** Validators whose key a second box runs too, by index; the boxes come after the validators and observers. */
   readonly clones?: readonly number[];
+  /** Whether every other box, from the second on, prunes what lies a few blocks back; the others keep everything. */
+  readonly hasPruners?: boolean;
   /** What runs in the boxes: real consensus over a cheap chain (default), or whole nodes. */
   readonly fidelity?: "model" | "whole";
   /** Whether signatures are Ed25519; default the stand-in. */
@@ -102,6 +104,7 @@ export class Cluster {
         prng: new Prng(this.prng.uint32()),
         keys: this.keys,
         profile: options.profile ?? LAN_TIMERS,
+        isPruner: options.hasPruners === true && i % 2 === 1,
         send: (from: SimNode, to: PeerId, message: Message) => this.#send(from, to, message),
         sendBatchMessage: (from: SimNode, to: PeerId, message: DisseminationMessage) => this.#sendBatchMessage(from, to, message),
         onBatchFault: (at: SimNode, peer: PeerId, fault: PeerFault) => this.batchFaults.push({ node: this.nodes.indexOf(at), peer, fault }),

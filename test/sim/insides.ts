@@ -23,6 +23,8 @@ export type BoxParts = {
   readonly host: SimHost;
   readonly prng: Prng;
   readonly profile: TimerProfile;
+  /** Whether it lets go of old blocks. */
+  readonly isPruner: boolean;
   /** Announces an effect; throws to stop the process just before it. */
   readonly onEffect: (kind: EffectKind) => void;
 };

@@ -16,6 +16,8 @@ export type PlanSpec = {
   readonly hasSetChanges?: boolean;
   /** Whether some validator's key runs on a second box. */
   readonly hasClones?: boolean;
+  /** Whether some boxes prune their chains while the others keep them. */
+  readonly hasPruners?: boolean;
   /** Whether its faults are of a whole node's home, so that a modelled one would not notice. */
   readonly needsWholeNodes?: boolean;
   /** Fewest boxes it makes sense with. */
@@ -101,6 +103,14 @@ export const PLAN_SPECS = {
     needsWholeNodes: true,
     boxesMin: 4,
   },
+  horizons: {
+    always: ["crashAtEffect", "crashWhileStarting"],
+    some: ["outage", "brokenCommit", "crash", "loss", "delay", "partition", "powerCycle"],
+    epochBlocks: [3, 9],
+    hasPruners: true,
+    needsWholeNodes: true,
+    boxesMin: 4,
+  },
 } as const satisfies Record<string, PlanSpec>;
 
 /** The name of a plan. */
@@ -174,6 +184,7 @@ export function setupOf(seed: number, plan: Plan = present(PLANS[seed % PLANS.le
       ...(setChanges ? { hasSetChanges: weights.length >= 7 && prng.chance(0.5) ? "rotating" : true } : {}),
       delayMs: [0.2, prng.chance(0.5) ? 3 : 30],
       ...(spec.hasClones ? { clones: [weights.indexOf(leastOf(weights))] } : {}),
+      ...(spec.hasPruners ? { hasPruners: true } : {}),
       hasRealSignatures: prng.chance(0.01),
       fidelity: isWhole ? "whole" : "model",
     },

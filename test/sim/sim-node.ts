@@ -18,6 +18,7 @@ export type NodeSurroundings = {
   readonly prng: Prng;
   readonly keys: SimKeys;
   readonly profile: TimerProfile;
+  readonly isPruner: boolean;
   readonly send: (from: SimNode, to: PeerId, message: Message) => void;
   /** Sends a message of dissemination; false when there is no room for it. */
   readonly sendBatchMessage: (from: SimNode, to: PeerId, message: DisseminationMessage) => boolean;
@@ -88,8 +89,8 @@ export class SimNode {
     });
     this.disk.makeDirectory(HOME);
     this.disk.syncDirectory("/");
-    const { keys, prng, host, profile } = around;
-    this.insides = insidesOf({ key, keys, disk: this.disk, host, prng, profile, onEffect: (kind) => this.#effect(kind) });
+    const { keys, prng, host, profile, isPruner } = around;
+    this.insides = insidesOf({ key, keys, disk: this.disk, host, prng, profile, isPruner, onEffect: (kind) => this.#effect(kind) });
   }
 
   /** Its chain as it is on its disk. */

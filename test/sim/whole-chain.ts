@@ -76,7 +76,7 @@ export class WholeChain implements SimChain {
     const { blocks } = contexts;
     const { height } = blocks.tip();
     const last = this.committed.at(-1);
-    const shared = blocks.findFinalized(this.committed.length);
+    const shared = blocks.reader.find(this.committed.length);
     if (last && !(shared && bytesEqual(shared.hash, last.hash))) {
       this.committed.length = 0;
       this.#executedDigests = new Set();

@@ -21,6 +21,10 @@ const AMPLE_BYTES = 2 ** 40;
 /** Small enough that a run of a few hundred blocks writes, merges and loses each kind of file several times. */
 const INDEX_TUNING = { pendingEntriesMax: 64, pendingBlocksMax: 16, sliceEntries: 32, verifyBytesMax: 1024 * 1024 };
 const CHECKPOINT_BLOCKS = 20;
+/** So few blocks stay where a box prunes, and so few go at a time, that a run of some dozen blocks lets go of most of them. */
+const PRUNE_TUNING = { stepBlocks: 4, keepBlocksLeast: 8 };
+/** A segment holds some batches, so that most of them go too. */
+const BATCH_SEGMENT_BYTES = 8 * 1024;
 
 /**
  * A whole node as it ships: the composition of `src/node` on a simulated platform. Everything that it opens, checks,
@@ -98,16 +102,18 @@ export class WholeNode implements Insides {
       verifyMany: keys.verifyMany,
       network,
       indexTuning: INDEX_TUNING,
+      pruneTuning: PRUNE_TUNING,
+      batchSegmentBytesMax: BATCH_SEGMENT_BYTES,
     };
   }
 }
 
-function setupOf({ key, profile }: BoxParts, genesis: Genesis, identity: Signer): NodeSetup {
+function setupOf({ key, profile, isPruner }: BoxParts, genesis: Genesis, identity: Signer): NodeSetup {
   const set = genesisValidatorSet(genesis);
   assert(set.ok, "a simulated genesis has a set");
   return {
     home: HOME,
-    configuration: profile === LAN_TIMERS ? CONFIGURATION.lan : CONFIGURATION.wan,
+    configuration: (isPruner ? PRUNING : CONFIGURATION)[profile === LAN_TIMERS ? "lan" : "wan"],
     genesis,
     genesisText: "",
     validatorSet: set.value,
@@ -118,12 +124,17 @@ function setupOf({ key, profile }: BoxParts, genesis: Genesis, identity: Signer)
   };
 }
 
-function configurationOf(profile: "lan" | "wan"): Configuration {
-  const flags = { "consensus-profile": profile, "storage-checkpoint-blocks": String(CHECKPOINT_BLOCKS) };
+function configurationOf(profile: "lan" | "wan", keepBlocks = 0): Configuration {
+  const flags = {
+    "consensus-profile": profile,
+    "storage-checkpoint-blocks": String(CHECKPOINT_BLOCKS),
+    "storage-keep-blocks": String(keepBlocks),
+  };
   const resolved = resolveConfiguration({ environment: {}, flags });
   assert(resolved.ok, "the simulated configuration is a lawful one");
   return resolved.value.values;
 }
 
 const CONFIGURATION = { lan: configurationOf("lan"), wan: configurationOf("wan") };
+const PRUNING = { lan: configurationOf("lan", 10), wan: configurationOf("wan", 10) };
 assert(`${HOME}/${NAMES.journal}` === JOURNAL, "the journal lies where a node looks for it");

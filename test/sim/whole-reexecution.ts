@@ -25,7 +25,9 @@ export class WholeReexecution implements Reexecution {
   }
 
   execute({ header }: Block): string | undefined {
-    const node = this.#running().find(({ blocks }) => blocks.queries.tipHeight >= header.height);
+    const has = ({ queries }: Contexts["blocks"]): boolean =>
+      queries.tipHeight >= header.height && queries.lowestHeight <= this.#state.height + 1;
+    const node = this.#running().find(({ blocks }) => has(blocks));
     if (!node) return undefined; // nobody who has it runs: caught up on with the next block
     while (this.#state.height < header.height) {
       const fault = this.#next(node);
