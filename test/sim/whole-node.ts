@@ -22,9 +22,9 @@ const AMPLE_BYTES = 2 ** 40;
 const INDEX_TUNING = { pendingEntriesMax: 64, pendingBlocksMax: 16, sliceEntries: 32, verifyBytesMax: 1024 * 1024 };
 const CHECKPOINT_BLOCKS = 20;
 /** So few blocks stay where a box prunes, and so few go at a time, that a run of some dozen blocks lets go of most of them. */
-const PRUNE_TUNING = { stepBlocks: 4, keepBlocksLeast: 8 };
+const PRUNE_TUNING = { stepBlocks: 2, keepBlocksLeast: 3 };
 /** A segment holds some batches, so that most of them go too. */
-const BATCH_SEGMENT_BYTES = 8 * 1024;
+const BATCH_SEGMENT_BYTES = 4 * 1024;
 
 /**
  * A whole node as it ships: the composition of `src/node` on a simulated platform. Everything that it opens, checks,
@@ -136,5 +136,5 @@ function configurationOf(profile: "lan" | "wan", keepBlocks = 0): Configuration 
 }
 
 const CONFIGURATION = { lan: configurationOf("lan"), wan: configurationOf("wan") };
-const PRUNING = { lan: configurationOf("lan", 10), wan: configurationOf("wan", 10) };
+const PRUNING = { lan: configurationOf("lan", 4), wan: configurationOf("wan", 4) };
 assert(`${HOME}/${NAMES.journal}` === JOURNAL, "the journal lies where a node looks for it");
