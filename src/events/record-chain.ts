@@ -2,7 +2,7 @@ import { DOMAIN_TAGS, sha256 } from "../crypto/index.ts";
 import { assert, bytesEqual, concatBytes, err, ok, type Result, u64be } from "../kernel/index.ts";
 import { decodeBody, encodeBody, encodePayload } from "./event-codec.ts";
 import type { Event } from "./event-schemas.ts";
-import { LANE_NUMBER, type Lane, type LaneFault, type LaneRecord, type LaneTip, type StoredRecord } from "./types.ts";
+import { LANE_NUMBER, type Lane, type LaneCursor, type LaneFault, type LaneRecord, type LaneTip, type StoredRecord } from "./types.ts";
 
 /**
  * Hash of a record: SHA-256(tag | lane u8 | epoch u64 | sequence u64 | previousHash 32 | body), integers big-endian.
@@ -61,4 +61,29 @@ export function openRecord(lane: Lane, tip: LaneTip, stored: StoredRecord): Resu
   const decoded = decodeBody(body);
   if (!decoded.ok) return fault("its body is no record");
   return ok({ lane, epoch, sequence, previousHash: tip.hash, ...decoded.value, body, hash });
+}
+
+/**
+ * Records made again from their bodies alone, as another party received them: consecutive from `first`, in one
+ * incarnation. Their hashes are computed; whether the last one is what it should be is for the caller to compare.
+ *
+ * Errors: `malformed` when a body is no record.
+ */
+export function linkBodies(
+  lane: Lane,
+  first: LaneCursor,
+  previousHash: Uint8Array,
+  bodies: readonly Uint8Array[],
+): Result<readonly LaneRecord[], "malformed"> {
+  const records: LaneRecord[] = [];
+  let previous = previousHash;
+  for (const [index, body] of bodies.entries()) {
+    const decoded = decodeBody(body);
+    if (!decoded.ok) return decoded;
+    const sequence = first.sequence + index;
+    const hash = recordHashOf(lane, first.epoch, sequence, previous, body);
+    records.push({ lane, epoch: first.epoch, sequence, previousHash: previous, ...decoded.value, body, hash });
+    previous = hash;
+  }
+  return ok(records);
 }

@@ -1,0 +1,15 @@
+/**
+ * The edge's side of event sync: brings every lane of the node's event log to an aggregator, in order, and knows by
+ * signed acknowledgements what it holds.
+ *
+ * Invariants: the event log is the queue, nothing is kept twice; nothing counts as held but what a witness signed; two
+ * histories of a lane are told and never overwritten; the link is tried for ever and given up when it does not answer.
+ * Never holds up a commit, never decides what the node does, never sends a secret.
+ */
+export { EitherCarrier } from "./either-carrier.ts";
+export * from "./ports.ts";
+export { PostCarrier, SYNC_MEDIA_TYPE } from "./post-carrier.ts";
+export { SyncAgent, type SyncAgentParts, type SyncStatus } from "./service.ts";
+export { AckTable, SYNC_MIGRATION } from "./store.ts";
+export type { CursorVerdict, Place } from "./types.ts";
+export { type TlsClient, WebSocketCarrier } from "./web-socket-carrier.ts";
