@@ -23,8 +23,10 @@ export {
   type TopicScope,
   writeAccessFile,
 } from "./access/index.ts";
+export { createBroker } from "./broker.ts";
 export { DoorCounts, type DoorPlan, type OpenDoors, openDoors, type TlsIdentity } from "./doors/index.ts";
 export { type BrokerLimits, DEFAULT_LIMITS } from "./limits.ts";
+export { BROKER_DATABASE } from "./store.ts";
 export {
   type Ending,
   type ItemOutcome,

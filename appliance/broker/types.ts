@@ -156,7 +156,7 @@ export interface ReceivedMessage {
   readonly properties: MessageProperties;
   readonly qos: QoS;
   readonly isRetain: boolean;
-  /** Absent when the node itself, or the will of a client of before a restart, is the publisher. */
+  /** Absent for what the node itself publishes, and for wills. */
   readonly publisher?: { readonly principal: Principal; readonly clientId: string };
 }
 
