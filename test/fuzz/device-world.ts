@@ -175,7 +175,8 @@ export function lossyCarrier(world: World, time: Timers, prng: Prng, loss: numbe
 export function lyingCarrier(world: World, prng: Prng): Carrier {
   const anything = (): bigint => BigInt(prng.below(4)) * BigInt(prng.below(2_000));
   const lie = (id: Uint8Array): Uint8Array => {
-    const bytes = prng.chance(0.3) ? proofOf(id, [0, 2]) : prng.chance(0.5) ? proofOf(prng.bytes(32)) : proofOf(id);
+    if (prng.chance(0.2)) return proofOf(prng.bytes(32)); // valid, of something else
+    const bytes = prng.chance(0.3) ? proofOf(id, [0, 2]) : proofOf(id);
     const at = prng.below(bytes.length);
     bytes[at] = (bytes[at] ?? 0) ^ (1 + prng.below(255));
     return prng.chance(0.2) ? bytes.subarray(0, at) : bytes;

@@ -2,12 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { installPackages } from "./debian.ts";
 
 /** Names under which distributions install it. */
 const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"] as const;
-const INSTALL_LIMIT_MS = 150_000;
-/** An archive that does not answer soon is not waited for. */
-const APT = ["-o", "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15", "-o", "Acquire::Retries=1"] as const;
 const COMMAND_LIMIT_MS = 30_000;
 const START_LIMIT_MS = 30_000;
 
@@ -18,21 +16,9 @@ export type Found = { readonly path: string } | { readonly reason: string };
 export async function findChromium(): Promise<Found> {
   const path = NAMES.map((name) => Bun.which(name)).find((found) => found !== null);
   if (path) return { path };
-  if (Bun.which("apt-get") === null || process.getuid?.() !== 0) {
-    return { reason: "no Chromium here, and no right to install it: as root, `apt-get install chromium`" };
-  }
-  const install = ["apt-get", ...APT, "install", "-y", "--no-install-recommends", "chromium"];
-  const fault = (await run(install)) && ((await run(["apt-get", ...APT, "update"])) ?? (await run(install)));
+  const fault = await installPackages(["chromium"]);
   const installed = Bun.which("chromium");
-  return installed ? { path: installed } : { reason: `no Chromium here, and apt-get could not install it: ${fault ?? "it says it did"}` };
-}
-
-/** Runs a command; what it said when it failed. */
-async function run(words: readonly string[]): Promise<string | undefined> {
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const child = Bun.spawn([...words], { stdin: "ignore", stdout: "ignore", stderr: "pipe", env, timeout: INSTALL_LIMIT_MS });
-  const said = await new Response(child.stderr).text();
-  return (await child.exited) === 0 ? undefined : said.trim().slice(-500) || `${words.join(" ")} failed`;
+  return installed ? { path: installed } : { reason: `no Chromium here, and ${fault ?? "apt-get installed none"}` };
 }
 
 /** What a page told while it ran: messages of its console, errors nobody caught, breaches of its policy, and what it asked for. */
