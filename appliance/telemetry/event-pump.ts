@@ -86,7 +86,7 @@ export class EventPump {
   }
 
   #schedule(): void {
-    if (this.#isClosed || this.#isPumping) return;
+    if (this.#isClosed) return;
     this.#cancelPump ??= this.#parts.timers.after(this.#parts.profile.eventLingerMs, () => {
       this.#cancelPump = undefined;
       void this.#pump();
@@ -94,7 +94,10 @@ export class EventPump {
   }
 
   async #pump(): Promise<void> {
-    if (this.#isPumping) return;
+    if (this.#isPumping) {
+      this.#schedule(); // what grew meanwhile, or the connection that replaced this one, has its turn
+      return;
+    }
     this.#isPumping = true;
     try {
       while (!this.#isClosed && (await this.#sendPages())) {}

@@ -32,6 +32,7 @@ export class SamplePump {
   readonly #queue: SampleQueue;
   readonly #underWay = new Set<Report>();
   #isFlushing = false;
+  #flushesAgain = false;
   #isClosed = false;
 
   constructor(name: NodeName, outlet: Outlet, queue: SampleQueue) {
@@ -63,6 +64,7 @@ export class SamplePump {
 
   /** Sends what is kept, oldest first, forgetting each once it is acknowledged. */
   async flush(): Promise<void> {
+    this.#flushesAgain = this.#isFlushing;
     if (this.#isFlushing) return;
     this.#isFlushing = true;
     try {
@@ -75,6 +77,7 @@ export class SamplePump {
       }
     } finally {
       this.#isFlushing = false;
+      if (this.#flushesAgain) void this.flush(); // asked for while the end of a connection was awaited
     }
   }
 

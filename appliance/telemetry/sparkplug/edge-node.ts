@@ -62,6 +62,7 @@ export class EdgeNode {
   #cancelRebirth: CancelTimer | undefined;
   #cancelConfirm: CancelTimer | undefined;
   #isFlushing = false;
+  #flushesAgain = false;
 
   constructor(parts: EdgeNodeParts) {
     this.#parts = parts;
@@ -192,6 +193,7 @@ export class EdgeNode {
   /** Tells what was kept, oldest first, and forgets it once the broker has it. */
   async #flush(): Promise<void> {
     const { queue, name, clock } = this.#parts;
+    this.#flushesAgain = this.#isFlushing;
     if (this.#isFlushing) return;
     this.#isFlushing = true;
     try {
@@ -205,6 +207,7 @@ export class EdgeNode {
       }
     } finally {
       this.#isFlushing = false;
+      if (this.#flushesAgain) void this.#flush(); // another session was born while this one's answer was awaited
     }
   }
 
