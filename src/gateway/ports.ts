@@ -210,6 +210,8 @@ export type StatusView = {
   readonly maxValidity: bigint;
   readonly pendingTransactions: number;
   readonly pendingBytes: number;
+  /** Where its device broker is, by door; absent or empty without one. */
+  readonly mqtt?: { readonly tcp?: string; readonly tls?: string; readonly webSocket?: string };
 };
 
 /** A node that is connected. Durations in milliseconds. */

@@ -6,6 +6,7 @@ import { blockVersionOf } from "../ledger/index.ts";
 import { HealthModel } from "../monitoring/index.ts";
 import type { Contexts } from "./contexts.ts";
 import { HOME } from "./home.ts";
+import type { MqttUrls } from "./mqtt/index.ts";
 import type { NodeNetworking } from "./networking.ts";
 import { systemClock } from "./ports.ts";
 import { accountQueries, blockQueries, type QueryParts, submissionPort, transactionQueries } from "./queries.ts";
@@ -13,13 +14,18 @@ import type { NodeSetup } from "./setup.ts";
 import { parameterQueries, validatorQueries } from "./staking-queries.ts";
 import { findComingUpdate, findOutdated } from "./upgrade.ts";
 
-/** Everything the gateway knows, from the contexts. */
+/**
+ * Everything the gateway knows, from the contexts.
+ *
+ * @param mqttUrls where the device broker's doors are, once they are open
+ */
 export function gatewayPorts(
   setup: NodeSetup,
   contexts: Contexts,
   networking: NodeNetworking | undefined,
   startedAtMs: number,
-): GatewayPorts {
+  mqttUrls: () => MqttUrls,
+): GatewayPorts & { readonly health: HealthModel } {
   const { blocks, mempool, dissemination, state, loop, settlements, events } = contexts;
   const parts: QueryParts = {
     genesis: setup.genesis,
@@ -38,7 +44,7 @@ export function gatewayPorts(
     blocks: blockQueries(parts),
     validators: validatorQueries(parts),
     parameters: parameterQueries(parts),
-    node: { status: () => statusOf(setup, contexts, startedAtMs), peers: () => peersOf(contexts, networking) },
+    node: { status: () => ({ ...statusOf(setup, contexts, startedAtMs), mqtt: mqttUrls() }), peers: () => peersOf(contexts, networking) },
     events: {
       read(lane, after, limit) {
         const read = events.read(lane, after, limit);

@@ -2,7 +2,7 @@ import { buildReceiptProof } from "../blocks/index.ts";
 import type { Notice } from "../consensus/index.ts";
 import { bytesEqual, CborWriter, err, type Log, ok, type Result } from "../kernel/index.ts";
 import { encodeDisseminationMessage, type PeerFault } from "../mempool/index.ts";
-import {
+import { type ArchiveNode, type PrunedAnswer,
   type Misconduct,
   Network,
   NetworkStartFailed,
@@ -19,6 +19,9 @@ import type { NodeSetup } from "./setup.ts";
 import { SnapshotOffers } from "./snapshot-offers.ts";
 import { StartRefused } from "./start-refused.ts";
 import { VERSION } from "./version.ts";
+
+/** So long nobody must have the next block before the process ends for a snapshot: archives have to be heard of and dialled. */
+const OUT_OF_REACH_MS = 30_000;
 
 /** What a peer's fault in dissemination is to its standing. Slowness is none of its lies. */
 const BATCH_MISCONDUCT = {
@@ -44,9 +47,14 @@ export class NodeNetworking {
   readonly #platform: Platform;
   #offers: SnapshotOffers | undefined;
   #contexts: Contexts | undefined;
+  readonly #fail: (error: unknown) => void;
   #epoch = -1;
+  #toldLowestHeight = 0;
+  #outOfReachSinceMs: number | undefined;
 
-  constructor(setup: NodeSetup, platform: Platform, log: Log) {
+  /** @param fail called when the node cannot go on as it is: the process has to end, and a start decides what to do */
+  constructor(setup: NodeSetup, platform: Platform, log: Log, fail: (error: unknown) => void) {
+    this.#fail = fail;
     this.#setup = setup;
     this.#platform = platform;
     const { network: settings } = setup.configuration;
@@ -58,6 +66,7 @@ export class NodeNetworking {
         webRtcListen: settings.webRtcPort === 0 ? undefined : { host: settings.listen.host, port: settings.webRtcPort },
         peers: settings.peers.map((text) => addressOf("peers", text)),
         isRelay: settings.relay === "on",
+        isArchive: setup.configuration.storage.archive,
         relays: settings.relays.map((text) => addressOf("relays", text)),
         announce: settings.announce.map((text) => addressOf("announce", text)),
         discovery: settings.discovery === "lan" ? {} : undefined,
@@ -75,6 +84,7 @@ export class NodeNetworking {
         log,
         isValidator: (key) => this.#isMember(key),
         ownTip: () => this.#ownTip(),
+        lowestHeight: () => this.#contexts?.blocks.queries.lowestHeight ?? 1,
         tips: {
           chainId: setup.genesis.hash,
           findEpochSet: (epoch) => this.#contexts?.blocks.findEpoch(epoch)?.validatorSet,
@@ -92,6 +102,7 @@ export class NodeNetworking {
         },
         onPeerUp: (peer) => this.#contexts?.peers.onPeerUp(peer),
         onPeerDown: (peer) => this.#contexts?.peers.onPeerDown(peer),
+        onPeerReach: (peer, lowestHeight) => this.#contexts?.peers.onPeerReach(peer, lowestHeight),
         onMessage: (from, message) => this.#contexts?.peers.onMessage(from, message),
         onBatchMessage: (from, payload) => this.#contexts?.peers.onBatchMessage(from, payload),
         onBatchRoom: (peer) => this.#contexts?.peers.onBatchRoom(peer),
@@ -119,6 +130,7 @@ export class NodeNetworking {
   /** Hears what consensus refuses, which costs the peer its standing. */
   onNotice(notice: Notice): void {
     if (notice.kind === "refused") this.#network.report(notice.from, notice.code);
+    else if (notice.kind === "outOfReach") this.#onOutOfReach(notice.fromHeight, notice.lowestHeight);
   }
 
   /**
@@ -165,12 +177,40 @@ export class NodeNetworking {
     return this.#network.sharedKey;
   }
 
+  /** Nodes that say that they keep every block, and where they are reached; this one, when it is one, is not among them. */
+  get archives(): readonly ArchiveNode[] {
+    return this.#contexts ? this.#network.archives : [];
+  }
+
   /** Counters by kind of message. */
   get traffic(): Network["traffic"] {
     return this.#network.traffic;
   }
 
+  /**
+   * Nobody who is connected has the next block. Archives are dialled, if any is known; if after a while none was found that
+   * has it, only a snapshot helps, which is taken at a start: before that the chain's files are in use.
+   */
+  #onOutOfReach(fromHeight: number, lowestHeight: number): void {
+    const nowMs = this.#platform.clock.monotonicMs();
+    this.#outOfReachSinceMs ??= nowMs;
+    this.#network.seekArchives(true);
+    if (nowMs - this.#outOfReachSinceMs < OUT_OF_REACH_MS || this.#setup.configuration.storage.snapshotBlocks === 0) return;
+    const { peers } = this.#setup.configuration.network;
+    if (peers.length === 0) return;
+    this.#fail(
+      new StartRefused(
+        `the next block here is ${fromHeight}, the lowest that any peer still has is ${lowestHeight}, and no archive is known that ` +
+          "has those between. A start takes a snapshot of the peers in network.peers and goes on from there, with the journal as it is",
+      ),
+    );
+  }
+
   #onBlock(): void {
+    this.#outOfReachSinceMs = undefined;
+    const { lowestHeight } = this.#running().blocks.queries;
+    if (lowestHeight !== this.#toldLowestHeight) this.#network.onReachChanged();
+    this.#toldLowestHeight = lowestHeight;
     const { epoch } = this.#running().blocks.reader.currentEpoch();
     if (epoch !== this.#epoch) this.#network.onValidatorsChanged();
     this.#epoch = epoch;
@@ -192,10 +232,16 @@ export class NodeNetworking {
     return header && finalization && { header, finalization };
   }
 
-  #findProof(id: Uint8Array): Uint8Array | undefined {
+  #findProof(id: Uint8Array): Uint8Array | PrunedAnswer | undefined {
     const { blocks } = this.#running();
     const bundle = buildReceiptProof(blocks.reader, blocks.queries, id);
-    return bundle && encodeProofBundle(bundle);
+    if (bundle) return encodeProofBundle(bundle);
+    return blocks.queries.findExecuted(id) && this.#pruned();
+  }
+
+  #pruned(): PrunedAnswer {
+    const { lowestHeight } = this.#running().blocks.queries;
+    return { lowestHeight, archives: this.archives.flatMap(({ addresses }) => addresses) };
   }
 
   async #submit(encoded: Uint8Array, source: string): Promise<Result<Uint8Array, { readonly refused: string }>> {
@@ -204,9 +250,10 @@ export class NodeNetworking {
     return err({ refused: outcome?.code ?? "malformed" });
   }
 
-  #findFinalBlock(height: number): Uint8Array | undefined {
-    const found = this.#running().blocks.findFinalized(height);
-    if (!found) return undefined;
+  #findFinalBlock(height: number): Uint8Array | PrunedAnswer | undefined {
+    const { blocks } = this.#running();
+    const found = blocks.findFinalized(height);
+    if (!found) return height > 0 && height < blocks.queries.lowestHeight ? this.#pruned() : undefined;
     return new CborWriter(4_096).array(2).raw(encodeBlock(found.block)).raw(encodeCertificate(found.finalization)).finish();
   }
 

@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import type { LocalBroker } from "../../appliance/telemetry/index.ts";
-import { startGateway } from "../gateway/index.ts";
+import { type Gateway, type GatewayPorts, startGateway } from "../gateway/index.ts";
 import { type Log, toHex } from "../kernel/index.ts";
 import { EventLoopLag, MetricRegistry, type MetricSource, processMetrics } from "../monitoring/index.ts";
 import { findValidatorIndex } from "../protocol/index.ts";
@@ -10,6 +9,7 @@ import { gatewayPorts } from "./gateway-ports.ts";
 import { announceRunningNode, HOME, withdrawRunningNode } from "./home.ts";
 import { joinBySnapshot } from "./joining.ts";
 import { closeContexts, runContexts, tellStop } from "./lifetime.ts";
+import { DeviceBroker, type MqttUrls, planBroker } from "./mqtt/index.ts";
 import { networkMetrics } from "./network-metrics.ts";
 import { NodeNetworking } from "./networking.ts";
 import { nodeMetrics } from "./node-metrics.ts";
@@ -26,6 +26,8 @@ import { Watch } from "./watch.ts";
 export interface RunningNode {
   /** Where its HTTP interface answers. */
   readonly http: string;
+  /** Where its device broker is, by door; empty without one. */
+  readonly mqtt: MqttUrls;
   /** Resolves with the reason when the node can no longer keep its promises; the process must end at once. */
   readonly failed: Promise<unknown>;
   /** Stops in good order: no new requests, running ones finish, everything accepted is on disk. */
@@ -46,7 +48,7 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
   const files = openFiles(setup, systemPlatform, log);
   const replay = files.journal.replay();
   if (replay.kind === "lost") log.error("journal.lost", { file: join(setup.home, HOME.journal), loss: replay.loss, detail: replay.detail });
-  const networking = NodeNetworking.isWanted(setup) ? new NodeNetworking(setup, systemPlatform, log) : undefined;
+  const networking = NodeNetworking.isWanted(setup) ? new NodeNetworking(setup, systemPlatform, log, failure.resolve) : undefined;
   const contexts = openOrClose(setup, files, networking, log, failure.resolve);
   const stranger = findStranger(setup, contexts);
   if (stranger !== undefined) {
@@ -55,50 +57,64 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
   }
   const lag = new EventLoopLag(systemClock, systemTimers);
   const watch = new Watch(setup, contexts, lag, log, () => networking?.sharedKey);
-  const broker: LocalBroker | undefined = undefined;
-  const telemetry = await openTelemetry({ setup, contexts, networking, lag, watch, controls, log, broker }, files);
-  const gateway = listen(setup, contexts, networking, lag, startedAtMs, log, failure.resolve, telemetry?.metrics);
-  if (!gateway.ok) {
-    await telemetry?.stop();
-    await closeContexts(contexts, files);
-    throw new StartRefused(gateway.error.detail);
-  }
-  runContexts(contexts);
-  try {
-    await networking?.start(contexts);
-  } catch (error) {
-    await gateway.value.stop();
-    await telemetry?.stop();
-    await closeContexts(contexts, files);
-    throw error;
-  }
+  const { gateway, telemetry, broker } = await openServices(
+    { setup, contexts, networking, lag, watch, controls, log },
+    files,
+    startedAtMs,
+    failure.resolve,
+  );
   lag.start();
   watch.start();
   telemetry?.start();
-  announceRunningNode(setup.home, { pid: process.pid, http: gateway.value.url });
+  const mqtt = broker?.urls ?? {};
+  announceRunningNode(setup.home, { pid: process.pid, http: gateway.url, ...(mqtt.tcp === undefined ? {} : { mqtt: mqtt.tcp }) });
   const { queries } = contexts.blocks;
-  log.info("node.started", { height: queries.tipHeight, http: gateway.value.url, ms: Math.round(systemClock.monotonicMs() - startedAtMs) });
+  log.info("node.started", { height: queries.tipHeight, http: gateway.url, ms: Math.round(systemClock.monotonicMs() - startedAtMs) });
   const stop = async (): Promise<void> => {
     withdrawRunningNode(setup.home);
-    await gateway.value.stop();
+    await gateway.stop();
     await networking?.stop();
     await telemetry?.stop();
+    await broker?.stop();
     watch.stop();
     lag.stop();
     tellStop(contexts);
     await closeContexts(contexts, files);
     log.info("node.stopped", { height: queries.tipHeight });
   };
-  return { http: gateway.value.url, failed: failure.promise, stop };
+  return { http: gateway.url, mqtt, failed: failure.promise, stop };
 }
 
-/** Telemetry, where there is a broker to tell; a refusal closes what is open. */
-async function openTelemetry(parts: NodeTelemetryParts, files: NodeFiles): Promise<NodeTelemetry | undefined> {
-  if (!NodeTelemetry.isWanted(parts.setup, parts.broker)) return undefined;
+/** What a node offers to others; a refusal closes what is open. */
+type Services = { readonly gateway: Gateway; readonly telemetry: NodeTelemetry | undefined; readonly broker: DeviceBroker | undefined };
+
+/** Opens the broker, telemetry and the gateway, and sets the contexts and the network going. */
+async function openServices(
+  parts: Omit<NodeTelemetryParts, "broker">,
+  files: NodeFiles,
+  startedAtMs: number,
+  fail: (error: unknown) => void,
+): Promise<Services> {
+  const { setup, contexts, networking, lag, log } = parts;
+  const opened: { stop(): unknown }[] = [{ stop: () => closeContexts(contexts, files) }];
   try {
-    return new NodeTelemetry(parts);
+    let urls: MqttUrls = {};
+    const ports = gatewayPorts(setup, contexts, networking, startedAtMs, () => urls);
+    const plan = planBroker(setup);
+    const broker = plan && (await DeviceBroker.start(plan, { ports, contexts, log, fail }));
+    if (broker) opened.push(broker);
+    urls = broker?.urls ?? urls;
+    const telemetry = NodeTelemetry.isWanted(setup, broker?.local) ? new NodeTelemetry({ ...parts, broker: broker?.local }) : undefined;
+    if (telemetry) opened.push(telemetry);
+    const sources = [lag, nodeMetrics(contexts), networking && networkMetrics(networking), telemetry?.metrics, broker];
+    const gateway = listen(setup, ports, sources, log, fail);
+    if (!gateway.ok) throw new StartRefused(gateway.error.detail);
+    opened.push(gateway.value);
+    runContexts(contexts);
+    await networking?.start(contexts);
+    return { gateway: gateway.value, telemetry, broker };
   } catch (error) {
-    await closeContexts(parts.contexts, files);
+    for (const part of opened.reverse()) await part.stop();
     throw error;
   }
 }
@@ -134,22 +150,16 @@ function openOrClose(
 
 function listen(
   setup: NodeSetup,
-  contexts: Contexts,
-  networking: NodeNetworking | undefined,
-  lag: EventLoopLag,
-  startedAtMs: number,
+  ports: GatewayPorts,
+  sources: readonly (MetricSource | undefined)[],
   log: Log,
   fail: (error: unknown) => void,
-  telemetry: MetricSource | undefined,
 ): ReturnType<typeof startGateway> {
   const registry = new MetricRegistry();
   registry.addSource(processMetrics(VERSION, systemClock.nowMs()));
-  registry.addSource(lag);
-  registry.addSource(nodeMetrics(contexts));
-  if (networking) registry.addSource(networkMetrics(networking));
-  if (telemetry) registry.addSource(telemetry);
+  for (const source of sources) if (source) registry.addSource(source);
   return startGateway({
-    ports: gatewayPorts(setup, contexts, networking, startedAtMs),
+    ports,
     limits: setup.configuration.http,
     listen: setup.configuration.http.listen,
     build: { name: "bizra", version: VERSION.version, runtime: VERSION.runtime, commit: VERSION.commit },

@@ -21,6 +21,8 @@ export interface PeerEvents {
   /** A peer can be sent to from now on; its key is proven. */
   onPeerUp(peer: PeerId): void;
   onPeerDown(peer: PeerId): void;
+  /** A peer says which is the lowest block that it can serve. */
+  onPeerReach(peer: PeerId, lowestHeight: number): void;
   onMessage(from: PeerId, message: Message): void;
   /** An encoded message of dissemination. */
   onBatchMessage(from: PeerId, payload: Uint8Array): void;
@@ -43,6 +45,7 @@ export function peerEvents(
       loop.onPeerDown(peer);
       dissemination.onPeerDown(peer);
     },
+    onPeerReach: (peer, lowestHeight) => loop.onPeerReach(peer, lowestHeight),
     onMessage: (from, message) => loop.onMessage(from, message),
     onBatchMessage(from, payload) {
       const message = decodeDisseminationMessage(payload);

@@ -141,6 +141,10 @@ export const statusSchema = z
     time: timeSchema.openapi({ description: "When this was true, by the node's clock" }),
     minimumFee: u64Schema,
     pending: z.object({ transactions: countSchema, bytes: countSchema }),
+    mqtt: z
+      .object({ tcp: z.string().optional(), tls: z.string().optional(), webSocket: z.string().optional() })
+      .optional()
+      .openapi({ description: "Addresses of the device broker, by door" }),
     limits: z.object({
       transactionBytesMax: countSchema,
       bodyBytesMax: countSchema,

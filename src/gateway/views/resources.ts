@@ -65,6 +65,7 @@ export function renderStatus(status: StatusView, limits: GatewayLimits, version:
     time: renderTime(nowMs),
     minimumFee: String(status.minimumFee),
     pending: { transactions: status.pendingTransactions, bytes: status.pendingBytes },
+    ...(status.mqtt && Object.keys(status.mqtt).length > 0 ? { mqtt: { ...status.mqtt } } : {}),
     limits: {
       transactionBytesMax: LIMITS.transactionBytesMax,
       bodyBytesMax: limits.bodyBytesMax,
