@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { decodeMessage, encodeMessage, type Message } from "../../../src/consensus/index.ts";
-import { Prng, present } from "../../../src/kernel/index.ts";
-import { VOTE_KIND } from "../../../src/protocol/index.ts";
+import { CborWriter, Prng, present } from "../../../src/kernel/index.ts";
+import { BLOCK_VERSIONS, VOTE_KIND } from "../../../src/protocol/index.ts";
 import { mutate } from "../../fuzz/message-mutations.ts";
 import { Rig } from "../../rules/rig.ts";
 import { Cluster } from "../../sim/cluster.ts";
@@ -35,6 +35,24 @@ function samples(): Message[] {
 
 test("messages: every kind, survives its encoding", () => {
   for (const message of samples()) expect(decodeMessage(encodeMessage(message))).toEqual({ ok: true, value: message });
+});
+
+test("messages: what only a later release has words for, is known as that and not as garbage", () => {
+  const later = new CborWriter(64).array(3).uint(99).bytes(new Uint8Array(5)).text("more").finish();
+  expect(decodeMessage(later)).toEqual({ ok: false, error: "unknown" });
+  const kinds = new Set<string>();
+  for (const message of samples()) {
+    const blocks = message.kind === "finalBlocks" ? message.blocks : "block" in message ? [message.block] : [];
+    const [block] = blocks;
+    if (!block) continue;
+    kinds.add(message.kind);
+    const raised = { ...block, header: { ...block.header, version: BLOCK_VERSIONS.max + 1 } };
+    const changed = message.kind === "finalBlocks" ? { ...message, blocks: [raised] } : { ...message, block: raised };
+    expect(decodeMessage(encodeMessage(changed as Message))).toEqual({ ok: false, error: "unknown" });
+    expect(decodeMessage(encodeMessage(changed as Message).slice(0, -1)).ok).toBe(false);
+  }
+  expect([...kinds].sort()).toEqual(["block", "finalBlocks", "proposal"]);
+  expect(decodeMessage(new CborWriter(8).array(2).uint(1).uint(7).finish())).toEqual({ ok: false, error: "malformed" });
 });
 
 test("messages: any bytes, are refused or read back to themselves, without throwing", () => {

@@ -10,14 +10,20 @@ import {
 } from "../../../src/consensus/index.ts";
 import { sha256 } from "../../../src/crypto/index.ts";
 import { u64be, utf8 } from "../../../src/kernel/index.ts";
-import { type Vote, type VoteStatement, voteSignBytes } from "../../../src/protocol/index.ts";
+import { BLOCK_VERSIONS, type Vote, type VoteStatement, voteSignBytes } from "../../../src/protocol/index.ts";
 import { ChainModel } from "../../sim/chain-model.ts";
 import { StandInKeys, setOf } from "../../sim/keys.ts";
 import { Schedule } from "../../sim/schedule.ts";
 
 /** A loop whose ports write down what is asked of them. */
 function makeLoop(
-  options: { readonly syncs?: "blocking" | "background"; readonly failing?: string; readonly isSlowSigner?: boolean } = {},
+  options: {
+    readonly syncs?: "blocking" | "background";
+    readonly failing?: string;
+    readonly isSlowSigner?: boolean;
+    /** Height from which blocks are of a version that is not known. */
+    readonly unknownFrom?: number;
+  } = {},
 ) {
   const registry = new StandInKeys();
   const key = registry.make("only");
@@ -75,7 +81,13 @@ function makeLoop(
       onNotice: () => {},
       onFatal: (error) => fatal.push(error),
     },
-    { chainId, suite: registry.suite, profile: LAN_TIMERS, seed: 1 },
+    {
+      chainId,
+      suite: registry.suite,
+      profile: LAN_TIMERS,
+      seed: 1,
+      nextBlockVersion: () => (chain.tip().height + 1 < (options.unknownFrom ?? Number.POSITIVE_INFINITY) ? 1 : BLOCK_VERSIONS.max + 1),
+    },
   );
   let count = 0;
   const submit = (): void => {
@@ -103,6 +115,26 @@ test("loop: one block of a single validator, journals, syncs, signs and commits 
     "commit",
     "prune",
   ]);
+});
+
+test("loop: blocks follow that this release does not know, ends after the commit before them and touches nothing more", () => {
+  const { loop, chain, schedule, trace, fatal, submit } = makeLoop({ unknownFrom: 2 });
+  loop.start();
+  submit();
+  expect(trace.at(-1)).toBe("commit");
+  const before = trace.length;
+  submit();
+  loop.onPeerUp("some peer");
+  schedule.runUntil(schedule.nowMs + 200_000);
+  expect([trace.length, chain.committed.length, fatal]).toEqual([before, 1, []]);
+  expect(loop.status()).toMatchObject({ voting: "outdated", height: 0, isLagging: false });
+});
+
+test("loop: started where blocks follow that this release does not know, never begins", () => {
+  const { loop, trace, submit } = makeLoop({ unknownFrom: 1 });
+  loop.start();
+  submit();
+  expect([trace, loop.standing().voting]).toEqual([[], "outdated"]);
 });
 
 test("loop: while a background sync runs, nothing is signed and inputs wait", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { toHex } from "../../../src/kernel/index.ts";
-import { isFeatureOn, parametersOf } from "../../../src/ledger/index.ts";
+import { blockVersionOf, isFeatureOn, nextBlockVersionOf, parametersOf } from "../../../src/ledger/index.ts";
 import { LIMITS, type TransactionBody } from "../../../src/protocol/index.ts";
 import { keyOf } from "./ledger-fixture.ts";
 import { boxOf, StakingWorld, setOf } from "./staking-fixture.ts";
@@ -67,6 +67,25 @@ describe("parameters by vote", () => {
     expect(w.code("a", propose("epochBlocks", 8n, 3))).toBe("wrongEpoch");
     expect(w.code("a", propose("epochBlocks", 8n, 3 + LIMITS.epochsAheadMax + 1))).toBe("wrongEpoch");
     expect(w.code("alice", propose("epochBlocks", 8n))).toBe("notAuthorized");
+  });
+
+  test("propose: a block version, only the next one and only on; in force from its epoch on", () => {
+    const w = world();
+    for (const [name, value] of [
+      ["feature.block-1", 1n],
+      ["feature.block-3", 1n],
+      ["feature.block-2", 0n],
+    ] as const)
+      expect([name, w.code("a", propose(name, value))]).toEqual([name, "invalidParameter"]);
+    approve(w, "feature.block-2", 1n);
+    expect(nextBlockVersionOf(w.state)).toEqual({ version: 2, epoch: 5 });
+    w.turnEpoch(4);
+    expect(blockVersionOf(w.state)).toBe(1);
+    w.turnEpoch(5);
+    expect([blockVersionOf(w.state), nextBlockVersionOf(w.state)]).toEqual([2, undefined]);
+    expect(w.code("a", propose("feature.block-2", 0n, 9))).toBe("invalidParameter");
+    expect(w.code("a", propose("feature.block-2", 1n, 9))).toBe("invalidParameter");
+    expect(w.code("a", propose("feature.block-3", 1n, 9))).toBe("applied");
   });
 
   test("epoch: open proposals whose epoch begins, gone without a decision", () => {

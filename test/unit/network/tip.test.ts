@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { verifyEd25519 } from "../../../src/crypto/index.ts";
 import { encodeTip, isOwnFinalization, judgeTip, type TipJudge } from "../../../src/network/tip.ts";
-import { type BlockHeader, type Certificate, VOTE_KIND } from "../../../src/protocol/index.ts";
+import { BLOCK_VERSIONS, type BlockHeader, type Certificate, VOTE_KIND } from "../../../src/protocol/index.ts";
 import { certify, headerAt, TIP_CHAIN, TIP_SET } from "./tip-fixture.ts";
 
 const header = headerAt(42);
@@ -40,6 +40,12 @@ test("tip: a block that is final here, believed without its signatures; one of a
   expect(verdictOf(header, certify(header, [0, 1, 2]), { findEpochSet: () => undefined })).toEqual({
     kind: "unknownEpoch",
   });
+});
+
+test("tip: a block of a version that a later release brought, beyond us and no lie", () => {
+  const later = { ...header, version: BLOCK_VERSIONS.max + 1 };
+  expect(verdictOf(later, certify(later, [0, 1, 2]))).toEqual({ kind: "unknownEpoch" });
+  expect(verdictOf({ ...header, version: 0 }, certify({ ...header, version: 0 }, [0, 1, 2]))).toEqual({ kind: "false" });
 });
 
 test("tip: any bytes, a verdict and never a throw", () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { openDatabase, openMemoryDatabase } from "../../../src/storage/index.ts";
+import { type Migration, openDatabase, openMemoryDatabase, raiseFormat } from "../../../src/storage/index.ts";
 import { addRows, countRows, imageOf, inFolder, openSample, putImage, refusalOfSample, SAMPLE } from "./sample-database.ts";
 
 test("database: rows committed and closed, are there when opened again", () =>
@@ -89,6 +89,24 @@ test("database: a format of a later release, is refused with a sentence and left
     const before = imageOf(folder);
     expect(refusalOfSample(folder)).toMatchObject({ code: "tooNew", message: expect.stringContaining("written by a later release") });
     expect(imageOf(folder).get("sample.db")).toEqual(before.get("sample.db") as Uint8Array);
+  }));
+
+test("database: a step held back, waits until it is asked for; the release before opens it until then", () =>
+  inFolder((folder) => {
+    const step: Migration = (db) => db.run("CREATE TABLE later (id INTEGER) STRICT");
+    const version = SAMPLE.migrations.length + 1;
+    const db = openSample(folder, { heldBackSteps: 1 });
+    db.close();
+    openSample(folder).close();
+    const again = openSample(folder, { heldBackSteps: 1 });
+    raiseFormat(again, version, step);
+    raiseFormat(again, version, step);
+    expect(() => raiseFormat(again, version + 2, step)).toThrow("one by one");
+    again.close();
+    expect(refusalOfSample(folder)).toMatchObject({ code: "tooNew" });
+    const kept = openSample(folder, { heldBackSteps: 1 });
+    expect(kept.askNumber("SELECT count(*) FROM later")).toBe(0);
+    kept.close();
   }));
 
 test("database: an older format, is brought forward once and atomically", () =>
