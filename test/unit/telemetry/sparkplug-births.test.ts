@@ -1,6 +1,6 @@
 /** The edge node's births, deaths and data against assertions of the Sparkplug 3.0 specification, which titles name by tck-id. */
 import { describe, expect, test } from "bun:test";
-import { METRIC_NAMES, METRICS } from "../../../../appliance/telemetry/index.ts";
+import { METRIC_NAMES, METRICS } from "../../../appliance/telemetry/index.ts";
 import { deviceOf, SparkplugRig, TOPIC } from "./sparkplug-rig.ts";
 import { decodedBy, settled } from "./telemetry-fixture.ts";
 

@@ -2,8 +2,8 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { MachineReader, readInventory } from "../../../../appliance/telemetry/index.ts";
-import { ManualTime } from "../../events/event-fixture.ts";
+import { MachineReader, readInventory } from "../../../appliance/telemetry/index.ts";
+import { ManualTime } from "../events/event-fixture.ts";
 
 const folders: string[] = [];
 afterAll(() => {

@@ -10,11 +10,11 @@ import {
   openCommand,
   signCommand,
   TelemetryStore,
-} from "../../../../appliance/telemetry/index.ts";
-import { DOMAIN_TAGS, localSigner, nativeSuite, sha256, signCoseSign1 } from "../../../../src/crypto/index.ts";
-import { decodePayload } from "../../../../src/events/index.ts";
-import { ok, silentLog, toHex, utf8 } from "../../../../src/kernel/index.ts";
-import { EventBench } from "../../events/event-fixture.ts";
+} from "../../../appliance/telemetry/index.ts";
+import { DOMAIN_TAGS, localSigner, nativeSuite, sha256, signCoseSign1 } from "../../../src/crypto/index.ts";
+import { decodePayload } from "../../../src/events/index.ts";
+import { ok, silentLog, toHex, utf8 } from "../../../src/kernel/index.ts";
+import { EventBench } from "../events/event-fixture.ts";
 import { FakeOutlet, jsonOf, memoryStore, NODE, settled } from "./telemetry-fixture.ts";
 
 const CHAIN = sha256(utf8("a chain"));

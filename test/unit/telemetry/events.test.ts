@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { BANDWIDTH_PROFILES, categoryOf, EventPump, type EventPumpParts, TelemetryStore } from "../../../../appliance/telemetry/index.ts";
-import { EVENT_SCHEMAS, event } from "../../../../src/events/index.ts";
-import { silentLog } from "../../../../src/kernel/index.ts";
-import { EventBench } from "../../events/event-fixture.ts";
+import { BANDWIDTH_PROFILES, categoryOf, EventPump, type EventPumpParts, TelemetryStore } from "../../../appliance/telemetry/index.ts";
+import { EVENT_SCHEMAS, event } from "../../../src/events/index.ts";
+import { silentLog } from "../../../src/kernel/index.ts";
+import { EventBench } from "../events/event-fixture.ts";
 import { faultsOf } from "./cloud-event-rules.ts";
 import { FakeOutlet, jsonOf, memoryStore, NODE, settled } from "./telemetry-fixture.ts";
 

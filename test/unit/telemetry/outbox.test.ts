@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { SamplePump, TelemetryStore } from "../../../../appliance/telemetry/index.ts";
+import { SamplePump, TelemetryStore } from "../../../appliance/telemetry/index.ts";
 import { FakeOutlet, jsonOf, memoryStore, NODE, reportOf, settled } from "./telemetry-fixture.ts";
 
 const heightsOf = (outlet: FakeOutlet): unknown[] => outlet.arrived.map((message) => jsonOf(message)["values"]);

@@ -12,9 +12,9 @@ import {
   TELEMETRY_APPLICATION_ID,
   TELEMETRY_MIGRATIONS,
   TelemetryStore,
-} from "../../../../appliance/telemetry/index.ts";
-import { present } from "../../../../src/kernel/index.ts";
-import { type Database, openMemoryDatabase } from "../../../../src/storage/index.ts";
+} from "../../../appliance/telemetry/index.ts";
+import { present } from "../../../src/kernel/index.ts";
+import { type Database, openMemoryDatabase } from "../../../src/storage/index.ts";
 
 /** A node in topics. */
 export const NODE = { network: "0123abcd", node: "box-1" } as const;

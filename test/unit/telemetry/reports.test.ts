@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { BANDWIDTH_PROFILES, hasLeftBand, METRIC_NAMES, planReport, Sampler } from "../../../../appliance/telemetry/index.ts";
-import { ManualTime } from "../../events/event-fixture.ts";
+import { BANDWIDTH_PROFILES, hasLeftBand, METRIC_NAMES, planReport, Sampler } from "../../../appliance/telemetry/index.ts";
+import { ManualTime } from "../events/event-fixture.ts";
 import { sampleOf } from "./telemetry-fixture.ts";
 
 const { unmetered, metered, emergency } = BANDWIDTH_PROFILES;

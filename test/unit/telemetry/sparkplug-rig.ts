@@ -1,7 +1,7 @@
 import { get } from "sparkplug-payload";
-import { EdgeNode, type MetricValues, type SparkplugDevice, type TelemetryStore } from "../../../../appliance/telemetry/index.ts";
-import { present, silentLog, utf8 } from "../../../../src/kernel/index.ts";
-import { ManualTime } from "../../events/event-fixture.ts";
+import { EdgeNode, type MetricValues, type SparkplugDevice, type TelemetryStore } from "../../../appliance/telemetry/index.ts";
+import { present, silentLog, utf8 } from "../../../src/kernel/index.ts";
+import { ManualTime } from "../events/event-fixture.ts";
 import { type DecodedPayload, decodedBy, FakeOutlet, memoryStore, NODE, reportOf, sampleOf, settled } from "./telemetry-fixture.ts";
 
 /** Topics of the edge node under test. */

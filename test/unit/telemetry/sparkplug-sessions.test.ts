@@ -1,6 +1,6 @@
 /** Rebirths, the primary host and what waited, against assertions of the Sparkplug 3.0 specification, which titles name by tck-id. */
 import { describe, expect, test } from "bun:test";
-import { utf8 } from "../../../../src/kernel/index.ts";
+import { utf8 } from "../../../src/kernel/index.ts";
 import { deviceOf, SparkplugRig, TOPIC } from "./sparkplug-rig.ts";
 import { settled } from "./telemetry-fixture.ts";
 

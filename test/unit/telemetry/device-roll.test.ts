@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { DeviceRoll } from "../../../../appliance/telemetry/index.ts";
-import { utf8 } from "../../../../src/kernel/index.ts";
-import { ManualTime } from "../../events/event-fixture.ts";
+import { DeviceRoll } from "../../../appliance/telemetry/index.ts";
+import { utf8 } from "../../../src/kernel/index.ts";
+import { ManualTime } from "../events/event-fixture.ts";
 
 const receipt = (device: string, status: string) => ({
   topic: `bizra/v1/0123abcd/tx/${device}/receipt`,
