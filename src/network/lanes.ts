@@ -9,8 +9,8 @@ export type Lane = "consensus" | "batches" | "blocks";
 /** The lanes in the order of their urgency. */
 export const LANES: readonly Lane[] = ["consensus", "batches", "blocks"];
 
-/** First byte of a frame. Below `message` is the link's own talk, on the consensus lane only; `presence` and `twin` since version 2. */
-export const FRAME = { hello: 0, welcome: 1, goodbye: 2, ping: 3, pong: 4, tip: 5, presence: 6, twin: 7, message: 16 } as const;
+/** First byte of a frame. Below `message` is the link's own talk, on the consensus lane only; `presence`, `twin` and `reach` since version 2. */
+export const FRAME = { hello: 0, welcome: 1, goodbye: 2, ping: 3, pong: 4, tip: 5, presence: 6, twin: 7, reach: 8, message: 16 } as const;
 
 const MIB = 1024 * 1024;
 

@@ -5,6 +5,7 @@ import type { PairConnection } from "./duplicates.ts";
 import { encodeFrame, type Frame } from "./frames.ts";
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal, type Greeted, type Hello, type Refusal } from "./hello.ts";
 import { FRAME, LANE_TRAITS, LANES, type Lane, type LaneRates } from "./lanes.ts";
+import { decodeReach, encodeReach } from "./reach.ts";
 import { isRelayed } from "./relay.ts";
 import type { Misconduct } from "./standing.ts";
 import type { Traffic } from "./traffic.ts";
@@ -30,6 +31,8 @@ export type LinkEvents = {
   readonly onTip: (link: Link, tip: Uint8Array) => void;
   /** What a node says of itself, passed on by the other end. */
   readonly onPresence: (link: Link, encoded: Uint8Array) => void;
+  /** The lowest block that the other end can serve, as it says. */
+  readonly onReach: (link: Link, lowestHeight: number) => void;
   /** The other end met another box with our key, at an address that it may know. */
   readonly onTwin: (link: Link, address: string) => void;
   readonly onRoom: (link: Link, lane: Lane) => void;
@@ -202,6 +205,11 @@ export class Link {
     if (this.isUp && this.#speaks(2)) this.#say("presence", encoded);
   }
 
+  /** Tells the other end which is the lowest block that can be served from here. */
+  sendReach(lowestHeight: number): void {
+    if (this.isUp && this.#speaks(2)) this.#say("reach", encodeReach(lowestHeight));
+  }
+
   /** Tells the other end that another box with its key is at an address. */
   sendTwin(address: string): void {
     if (this.isUp && this.#speaks(2)) this.#say("twin", utf8(address));
@@ -282,6 +290,7 @@ export class Link {
     else if (kind === FRAME.pong && this.#isUp) this.#onPong();
     else if (kind === FRAME.tip && this.#isUp) events.onTip(this, payload);
     else if (kind === FRAME.presence && this.#isUp && this.#speaks(2)) events.onPresence(this, payload);
+    else if (kind === FRAME.reach && this.#isUp && this.#speaks(2)) this.#onReach(payload);
     else if (kind === FRAME.twin && this.#isUp && this.#speaks(2)) events.onTwin(this, shownText(payload));
     else this.#onMisconduct("outOfTurn", `frame ${kind}`);
   }
@@ -354,6 +363,12 @@ export class Link {
   #onPong(): void {
     if (this.#pingedAtMs !== undefined) this.#rttMs = this.#parts.clock.monotonicMs() - this.#pingedAtMs;
     this.#pingedAtMs = undefined;
+  }
+
+  #onReach(payload: Uint8Array): void {
+    const lowestHeight = decodeReach(payload);
+    if (lowestHeight === undefined) this.#onMisconduct("garbage", "a reach that does not decode");
+    else this.#parts.events.onReach(this, lowestHeight);
   }
 
   #onMisconduct(misconduct: Misconduct, detail: string): void {

@@ -14,7 +14,7 @@ import { Link, type LinkTimes } from "./link.ts";
 import { type Binding, bindNodeKey, deriveNodeSeed } from "./node-key.ts";
 import { OutsideService } from "./outside.ts";
 import { type Peer, PeerTable } from "./peer-table.ts";
-import { Presences } from "./presences.ts";
+import { type ArchiveNode, Presences } from "./presences.ts";
 import { Reception } from "./reception.ts";
 import { REDIAL_TIMES, Redial } from "./redial.ts";
 import { type CircuitTransport, relayIn } from "./relay.ts";
@@ -65,6 +65,7 @@ export class Network {
   #shared: { readonly sinceMs: number; heardMs: number; toldMs: number; address: string | undefined } | undefined;
   #dialler: Dialler | undefined;
   #isTipNew = false;
+  #isSeekingArchives = false;
   #cancelTip: CancelTimer | undefined;
   #isStopped = false;
 
@@ -102,7 +103,7 @@ export class Network {
       ownNodeKey: this.#nodeKey,
       binding: this.#binding,
       instance: this.#instance,
-      services: { isRelay: options.isRelay === true },
+      services: { isRelay: options.isRelay === true, isArchive: options.isArchive === true },
       isValidator: ports.isValidator,
       clock: ports.clock,
       timers: ports.timers,
@@ -263,6 +264,24 @@ export class Network {
     if (this.#cancelTip === undefined && !this.#isStopped) this.#tellTip();
   }
 
+  /** The lowest block that can be served from here is another: every peer is told. */
+  onReachChanged(): void {
+    const lowestHeight = this.#ports.lowestHeight?.();
+    if (lowestHeight !== undefined) for (const { link } of this.#table.peers) link.sendReach(lowestHeight);
+  }
+
+  /** Nodes that say that they keep every block, and where they are reached. */
+  get archives(): readonly ArchiveNode[] {
+    return this.#presences.archives;
+  }
+
+  /** Dials archives too, or no longer: while nobody who is connected has the blocks that are missing here. */
+  seekArchives(isWanted: boolean): void {
+    if (this.#isSeekingArchives === isWanted) return;
+    this.#isSeekingArchives = isWanted;
+    this.#dialNamed();
+  }
+
   /** Names the addresses to keep connected from now on. */
   setAddresses(addresses: readonly PeerAddress[]): void {
     this.#named = [...addresses, ...(this.#options.relays ?? [])];
@@ -272,7 +291,8 @@ export class Network {
   /** Every peer that is up. */
   peers(): PeerStatus[] {
     const nowMs = this.#ports.clock.monotonicMs();
-    return [...this.#table.peers].map((peer) => statusOf(peer, this.#standing, nowMs));
+    const archives = new Set(this.archives.map(({ nodeKey }) => nodeKey));
+    return [...this.#table.peers].map((peer) => statusOf(peer, archives.has(toHex(peer.link.nodeKey)), this.#standing, nowMs));
   }
 
   /** Configured addresses without a connection, and why. */
@@ -303,7 +323,8 @@ export class Network {
   /** What is named, then what was found, then, for a validator, where the others say they are. */
   #dialNamed(): void {
     const isValidator = this.#binding !== undefined && this.#ports.isValidator(this.#binding.validatorKey);
-    this.#dialler?.setAddresses([...this.#named, ...this.#discovered.addresses, ...(isValidator ? this.#presences.targets : [])]);
+    const found = [...(isValidator ? this.#presences.targets : []), ...(this.#isSeekingArchives ? this.#presences.archiveTargets : [])];
+    this.#dialler?.setAddresses([...this.#named, ...this.#discovered.addresses, ...found]);
     const nowMs = this.#ports.clock.monotonicMs();
     for (const { id, link } of this.#table.peers) this.#redial.onPeerUp(id, link.isRelayed, nowMs);
   }

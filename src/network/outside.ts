@@ -10,7 +10,7 @@ import {
   OUTSIDE_PROTOCOLS,
   serveRequest,
 } from "./requests.ts";
-import type { NetworkPorts } from "./types.ts";
+import type { NetworkPorts, PrunedAnswer } from "./types.ts";
 
 /** Requests of one outside peer, and how many peers are remembered. */
 const REQUESTS = { perSecond: 10, burst: 40 } as const;
@@ -66,8 +66,9 @@ export class OutsideService {
   }
 }
 
-function answer<T>(asked: Result<T, "malformed">, find: (what: T) => Uint8Array | undefined): Result<Uint8Array, "notFound" | "malformed"> {
+function answer<T>(asked: Result<T, "malformed">, find: (what: T) => Uint8Array | PrunedAnswer | undefined): Answer {
   if (!asked.ok) return asked;
   const found = find(asked.value);
-  return found ? ok(found) : err("notFound");
+  if (!found) return err("notFound");
+  return found instanceof Uint8Array ? ok(found) : err({ pruned: found });
 }

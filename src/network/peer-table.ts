@@ -10,6 +10,8 @@ export type Peer = {
   readonly link: Link;
   isValidator: boolean;
   provenHeight: number | undefined;
+  /** Lowest block that it says it can serve. */
+  lowestHeight: number | undefined;
   isBeyondUs: boolean;
   tipJudgedAtMs: number;
 };

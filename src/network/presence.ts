@@ -6,6 +6,8 @@ import { type Binding, isBindingValid } from "./node-key.ts";
 export type Services = {
   /** It carries connections between nodes that cannot reach each other. */
   readonly isRelay: boolean;
+  /** It keeps every block for ever: who misses old ones asks it. */
+  readonly isArchive: boolean;
 };
 
 /** A node's own word on who it is and where it is reached; it travels from node to node, so it proves itself. */
@@ -29,6 +31,7 @@ const ADDRESS_BYTES_MAX = 300;
 /** Bytes of an encoded presence. */
 export const PRESENCE_BYTES_MAX = 4_096;
 const IS_RELAY = 1;
+const IS_ARCHIVE = 2;
 
 /** Canonical CBOR: array [body, signature (64)], the node key's over tag | chain id | body. */
 export function signPresence(presence: Presence, chainId: Uint8Array, nodeSeed: Uint8Array): Uint8Array {
@@ -66,7 +69,7 @@ export function decodePresence(bytes: Uint8Array): Result<SignedPresence, "malfo
     ...(binding ? { binding } : {}),
     instance,
     sequence,
-    services: { isRelay: services % 2 === IS_RELAY },
+    services: { isRelay: services % 2 === IS_RELAY, isArchive: Math.floor(services / IS_ARCHIVE) % 2 === 1 },
     addresses,
   };
   return ok({ presence, body, signature });
@@ -85,7 +88,7 @@ function encodeBody({ nodeKey, binding, instance, sequence, services, addresses 
   if (binding) w.bytes(binding.validatorKey).bytes(binding.signature);
   w.bytes(instance)
     .uint(sequence)
-    .uint(services.isRelay ? IS_RELAY : 0)
+    .uint((services.isRelay ? IS_RELAY : 0) + (services.isArchive ? IS_ARCHIVE : 0))
     .array(addresses.length);
   for (const address of addresses) w.text(address);
   return w.finish();

@@ -9,6 +9,12 @@ import { ADDRESSES_MAX, type Presence, type Services, signPresence } from "./pre
 import { PresenceBook, type PresenceJudge } from "./presence-book.ts";
 import type { Misconduct } from "./standing.ts";
 
+/** A node that says that it keeps every block, by its key (lower-case hex), and the multiaddrs at which it is reached. */
+export type ArchiveNode = { readonly nodeKey: string; readonly peer: string; readonly addresses: readonly string[] };
+
+/** Archives named to whoever asks. */
+const ARCHIVES_MAX = 16;
+
 /** What telling and hearing of presences works on. */
 export type PresencesParts = PresenceJudge & {
   readonly nodeSeed: Uint8Array;
@@ -113,6 +119,28 @@ export class Presences {
         if (address) targets.push({ text, multiaddr: address, expected: toHex(binding.validatorKey), isDiscovered: true });
       }
     }
+    return targets;
+  }
+
+  /** Nodes that say that they keep every block, each with where it is reached. */
+  get archives(): readonly ArchiveNode[] {
+    const archives: ArchiveNode[] = [];
+    for (const { presence } of this.#book.all) {
+      const { nodeKey, binding, services, addresses } = presence;
+      if (services.isArchive && archives.length < ARCHIVES_MAX)
+        archives.push({ nodeKey: toHex(nodeKey), peer: toHex(binding?.validatorKey ?? nodeKey), addresses });
+    }
+    return archives;
+  }
+
+  /** Addresses of archives, to dial while nobody who is connected has the blocks that are missing here. */
+  get archiveTargets(): PeerAddress[] {
+    const targets: PeerAddress[] = [];
+    for (const { peer, addresses } of this.archives)
+      for (const text of addresses) {
+        const address = parseMultiaddr(text);
+        if (address) targets.push({ text, multiaddr: address, expected: peer, isDiscovered: true });
+      }
     return targets;
   }
 

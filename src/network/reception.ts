@@ -1,5 +1,5 @@
 import { decodeMessage, type Message, type PeerId } from "../consensus/index.ts";
-import { assert, bytesEqual, err, ok, type Result, toHex } from "../kernel/index.ts";
+import { assert, err, ok, type Result, toHex } from "../kernel/index.ts";
 import type { PeerAddress } from "./address.ts";
 import { type Greeted, type Hello, judgeHello, type Refusal } from "./hello.ts";
 import type { Lane } from "./lanes.ts";
@@ -65,9 +65,6 @@ export class Reception implements LinkEvents {
     const { nodeKey, ownHello } = this.#parts;
     const judged = judgeHello(hello, { own: ownHello(), ownNodeKey: nodeKey, nodeKey: link.nodeKey });
     if (!judged.ok) {
-      // The same instance is this very process, dialled at an address of its own.
-      const isOther = judged.error === "ownKey" && !bytesEqual(hello.instance, ownHello().instance);
-      if (isOther) this.onTwin(link, link.connection.remoteAddr.toString());
       if (judged.error === "badBinding") this.penalize(toHex(link.nodeKey), "badBinding", false);
       return judged;
     }
@@ -92,7 +89,15 @@ export class Reception implements LinkEvents {
     redial.onPeerUp(id, link.isRelayed, ports.clock.monotonicMs());
     const isValidator = greeted.isBound && ports.isValidator(greeted.key);
     if (isValidator || this.#isNamed(id)) link.grantValidator();
-    const peer: Peer = { id, link, isValidator, provenHeight: undefined, isBeyondUs: false, tipJudgedAtMs: Number.NEGATIVE_INFINITY };
+    const peer: Peer = {
+      id,
+      link,
+      isValidator,
+      provenHeight: undefined,
+      lowestHeight: undefined,
+      isBeyondUs: false,
+      tipJudgedAtMs: Number.NEGATIVE_INFINITY,
+    };
     const before = table.raise(peer);
     if (before) {
       ports.onPeerDown(id);
@@ -102,6 +107,7 @@ export class Reception implements LinkEvents {
     ports.log.info("peer.up", { peer: id.slice(0, 16), isValidator, direction: link.connection.direction, version: greeted.version });
     this.#parts.onLinkUp(link);
     ports.onPeerUp(id);
+    if (ports.lowestHeight) link.sendReach(ports.lowestHeight());
     if (link.hello?.tip) this.onTip(link, link.hello.tip);
   };
 
@@ -145,6 +151,14 @@ export class Reception implements LinkEvents {
   /** @see LinkEvents.onPresence */
   readonly onPresence = (link: Link, encoded: Uint8Array): void => {
     if (this.#parts.table.peerOf(link)) this.#parts.onPresence(link, encoded);
+  };
+
+  /** @see LinkEvents.onReach */
+  readonly onReach = (link: Link, lowestHeight: number): void => {
+    const peer = this.#parts.table.peerOf(link);
+    if (!peer) return;
+    peer.lowestHeight = lowestHeight;
+    this.#parts.ports.onPeerReach?.(peer.id, lowestHeight);
   };
 
   /** @see LinkEvents.onTwin */

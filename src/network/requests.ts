@@ -2,6 +2,7 @@ import type { Stream } from "@libp2p/interface";
 import { CborReader, CborWriter, err, ok, type Result, type Timers } from "../kernel/index.ts";
 import { LIMITS } from "../protocol/index.ts";
 import { BodyReader, encodeDelimited } from "./frames.ts";
+import type { PrunedAnswer } from "./types.ts";
 
 /**
  * Protocols that outside libp2p peers may speak without a hello. A stream carries one request and one answer, each
@@ -12,8 +13,9 @@ import { BodyReader, encodeDelimited } from "./frames.ts";
  * - snapshot: CBOR array [] for the manifest of docs/snapshot.cddl, or [SHA-256, 32 bytes] for a part of it.
  * - submit: a transaction as COSE_Sign1; the answer, which means that it is durable here, holds its id (32 bytes).
  *
- * An answer is CBOR array [0, bytes], or [code] when there is none: 1 not found, 2 malformed request, 3 too busy; or
- * [4, text] with the stable code for which a transaction was refused.
+ * An answer is CBOR array [0, bytes], or [code] when there is none: 1 not found, 2 malformed request, 3 too busy;
+ * [4, text] with the stable code for which a transaction was refused; or [5, lowest height, [multiaddrs]] when it was let go
+ * of here, with nodes that keep everything.
  */
 export const OUTSIDE_PROTOCOLS = {
   proof: "/bizra/1/proof",
@@ -23,13 +25,24 @@ export const OUTSIDE_PROTOCOLS = {
 } as const;
 
 /** Why a request has no answer; `refused` with the code of the refusal. */
-export type RequestFault = "notFound" | "malformed" | "busy" | "unreachable" | "timeout" | { readonly refused: string };
+export type RequestFault =
+  | "notFound"
+  | "malformed"
+  | "busy"
+  | "unreachable"
+  | "timeout"
+  | { readonly refused: string }
+  | { readonly pruned: PrunedAnswer };
 
 /** Why a node gives no answer. */
-export type NoAnswer = keyof typeof CODES | { readonly refused: string };
+export type NoAnswer = keyof typeof CODES | { readonly refused: string } | { readonly pruned: PrunedAnswer };
 
 const CODES = { notFound: 1, malformed: 2, busy: 3 } as const;
 const REFUSED = 4;
+const PRUNED = 5;
+/** Addresses of archives in one answer, and bytes of each. */
+const ARCHIVES_MAX = 16;
+const ARCHIVE_BYTES_MAX = 300;
 /** Bytes of a request by protocol, and of any answer. */
 const REQUEST_BYTES_MAX = 64;
 const SUBMIT_BYTES_MAX = LIMITS.transactionBytesMax;
@@ -79,20 +92,34 @@ export function decodeSnapshotRequest(bytes: Uint8Array): Result<Uint8Array | un
 export function encodeAnswer(answer: Result<Uint8Array, NoAnswer>): Uint8Array {
   if (answer.ok) return new CborWriter(16 + answer.value.length).array(2).uint(0).bytes(answer.value).finish();
   if (typeof answer.error === "string") return new CborWriter(8).array(1).uint(CODES[answer.error]).finish();
-  return new CborWriter(64).array(2).uint(REFUSED).text(answer.error.refused).finish();
+  if ("refused" in answer.error) return new CborWriter(64).array(2).uint(REFUSED).text(answer.error.refused).finish();
+  const { lowestHeight, archives } = answer.error.pruned;
+  const told = archives.slice(0, ARCHIVES_MAX);
+  const w = new CborWriter(128).array(3).uint(PRUNED).uint(lowestHeight).array(told.length);
+  for (const address of told) w.text(address);
+  return w.finish();
 }
 
 /** Reads an answer; a code of a later release is `malformed`. */
 export function decodeAnswer(bytes: Uint8Array): Result<Uint8Array, RequestFault> {
   const r = new CborReader(bytes);
-  const fields = r.array(2);
+  const fields = r.array(3);
   const code = r.uint(255);
+  const pruned = code === PRUNED ? readPruned(r) : undefined;
   const value = code === 0 ? r.bytes(0, ANSWER_BYTES_MAX) : undefined;
   const refused = code === REFUSED ? r.text(1, REFUSAL_BYTES_MAX) : undefined;
-  if (!r.isComplete || fields !== (code === 0 || code === REFUSED ? 2 : 1)) return err("malformed");
+  if (!r.isComplete || fields !== (pruned ? 3 : code === 0 || code === REFUSED ? 2 : 1)) return err("malformed");
+  if (pruned) return err({ pruned });
   if (value) return ok(value);
   if (refused !== undefined) return err({ refused });
   return err(code === CODES.notFound ? "notFound" : code === CODES.busy ? "busy" : "malformed");
+}
+
+function readPruned(r: CborReader): PrunedAnswer {
+  const lowestHeight = r.uint();
+  const archives: string[] = [];
+  for (let left = r.array(ARCHIVES_MAX); left > 0 && !r.isBroken; left--) archives.push(r.text(1, ARCHIVE_BYTES_MAX));
+  return { lowestHeight, archives };
 }
 
 /** How long either side waits for the other. */

@@ -6,7 +6,12 @@ import type { Standing } from "./standing.ts";
 import type { AbsentPeer, PeerStatus } from "./types.ts";
 
 /** Where a peer that is up stands. */
-export function statusOf({ id, link, isValidator, provenHeight, isBeyondUs }: Peer, standing: Standing, nowMs: number): PeerStatus {
+export function statusOf(
+  { id, link, isValidator, provenHeight, lowestHeight, isBeyondUs }: Peer,
+  isArchive: boolean,
+  standing: Standing,
+  nowMs: number,
+): PeerStatus {
   return {
     peer: id,
     nodeKey: toHex(link.nodeKey),
@@ -19,6 +24,8 @@ export function statusOf({ id, link, isValidator, provenHeight, isBeyondUs }: Pe
     silentForMs: nowMs - link.heardAtMs,
     rttMs: link.rttMs,
     provenHeight,
+    lowestHeight,
+    isArchive,
     isBeyondUs,
     queuedBytes: LANES.reduce((sum, lane) => sum + link.queuedBytes(lane), 0),
     points: standing.pointsOf(id, nowMs),

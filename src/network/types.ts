@@ -26,6 +26,8 @@ export type NetworkOptions = {
   readonly peers: readonly PeerAddress[];
   /** Whether validators, and nodes on the allow-list, that cannot reach each other may do so through this node. */
   readonly isRelay?: boolean;
+  /** Whether this node keeps every block for ever, and says so. */
+  readonly isArchive?: boolean;
   /** Relays at which others reach this node, because they cannot dial it; kept connected like peers. */
   readonly relays?: readonly PeerAddress[];
   /** Where others reach this node, told to them instead of what it listens on. */
@@ -45,12 +47,15 @@ export type NetworkOptions = {
   readonly versions?: VersionRange;
 };
 
+/** What was asked for was let go of here: the lowest height that is kept, and multiaddrs of nodes that keep everything. */
+export type PrunedAnswer = { readonly lowestHeight: number; readonly archives: readonly string[] };
+
 /** Answers to outside peers, as encoded bytes; undefined where there is nothing to give. */
 export type OutsideAnswers = {
   /** The proof bundle of an executed transaction's receipt. */
-  readonly findProof: (transactionId: Uint8Array) => Uint8Array | undefined;
+  readonly findProof: (transactionId: Uint8Array) => Uint8Array | PrunedAnswer | undefined;
   /** A final block with its finalization. */
-  readonly findFinalBlock: (height: number) => Uint8Array | undefined;
+  readonly findFinalBlock: (height: number) => Uint8Array | PrunedAnswer | undefined;
   /** The manifest of the newest snapshot or, by its hash, a part of one that is offered. Absent: none are. */
   readonly findSnapshot?: (part: Uint8Array | undefined) => Promise<Result<Uint8Array, "notFound" | "busy">>;
   /**
@@ -70,11 +75,15 @@ export type NetworkPorts = {
   readonly isValidator: (key: Uint8Array) => boolean;
   /** The highest final block here with its own finalization; undefined at genesis. */
   readonly ownTip: () => Tip | undefined;
+  /** The lowest block that this node can serve; peers are told. Absent: they are told nothing. */
+  readonly lowestHeight?: () => number;
   readonly tips: TipJudge;
   readonly answers: OutsideAnswers;
   /** A peer can be sent to from now on; its key is proven (R0). */
   readonly onPeerUp: (peer: PeerId) => void;
   readonly onPeerDown: (peer: PeerId) => void;
+  /** A peer says which is the lowest block that it can serve. */
+  readonly onPeerReach?: (peer: PeerId, lowestHeight: number) => void;
   readonly onMessage: (from: PeerId, message: Message) => void;
   /** A message of dissemination. A promise holds this peer's batches back until it settles. */
   readonly onBatchMessage: (from: PeerId, payload: Uint8Array) => void | Promise<void>;
@@ -98,6 +107,10 @@ export type PeerStatus = {
   readonly rttMs: number | undefined;
   /** Height of the highest block that the peer has proven final; undefined while it has proven none. */
   readonly provenHeight: number | undefined;
+  /** Lowest block that it says it can serve; undefined from a release that does not say. */
+  readonly lowestHeight: number | undefined;
+  /** Whether it says that it keeps every block for ever. */
+  readonly isArchive: boolean;
   /** Whether it showed a finalization of an epoch not known here: it is ahead, by how much is open. */
   readonly isBeyondUs: boolean;
   readonly queuedBytes: number;
