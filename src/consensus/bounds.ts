@@ -30,6 +30,11 @@ export const BOUNDS = {
   finalBlocksMax: 256,
   /** Bytes of blocks in one answer of final blocks, unless a single run needs more. */
   finalBlocksBytesMax: 256 * 1024,
+  /**
+   * Batches named by the blocks of one answer, unless a single run needs more: whoever catches up commits a run whole, so
+   * this bounds what it holds executed and not committed.
+   */
+  finalBlocksBatchesMax: 32,
   /** Batches asked for at once when final blocks come, those of the lowest blocks first (R13). */
   batchesAheadMax: 2_048,
   /** A peer's budget for answers holds so many seconds of its refill (R9). */
