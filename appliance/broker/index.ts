@@ -14,7 +14,6 @@ export {
   hashPassword,
   makeToken,
   markOf,
-  NAME_PATTERN,
   PASSWORD_LENGTH,
   parseUser,
   ROLES,

@@ -7,9 +7,8 @@
  * table is bounded. Never decides about transactions, never logs a name that was not proven, or a password.
  */
 export { markOf, readAccessFile, writeAccessFile } from "./access-file.ts";
-export { type AccessList, type AccessUser, formatAccessList, NAME_PATTERN, parseAccessList, parseUser } from "./access-list.ts";
+export { type AccessList, type AccessUser, parseUser } from "./access-list.ts";
 export { CERTIFICATE_ONLY, hashPassword, makeToken, PASSWORD_LENGTH } from "./credentials.ts";
 export { type AccessOptions, type Anonymity, DeviceAccess } from "./device-access.ts";
-export { isLoopbackAddress } from "./failure-pacer.ts";
 export { isTopic } from "./filter-rules.ts";
 export { ROLES, type Role, receiptTopicOf, submitTopicOf, type TopicScope } from "./roles.ts";

@@ -35,7 +35,7 @@ export const testnet: Command = {
         validators,
         epochBlocks: parseCount(input.flag("epoch-blocks") ?? String(EPOCH_BLOCKS_DEFAULT), "--epoch-blocks", 8, 1_000_000_000),
         timeMs: systemClock.nowMs(),
-        settingsOf: (index, keys) => ({ "http.listen": "127.0.0.1:0", ...meshSettings(index, keys, ports) }),
+        settingsOf: (index, keys) => ({ "http.listen": "127.0.0.1:0", "mqtt.listen": "127.0.0.1:0", ...meshSettings(index, keys, ports) }),
       },
       systemEntropy,
     );

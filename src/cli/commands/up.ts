@@ -18,8 +18,9 @@ import { readGenesis } from "./genesis.ts";
 
 /** Validators of a network when nobody says how many. */
 const VALIDATORS = 4;
-/** Where the first node answers HTTP, when that port is free. */
+/** Where the first node answers HTTP, and where its device broker is, when these ports are free. */
 const FIRST_PORT = 8645;
+const FIRST_MQTT_PORT = 1883;
 
 /** `bizra up`: the whole system on this machine. */
 export const up: Command = {
@@ -132,7 +133,8 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
     };
     const mesh = meshSettings(i, files.keys, ports);
     const flags = Object.entries(mesh).flatMap(([key, value]) => [`--${key.replace(".", "-")}`, value]);
-    return new ChildNode(home, loopbackAddress(FIRST_PORT + i), i === 0 ? [...flags, ...webRtc] : flags, {
+    const listen = { http: loopbackAddress(FIRST_PORT + i), mqtt: loopbackAddress(FIRST_MQTT_PORT + i) };
+    return new ChildNode(home, listen, i === 0 ? [...flags, ...webRtc] : flags, {
       timers: systemTimers,
       onReady: (node) => void onReady(node),
       onTrouble,
@@ -157,17 +159,18 @@ async function showTraffic(files: NetworkFiles, http: string, terminal: Terminal
 }
 
 async function announce(files: NetworkFiles, ready: ReadonlyMap<string, ReadyNode>, terminal: Terminal): Promise<void> {
-  const nodes: { id: string; http: string; home: string; pid: number }[] = [];
+  const nodes: { id: string; http: string; mqtt: string; home: string; pid: number }[] = [];
   for (const home of files.homes) {
     const node = ready.get(home);
     if (!node) return;
-    nodes.push({ id: textOf(await new NodeClient(node.http).get("/api/v2/status"), "id"), http: node.http, home, pid: node.pid });
+    const { http, mqtt, pid } = node;
+    nodes.push({ id: textOf(await new NodeClient(http).get("/api/v2/status"), "id"), http, mqtt, home, pid });
   }
   const network = networkIdOf(files.genesisHash);
   terminal.result({ ready: true, network, genesis: files.genesisPath, nodes, accounts: files.accounts }, () =>
     [
       `Network ${network} is up. Genesis ${files.genesisPath} (${toHex(files.genesisHash)})`,
-      ...nodes.map((n) => `  node ${n.id}  ${n.http}  (pid ${n.pid}, home ${n.home})`),
+      ...nodes.map((n) => `  node ${n.id}  ${n.http}  ${n.mqtt}  (pid ${n.pid}, home ${n.home})`),
       ...files.accounts.map((a) => `  account ${a.name.padEnd(6)} ${a.address}  ${a.key}`),
       `In a browser on this machine: ${nodes[0]?.http}/try`,
       "Ctrl-C stops it.",

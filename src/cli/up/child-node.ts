@@ -11,7 +11,10 @@ const LOG_BYTES_MAX = 16 * 1024 * 1024;
 const BACK_OFF_MS = { first: 200, max: 10_000 } as const;
 
 /** A node that answers: where, and as which process. */
-export type ReadyNode = { readonly home: string; readonly http: string; readonly pid: number };
+export type ReadyNode = { readonly home: string; readonly http: string; readonly mqtt: string; readonly pid: number };
+
+/** Where a child listens; port 0 stands for any free one. */
+export type ChildAddresses = { readonly http: string; readonly mqtt: string };
 
 /** What a supervised child needs from outside. */
 export type ChildPorts = {
@@ -30,7 +33,7 @@ export class ChildNode {
   readonly #home: string;
   readonly #ports: ChildPorts;
   readonly #flags: readonly string[];
-  #listen: string;
+  #listen: ChildAddresses;
   #process: Bun.Subprocess | undefined;
   #cancelTimer: CancelTimer = () => {};
   #isStopping = false;
@@ -38,10 +41,10 @@ export class ChildNode {
   #hasBeenReady = false;
 
   /**
-   * @param listen address of its HTTP interface, port 0 for any free one
+   * @param listen addresses of its HTTP interface and of its device broker
    * @param flags further words of its command line
    */
-  constructor(home: string, listen: string, flags: readonly string[], ports: ChildPorts) {
+  constructor(home: string, listen: ChildAddresses, flags: readonly string[], ports: ChildPorts) {
     this.#home = home;
     this.#flags = flags;
     this.#listen = listen;
@@ -50,7 +53,18 @@ export class ChildNode {
 
   /** Starts the child. */
   start(): void {
-    const words = [...programWords(), "node", "--home", this.#home, "--http-listen", this.#listen, ...this.#flags, "--exit-with-parent"];
+    const words = [
+      ...programWords(),
+      "node",
+      "--home",
+      this.#home,
+      "--http-listen",
+      this.#listen.http,
+      "--mqtt-listen",
+      this.#listen.mqtt,
+      ...this.#flags,
+      "--exit-with-parent",
+    ];
     const log = openLog(join(this.#home, "node.log"));
     const child = Bun.spawn(words, {
       stdin: "pipe",
@@ -79,11 +93,11 @@ export class ChildNode {
     this.#cancelTimer = this.#ports.timers.after(POLL_MS, async () => {
       if (this.#process !== child || child.exitCode !== null) return;
       const running = findRunningNode(this.#home);
-      if (running?.pid === child.pid && (await isReady(running.http))) {
-        this.#listen = new URL(running.http).host;
+      if (running?.pid === child.pid && running.mqtt !== undefined && (await isReady(running.http))) {
+        this.#listen = { http: new URL(running.http).host, mqtt: new URL(running.mqtt).host };
         this.#hasBeenReady = true;
         this.#backOffMs = BACK_OFF_MS.first;
-        this.#ports.onReady({ home: this.#home, http: running.http, pid: child.pid });
+        this.#ports.onReady({ home: this.#home, http: running.http, mqtt: running.mqtt, pid: child.pid });
       } else if (waitedMs >= READY_LIMIT_MS) {
         this.#ports.onTrouble(`the node on ${this.#home} does not answer after ${READY_LIMIT_MS / 1000} s; it is ended and started again`);
         child.kill("SIGKILL");
@@ -95,7 +109,7 @@ export class ChildNode {
     this.#cancelTimer();
     if (this.#isStopping) return;
     // Before its address was told to anyone it may move: another program may have taken the port meanwhile.
-    if (!this.#hasBeenReady) this.#listen = "127.0.0.1:0";
+    if (!this.#hasBeenReady) this.#listen = { http: "127.0.0.1:0", mqtt: "127.0.0.1:0" };
     const how = signal === null ? `with exit code ${code}` : `by signal ${signal}`;
     this.#ports.onTrouble(
       `the node on ${this.#home} ended ${how}; starting it again in ${this.#backOffMs} ms (its log: ${join(this.#home, "node.log")})`,

@@ -6,7 +6,13 @@ export type ReadyLine = {
   readonly ready: boolean;
   readonly network: string;
   readonly genesis: string;
-  readonly nodes: readonly { readonly id: string; readonly http: string; readonly home: string; readonly pid: number }[];
+  readonly nodes: readonly {
+    readonly id: string;
+    readonly http: string;
+    readonly mqtt: string;
+    readonly home: string;
+    readonly pid: number;
+  }[];
   readonly accounts: readonly { readonly name: string; readonly address: string; readonly key: string }[];
 };
 

@@ -1,5 +1,4 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,8 +65,11 @@ const LARGE = Uint8Array.from({ length: 1_500_000 }, (_, i) => (i * 7) & 0xff);
 
 /** Certificates as an operator makes them; undefined without openssl. */
 function makeCertificates() {
-  if (Bun.which("openssl") === null) return undefined;
-  const run = (...words: string[]) => void execFileSync("openssl", words, { cwd: folder, stdio: "ignore" });
+  const openssl = Bun.which("openssl");
+  if (openssl === null) return undefined;
+  const run = (...words: string[]): void => {
+    if (!Bun.spawnSync([openssl, ...words], { cwd: folder }).success) throw new Error(`openssl ${words.join(" ")} failed`);
+  };
   const key = (name: string) => run("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", `${name}.key`);
   const self = (name: string) => {
     key(name);
