@@ -6,7 +6,7 @@ import { drawOne } from "./draws.ts";
 import type { FetchTarget, PeerId } from "./messages.ts";
 import { proposalMessage } from "./proposing.ts";
 import { compareRounds, laterRound, type Round } from "./rounds.ts";
-import { type AnswerBudget, type CoreState, emit, type Fetch, type PeerState } from "./state.ts";
+import { type AnswerBudget, type CoreState, emit, type Fetch, note, type PeerState, type Want } from "./state.ts";
 
 /** What a block out of the store is charged at least: its size is known when it is read. */
 const STORED_BLOCK_BYTES = 8 * 1024;
@@ -205,24 +205,44 @@ function notePeerSent(peer: PeerState, certificate: Certificate): void {
   if (certificate.kind === VOTE_KIND.finalize) peer.finalized = laterRound(peer.finalized, certificate);
 }
 
-/** The first two of three questions go to members of the set, however many others are connected, who may be one liar's. */
-function drawPeer(core: CoreState, attempts: number): PeerId | undefined {
-  const peers = [...core.peers.keys()];
+/**
+ * The first two of three questions go to members of the set, however many others are connected, who may be one liar's. Those
+ * who say that they cannot serve what is asked are left out, unless all say so: then somebody has to be asked all the same.
+ */
+function drawPeer(core: CoreState, target: Want, attempts: number): PeerId | undefined {
+  const able = [...core.peers.keys()].filter((peer) => canServe(core, peer, target));
+  const peers = able.length > 0 ? able : [...core.peers.keys()];
   const members = peers.filter((peer) => core.epoch.signerOf.has(peer));
   return drawOne(core, members.length > 0 && attempts % 3 !== 2 ? members : peers);
+}
+
+/** Whether a peer has what is asked for, by its own word on the lowest block that it keeps. */
+function canServe(core: CoreState, peer: PeerId, target: Want): boolean {
+  const { lowestHeight } = core.peers.get(peer) ?? {};
+  return target.kind !== "finalBlocks" || lowestHeight === undefined || lowestHeight <= target.fromHeight;
+}
+
+/** Tells when nobody who is connected has the blocks that are missing, which asking on does not mend (R13). */
+function noteOutOfReach(core: CoreState, target: Want): void {
+  if (target.kind !== "finalBlocks" || core.peers.size === 0) return;
+  if ([...core.peers.keys()].some((peer) => canServe(core, peer, target))) return;
+  const heights = [...core.peers.values()].flatMap(({ lowestHeight }) => (lowestHeight === undefined ? [] : [lowestHeight]));
+  note(core, { kind: "outOfReach", fromHeight: target.fromHeight, lowestHeight: Math.min(...heights) });
 }
 
 function ask(core: CoreState, fetch: Fetch): void {
   const { timers } = core.config;
   const factor = Math.min(2 ** fetch.attempts, BOUNDS.backOffMax);
-  const hint = fetch.attempts === 0 && fetch.hint !== undefined && core.peers.has(fetch.hint) ? fetch.hint : undefined;
+  const isHintAble = fetch.hint !== undefined && core.peers.has(fetch.hint) && canServe(core, fetch.hint, fetch.target);
+  const hint = fetch.attempts === 0 && isHintAble ? fetch.hint : undefined;
+  noteOutOfReach(core, fetch.target);
   fetch.attempts++;
   fetch.nextAtMs = core.nowMs + timers.fetchTimeoutMs * factor;
   if (fetch.target.kind === "batches") {
     emit(core, { kind: "fetchBatches", digests: fetch.target.digests });
     return;
   }
-  const peer = hint ?? drawPeer(core, fetch.attempts);
+  const peer = hint ?? drawPeer(core, fetch.target, fetch.attempts);
   if (peer === undefined) return;
   emit(core, { kind: "send", to: peer, message: { kind: "fetch", target: fetch.target } });
   const state = core.peers.get(peer);

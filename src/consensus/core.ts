@@ -73,6 +73,11 @@ function takeInput(core: CoreState, input: Input): void {
     case "peerDown":
       onPeerDown(core, input.peer);
       return;
+    case "peerReach": {
+      const state = core.peers.get(input.peer);
+      if (state) state.lowestHeight = input.lowestHeight;
+      return;
+    }
     case "batchesHeld":
       retryLacking(core);
       return;
@@ -109,6 +114,7 @@ function onPeerUp(core: CoreState, peer: PeerId): void {
     hasAnsweredHello: false,
     owedBlocks: before.owedBlocks,
     claim: undefined,
+    lowestHeight: undefined,
   });
   if (peer !== toHex(core.config.publicKey)) sendHello(core, peer);
 }

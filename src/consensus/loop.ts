@@ -121,6 +121,11 @@ export class ConsensusLoop {
     this.#take({ kind: "peerDown", peer });
   }
 
+  /** A peer says which is the lowest block that it can serve: it is not asked for those below (R13). */
+  onPeerReach(peer: PeerId, lowestHeight: number): void {
+    this.#take({ kind: "peerReach", peer, lowestHeight });
+  }
+
   /** The mempool may have, or no longer have, something to include. */
   onWork(): void {
     if (this.#ports.blocks.hasWork() !== this.#hadWork) this.#run();
@@ -341,11 +346,13 @@ export class ConsensusLoop {
     const run: FinalizedBlock[] = [];
     let provenCount = 0;
     let bytes = 0;
+    let batches = 0;
     for (let height = fromHeight; run.length < BOUNDS.finalBlocksMax; height++) {
       const found = this.#ports.blocks.findFinalized(height);
       if (!found) break;
       bytes += encodeBlock(found.block).length;
-      if (bytes > BOUNDS.finalBlocksBytesMax && provenCount > 0) break;
+      batches += found.block.batchDigests.length;
+      if ((bytes > BOUNDS.finalBlocksBytesMax || batches > BOUNDS.finalBlocksBatchesMax) && provenCount > 0) break;
       if (bytes > MESSAGE_BYTES_MAX / 2) break; // whoever asks gets such a run block by block
       run.push(found);
       if (isOwnFinalization(found)) provenCount = run.length;

@@ -129,6 +129,8 @@ export type PeerState = PeerAccount & {
   hasAnsweredHello: boolean;
   /** A round beyond ours that it spoke of without proof (R13). */
   claim: Round | undefined;
+  /** Lowest height that it says it can serve; undefined while it has not said so. */
+  lowestHeight: number | undefined;
 };
 
 /** What is missing here: something peers' consensus can send, or batches. */

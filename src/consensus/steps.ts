@@ -16,6 +16,8 @@ export type Input =
   | { readonly kind: "message"; readonly from: PeerId; readonly message: Message }
   | { readonly kind: "peerUp"; readonly peer: PeerId }
   | { readonly kind: "peerDown"; readonly peer: PeerId }
+  /** A peer says which is the lowest block that it can serve. */
+  | { readonly kind: "peerReach"; readonly peer: PeerId; readonly lowestHeight: number }
   /** Batches arrived: blocks that missed some may be judged again. */
   | { readonly kind: "batchesHeld" }
   /** Answer to `build`; no block when building failed. */
@@ -44,6 +46,8 @@ export type Notice =
   | { readonly kind: "recovering"; readonly why: string }
   /** Blocks of this version, from this epoch on, are not known here: this box takes no further part. */
   | { readonly kind: "outdated"; readonly version: number; readonly epoch: number }
+  /** No connected peer says that it has the next block that is missing here; the lowest of theirs. */
+  | { readonly kind: "outOfReach"; readonly fromHeight: number; readonly lowestHeight: number }
   | { readonly kind: "recovered"; readonly epoch: number; readonly firstView: number };
 
 /**

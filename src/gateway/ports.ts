@@ -44,7 +44,11 @@ export interface SubmissionPort {
 
 /** Where a transaction stands. `unknown`: never seen here, or forgotten after its end. */
 export type TransactionStatus =
-  | { readonly status: "accepted" | "expired" | "superseded" | "unknown" }
+  | {
+      readonly status: "accepted" | "expired" | "superseded" | "unknown";
+      /** Where it was executed, when its block was let go of here: it is final, and others have its receipt. */
+      readonly prunedAt?: { readonly height: number; readonly index: number };
+    }
   | { readonly status: "final"; readonly receipt: Receipt };
 
 /** What is known of transactions. */
@@ -122,8 +126,10 @@ export type BlockView = {
 export interface BlockQueries {
   /** Highest final height, 0 when there is only genesis. */
   latestHeight(): Eventually<number>;
-  /** Lowest height whose block is kept here: 1, or the one after the snapshot that this node's chain begins at. */
+  /** Lowest height whose block is kept here: 1, or the one after a snapshot that the chain here began at, or after what was pruned. */
   lowestHeight(): Eventually<number>;
+  /** Nodes that say that they keep every block: whom to ask for those that are not here. */
+  archives(): Eventually<readonly ArchiveView[]>;
   find(height: number): Eventually<BlockView | undefined>;
   /** Up to `limit` blocks from this height upward; fewer at the tip or where pruning left gaps. */
   list(from: number, limit: number): Eventually<readonly BlockView[]>;
@@ -227,8 +233,15 @@ export type PeerView = {
   readonly rttMs: number | undefined;
   /** Height of the highest block that it has proven final; undefined while it has proven none. */
   readonly height: number | undefined;
+  /** Lowest block that it says it can serve; undefined from a release that does not say. */
+  readonly lowestHeight: number | undefined;
+  /** Whether it says that it keeps every block. */
+  readonly isArchive: boolean;
   readonly queuedBytes: number;
 };
+
+/** A node that says that it keeps every block: its key in hex, and the multiaddrs at which it is reached. */
+export type ArchiveView = { readonly peer: string; readonly addresses: readonly string[] };
 
 /** A node that should be connected and is not. */
 export type AbsentPeerView = {
@@ -251,6 +264,11 @@ export type PeersView = {
   readonly sharedKey?: { readonly address: string | undefined; readonly sinceMs: number; readonly heardMs: number };
   /** This node's own final height, which those of peers are compared with. */
   readonly height: number;
+  /** Whether this node keeps every block, and the lowest that it has. */
+  readonly isArchive: boolean;
+  readonly lowestHeight: number;
+  /** Other nodes that say so, connected or not. */
+  readonly archives: readonly ArchiveView[];
 };
 
 /** The node's own state. */

@@ -35,6 +35,7 @@ export function gatewayPorts(
     view: () => state.viewOn(undefined),
     prove: (key) => state.prove(key),
     leader: () => loop.status().leader,
+    archives: () => networking?.archives.map(({ peer, addresses }) => ({ peer, addresses })) ?? [],
     subscribeSettled: (listener) => settlements.subscribe(listener),
   };
   return {
@@ -44,7 +45,10 @@ export function gatewayPorts(
     blocks: blockQueries(parts),
     validators: validatorQueries(parts),
     parameters: parameterQueries(parts),
-    node: { status: () => ({ ...statusOf(setup, contexts, startedAtMs), mqtt: mqttUrls() }), peers: () => peersOf(contexts, networking) },
+    node: {
+      status: () => ({ ...statusOf(setup, contexts, startedAtMs), mqtt: mqttUrls() }),
+      peers: () => peersOf(setup, contexts, networking),
+    },
     events: {
       read(lane, after, limit) {
         const read = events.read(lane, after, limit);
@@ -93,7 +97,7 @@ function statusOf(setup: NodeSetup, { blocks, loop, mempool, parameters, state }
   };
 }
 
-function peersOf({ blocks, loop }: Contexts, networking: NodeNetworking | undefined): PeersView {
+function peersOf(setup: NodeSetup, { blocks, loop }: Contexts, networking: NodeNetworking | undefined): PeersView {
   const { connected, absent } = networking?.peers() ?? { connected: [], absent: [] };
   const present = new Set(connected.map(({ peer }) => peer));
   const { self } = loop.status();
@@ -103,6 +107,9 @@ function peersOf({ blocks, loop }: Contexts, networking: NodeNetworking | undefi
     connected: connected.map(({ provenHeight, ...peer }) => ({ ...peer, height: provenHeight })),
     absent,
     height: blocks.queries.tipHeight,
+    isArchive: setup.configuration.storage.archive,
+    lowestHeight: blocks.queries.lowestHeight,
+    archives: networking?.archives ?? [],
     missingValidators: members.filter((key, index) => index !== self && !present.has(key)),
     ...(networking?.sharedKey && { sharedKey: networking.sharedKey }),
   };
@@ -119,7 +126,8 @@ function reasonNotToVote(voting: string, home: string, missing: readonly string[
 }
 
 /** The node's own health: cheap questions of fields. */
-export function healthOf({ home }: NodeSetup, contexts: Contexts, networking: NodeNetworking | undefined): HealthModel {
+export function healthOf(setup: NodeSetup, contexts: Contexts, networking: NodeNetworking | undefined): HealthModel {
+  const { home } = setup;
   const { loop, mempool, state } = contexts;
   const health = new HealthModel();
   health.add({
@@ -132,7 +140,7 @@ export function healthOf({ home }: NodeSetup, contexts: Contexts, networking: No
         return { isOk: false, reason: findOutdated(blockVersionOf(finalized), contexts.blocks.tip().epoch + 1) ?? "outdated" };
       if (isLagging) return { isOk: false, reason: "more blocks are final than this node has: it is catching up" };
       if (voting === "voting" || voting === "following") return { isOk: true };
-      return { isOk: false, reason: reasonNotToVote(voting, home, peersOf(contexts, networking).missingValidators) };
+      return { isOk: false, reason: reasonNotToVote(voting, home, peersOf(setup, contexts, networking).missingValidators) };
     },
   });
   health.add({

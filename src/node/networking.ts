@@ -2,12 +2,14 @@ import { buildReceiptProof } from "../blocks/index.ts";
 import type { Notice } from "../consensus/index.ts";
 import { bytesEqual, CborWriter, err, type Log, ok, type Result } from "../kernel/index.ts";
 import { encodeDisseminationMessage, type PeerFault } from "../mempool/index.ts";
-import { type ArchiveNode, type PrunedAnswer,
+import {
+  type ArchiveNode,
   type Misconduct,
   Network,
   NetworkStartFailed,
   type PeerAddress,
   PROTOCOL_VERSIONS,
+  type PrunedAnswer,
   parsePeerAddress,
   type Tip,
 } from "../network/index.ts";

@@ -2,6 +2,7 @@ import { buildProofBundle, buildReceiptProof, type CommittedBlock } from "../blo
 import type {
   AccountQueries,
   Acknowledgement,
+  ArchiveView,
   BlockQueries,
   BlockView,
   SubmissionPort,
@@ -19,6 +20,8 @@ export type QueryParts = StakingParts & {
   readonly mempool: Mempool;
   /** Tells the ids that reached an end. */
   readonly subscribeSettled: TransactionQueries["subscribeSettled"];
+  /** Nodes that say that they keep every block. */
+  readonly archives: () => readonly ArchiveView[];
 };
 
 /** How long a submission waits for others to hold what it brought; then it is answered with what it has. */
@@ -65,7 +68,9 @@ export function transactionQueries({ mempool, queries, reader, subscribeSettled 
   return {
     find(id): TransactionStatus {
       const receipt = queries.findReceipt(id);
-      return receipt ? { status: "final", receipt } : { status: mempool.status(id) };
+      if (receipt) return { status: "final", receipt };
+      const prunedAt = queries.findExecuted(id);
+      return { status: mempool.status(id), ...(prunedAt && { prunedAt }) };
     },
     findProof: (id) => buildReceiptProof(reader, queries, id),
     subscribeSettled,
@@ -98,7 +103,7 @@ export function accountQueries(parts: QueryParts): AccountQueries {
 }
 
 /** Final blocks. */
-export function blockQueries({ queries }: QueryParts): BlockQueries {
+export function blockQueries({ queries, archives }: QueryParts): BlockQueries {
   const viewOf = (block: CommittedBlock): BlockView => ({
     hash: block.hash,
     header: block.block.header,
@@ -109,6 +114,7 @@ export function blockQueries({ queries }: QueryParts): BlockQueries {
   return {
     latestHeight: () => queries.tipHeight,
     lowestHeight: () => queries.lowestHeight,
+    archives,
     find(height) {
       const block = queries.findByHeight(height);
       return block && viewOf(block);

@@ -33,6 +33,7 @@ const SILENCES = {
 /** A fault of a question over WebRTC as a sentence. A refusal of a later release is told by its code. */
 export function sentenceOf(fault: RequestFault): string {
   if (typeof fault === "string") return SILENCES[fault];
+  if ("pruned" in fault) return "This node no longer keeps what is that old. An archive has it.";
   const code = REJECTION_CODES.find((known) => known === fault.refused);
   return code === undefined ? `The node refused the transaction (${fault.refused}).` : REFUSALS[code];
 }

@@ -3,11 +3,12 @@ import { toHex } from "../../kernel/index.ts";
 import type { Call } from "../call.ts";
 import { defineEndpoint, type Endpoint, jsonResponse } from "../endpoint.ts";
 import { BLOCKS_PER_PAGE_MAX } from "../limits.ts";
-import type { BlockView } from "../ports.ts";
+import type { BlockQueries, BlockView } from "../ports.ts";
 import { type Problem, ProblemError } from "../problem.ts";
 import { blockPageSchema, blockSchema } from "../schemas/chain.ts";
 import { integerParameter } from "../schemas/values.ts";
 import { renderBlock } from "../views/render.ts";
+import { renderArchive } from "../views/resources.ts";
 import type { RouteContext } from "./context.ts";
 
 const PAGE_DEFAULT = 20;
@@ -35,7 +36,7 @@ function blockEndpoint({ ports: { blocks } }: RouteContext): Endpoint {
     answer: async ({ params, call }) => {
       const height = params.height === "latest" ? await blocks.latestHeight() : Number(params.height);
       const block = height > 0 ? await blocks.find(height) : undefined;
-      if (!block) throw new ProblemError(absence(height, await blocks.lowestHeight(), await blocks.latestHeight()));
+      if (!block) throw new ProblemError(await absence(height, blocks));
       return params.height === "latest" ? jsonResponse(renderBlock(block)) : immutableBlock(block, call);
     },
   });
@@ -52,11 +53,13 @@ function pageEndpoint({ ports: { blocks } }: RouteContext): Endpoint {
       limit: integerParameter({ min: 1, max: BLOCKS_PER_PAGE_MAX, fallback: PAGE_DEFAULT, description: "Blocks at most" }),
     }),
     success: { status: 200, description: "A page of blocks", content: { "application/json": blockPageSchema } },
-    problems: ["malformed"],
+    problems: ["malformed", "pruned"],
     answer: async ({ query }) => {
       const limit = query.limit ?? PAGE_DEFAULT;
       const latestHeight = await blocks.latestHeight();
       const from = Math.max(1, query.from ?? latestHeight - limit + 1);
+      const lowestHeight = await blocks.lowestHeight();
+      if (query.from !== undefined && query.from > 0 && query.from < lowestHeight) throw new ProblemError(await prunedProblem(blocks));
       const found = from <= latestHeight ? await blocks.list(from, limit) : [];
       const last = found.at(-1)?.header.height;
       const next = last !== undefined && last < latestHeight ? { next: last + 1 } : {};
@@ -65,11 +68,19 @@ function pageEndpoint({ ports: { blocks } }: RouteContext): Endpoint {
   });
 }
 
-function absence(height: number, lowest: number, latest: number): Problem {
+async function absence(height: number, blocks: BlockQueries): Promise<Problem> {
+  const latest = await blocks.latestHeight();
   if (height === 0) return { code: "notFound", detail: "height 0 is genesis, which is no block: see /api/v2/genesis" };
   if (height > latest) return { code: "notFound", detail: `the latest final height is ${latest}, ${height} lies above it` };
-  const detail = `the blocks kept here begin at height ${lowest}, since this node began at a snapshot; ask one that has the whole chain`;
-  return { code: "pruned", detail, members: { lowestHeight: lowest } };
+  return prunedProblem(blocks);
+}
+
+/** That what was asked for lies below what is kept here, and who has it. */
+export async function prunedProblem(blocks: BlockQueries): Promise<Problem> {
+  const lowestHeight = await blocks.lowestHeight();
+  const archives = (await blocks.archives()).map(renderArchive);
+  const whom = archives.length > 0 ? "archives are named here" : "no archive is known; ask a node that has the whole chain";
+  return { code: "pruned", detail: `the blocks kept here begin at height ${lowestHeight}; ${whom}`, members: { lowestHeight, archives } };
 }
 
 /**

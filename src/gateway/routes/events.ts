@@ -11,7 +11,7 @@ import type { OpenStream, StreamEnd } from "../streams/open-streams.ts";
 import { ServerSentStream } from "../streams/server-sent-events.ts";
 import { WebSocketStream } from "../streams/web-socket-stream.ts";
 import { versionHeaders } from "../versions.ts";
-import { renderCursor, renderEvent } from "../views/resources.ts";
+import { renderArchive, renderCursor, renderEvent } from "../views/resources.ts";
 import type { RouteContext } from "./context.ts";
 import { cursorParameter, laneParameter, parseCursor } from "./parameters.ts";
 
@@ -45,7 +45,12 @@ function pageEndpoint({ ports }: RouteContext): Endpoint {
       const { lane = "chain", after = BEGINNING, limit = PAGE_DEFAULT } = query;
       const { records, head } = await ports.events.read(lane, after, limit);
       const next = renderCursor(records.at(-1) ?? after);
-      return jsonResponse({ lane, events: records.map(renderEvent), next, head: renderCursor(head) });
+      const [first] = records;
+      const isAfterGap = lane === "chain" && first !== undefined && first.epoch === after.epoch && first.sequence > after.sequence + 1;
+      const gap = isAfterGap
+        ? { pruned: { lowestHeight: await ports.blocks.lowestHeight(), archives: (await ports.blocks.archives()).map(renderArchive) } }
+        : {};
+      return jsonResponse({ lane, events: records.map(renderEvent), next, head: renderCursor(head), ...gap });
     },
   });
 }

@@ -8,6 +8,7 @@ import { ProblemError } from "../problem.ts";
 import { transactionSchema } from "../schemas/resources.ts";
 import { integerParameter } from "../schemas/values.ts";
 import { renderTransaction } from "../views/resources.ts";
+import { prunedProblem } from "./blocks.ts";
 import type { RouteContext } from "./context.ts";
 import { hash32Parameter } from "./parameters.ts";
 import { PROOF_CONTENT, proofResponse } from "./proofs.ts";
@@ -58,11 +59,13 @@ function proofEndpoint(context: RouteContext): Endpoint {
     summary: "Proof bundle of a final transaction's receipt",
     params: z.object({ id: hash32Parameter }),
     success: { status: 200, description: "The bundle; verify it offline against the genesis document", content: PROOF_CONTENT },
-    problems: ["malformed", "notFound", "notAcceptable"],
+    problems: ["malformed", "notFound", "pruned", "notAcceptable"],
     answer: async ({ params: { id }, call }) => {
       const bundle = await context.ports.transactions.findProof(id);
       if (bundle) return proofResponse(bundle, call);
-      const { status } = await context.ports.transactions.find(id);
+      const found = await context.ports.transactions.find(id);
+      if (found.status !== "final" && found.prunedAt) throw new ProblemError(await prunedProblem(context.ports.blocks));
+      const { status } = found;
       throw new ProblemError({ code: "notFound", detail: `only a final transaction has a proof; ${toHex(id)} is ${status}` });
     },
   });
@@ -76,7 +79,7 @@ async function awaitEnd(id: Uint8Array, timeoutMs: number, call: Call, { waits, 
   call.request.signal.addEventListener("abort", wait.end, { once: true });
   try {
     const found = await ports.transactions.find(id);
-    if (found.status !== "accepted" && found.status !== "unknown") return found;
+    if ((found.status !== "accepted" && found.status !== "unknown") || found.prunedAt) return found;
     await wait.isOver;
     return await ports.transactions.find(id);
   } finally {

@@ -12,6 +12,10 @@ export const transactionSchema = z
     height: countSchema.optional(),
     index: countSchema.optional(),
     receipt: receiptSchema.optional(),
+    isPruned: z
+      .literal(true)
+      .optional()
+      .openapi({ description: "It is final, and its block was let go of here: archives have the receipt" }),
   })
   .openapi("Transaction");
 
@@ -75,6 +79,9 @@ export const supplySchema = z
   })
   .openapi("Supply");
 
+/** A node that says that it keeps every block, and where it is reached. */
+const archiveSchema = z.object({ peer: hash32Schema, addresses: z.array(z.string()) }).openapi("Archive");
+
 /** Whom the node is connected to. */
 export const peersSchema = z
   .object({
@@ -91,6 +98,8 @@ export const peersSchema = z
         rttMs: z.number().min(0).optional(),
         height: countSchema.optional().openapi({ description: "Highest block that it has proven final" }),
         behind: countSchema.optional().openapi({ description: "Blocks that it has not proven and this node has" }),
+        lowest: countSchema.optional().openapi({ description: "Lowest block that it says it can serve" }),
+        isArchive: z.boolean().openapi({ description: "Whether it says that it keeps every block" }),
         queuedBytes: countSchema,
       }),
     ),
@@ -104,6 +113,9 @@ export const peersSchema = z
       }),
     ),
     missingValidators: z.array(hash32Schema).openapi({ description: "Members of the epoch's set that are not connected" }),
+    isArchive: z.boolean().openapi({ description: "Whether this node keeps every block" }),
+    lowest: countSchema.openapi({ description: "Lowest block that is here" }),
+    archives: z.array(archiveSchema).openapi({ description: "Other nodes that say that they keep every block" }),
     sharedKey: z
       .object({ address: z.string().optional(), sinceSeconds: countSchema, heardSeconds: countSchema })
       .optional()
@@ -185,6 +197,10 @@ export const eventPageSchema = z
     events: z.array(eventSchema),
     next: cursorSchema.openapi({ description: "`after` of the following page; the place of the last event told so far" }),
     head: cursorSchema.openapi({ description: "Place of the lane's last record" }),
+    pruned: z
+      .object({ lowestHeight: countSchema, archives: z.array(archiveSchema) })
+      .optional()
+      .openapi({ description: "Present when records between the cursor and the first event were let go of here: who has them" }),
   })
   .openapi("EventPage");
 

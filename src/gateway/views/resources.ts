@@ -2,16 +2,22 @@ import type { z } from "@hono/zod-openapi";
 import { toHex } from "../../kernel/index.ts";
 import { formatAddress, LIMITS, networkIdOf } from "../../protocol/index.ts";
 import type { GatewayLimits } from "../limits.ts";
-import type { AccountView, EventCursor, EventRecord, PeersView, StatusView, TransactionStatus } from "../ports.ts";
+import type { AccountView, ArchiveView, EventCursor, EventRecord, PeersView, StatusView, TransactionStatus } from "../ports.ts";
 import type { accountSchema, eventSchema, peersSchema, statusSchema, transactionSchema } from "../schemas/resources.ts";
 import { renderReceipt, renderTime } from "./render.ts";
 import { renderBond } from "./staking.ts";
 
 /** Where a transaction stands, in JSON. */
 export function renderTransaction(id: Uint8Array, found: TransactionStatus): z.input<typeof transactionSchema> {
+  if (found.status !== "final" && found.prunedAt) return { id: toHex(id), status: "final", ...found.prunedAt, isPruned: true };
   if (found.status !== "final") return { id: toHex(id), status: found.status };
   const { height, index } = found.receipt;
   return { id: toHex(id), status: "final", height, index, receipt: renderReceipt(found.receipt) };
+}
+
+/** An archive in JSON. */
+export function renderArchive({ peer, addresses }: ArchiveView): { peer: string; addresses: string[] } {
+  return { peer, addresses: [...addresses] };
 }
 
 /** An account in JSON. */
@@ -99,17 +105,35 @@ export function renderPeers({
   absent,
   missingValidators,
   sharedKey,
+  isArchive: isOwnArchive,
+  lowestHeight: ownLowest,
+  archives,
   height: ownHeight,
 }: PeersView): z.input<typeof peersSchema> {
   return {
     addresses: [...addresses],
     connected: connected.map(
-      ({ peer, isValidator, direction, address, software, connectedForMs, silentForMs, rttMs, height, queuedBytes }) => ({
+      ({
+        peer,
+        isValidator,
+        direction,
+        address,
+        software,
+        connectedForMs,
+        silentForMs,
+        rttMs,
+        height,
+        queuedBytes,
+        lowestHeight,
+        isArchive,
+      }) => ({
         ...{ peer, isValidator, direction, address, software },
         connectedSeconds: Math.floor(connectedForMs / 1_000),
         silentSeconds: Math.floor(silentForMs / 1_000),
         ...(rttMs === undefined ? {} : { rttMs: Math.round(rttMs * 10) / 10 }),
         ...(height === undefined ? {} : { height, behind: Math.max(0, ownHeight - height) }),
+        ...(lowestHeight === undefined ? {} : { lowest: lowestHeight }),
+        isArchive,
         queuedBytes,
       }),
     ),
@@ -121,6 +145,9 @@ export function renderPeers({
       ...(nextTryInMs === undefined ? {} : { nextTrySeconds: Math.ceil(nextTryInMs / 1_000) }),
     })),
     missingValidators: [...missingValidators],
+    isArchive: isOwnArchive,
+    lowest: ownLowest,
+    archives: archives.map(renderArchive),
     ...(sharedKey && {
       sharedKey: {
         ...(sharedKey.address === undefined ? {} : { address: sharedKey.address }),

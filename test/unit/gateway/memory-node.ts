@@ -87,6 +87,7 @@ export class MemoryNode {
       },
       blocks: {
         latestHeight: () => this.#blocks.length,
+        archives: () => [],
         lowestHeight: () => 1,
         find: (height) => this.#blocks[height - 1],
         list: (from, limit) => this.#blocks.slice(from - 1, from - 1 + limit),
@@ -100,7 +101,19 @@ export class MemoryNode {
         findProof: (id) => this.#findProof(protocol.validatorKey(id)),
       },
       parameters: { current: () => this.#parameters() },
-      node: { status: () => this.#status(), peers: () => ({ addresses: [], connected: [], absent: [], missingValidators: [], height: 0 }) },
+      node: {
+        status: () => this.#status(),
+        peers: () => ({
+          addresses: [],
+          connected: [],
+          absent: [],
+          missingValidators: [],
+          isArchive: false,
+          lowestHeight: 1,
+          archives: [],
+          height: 0,
+        }),
+      },
       events: {
         read: async (lane, after, limit) => this.#readEvents(lane, after, limit),
         head: (lane) => this.#head(lane),

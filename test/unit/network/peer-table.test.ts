@@ -12,7 +12,7 @@ function linkFrom(dialler: Uint8Array, instance = 0): Link {
 }
 
 function peerBy(link: Link): Peer {
-  return { id: "p", link, isValidator: true, provenHeight: undefined, isBeyondUs: false, tipJudgedAtMs: 0 };
+  return { id: "p", link, isValidator: true, provenHeight: undefined, lowestHeight: undefined, isBeyondUs: false, tipJudgedAtMs: 0 };
 }
 
 test("peer table: two links of a pair that come up in either order, the same one is redundant at both ends", () => {

@@ -13,7 +13,7 @@ const bound = (seed: number) => ({ binding: bindNodeKey(validator, CHAIN, public
 function presenceOf(seed: number, sequence = 1, more: Partial<Presence> = {}): Presence {
   const instance = new Uint8Array(8).fill(1);
   const addresses = ["/ip4/192.0.2.1/tcp/8646"];
-  return { nodeKey: publicKeyOf(seedOf(seed)), instance, sequence, services: { isRelay: true }, addresses, ...more };
+  return { nodeKey: publicKeyOf(seedOf(seed)), instance, sequence, services: { isRelay: true, isArchive: true }, addresses, ...more };
 }
 
 const signedOf = (seed: number, sequence = 1, more: Partial<Presence> = {}): Uint8Array =>
