@@ -80,6 +80,7 @@ export class DeviceClient {
   readonly #bounds: BackOffBounds;
   readonly #items = new Map<number, Item>();
   #nextSequence = 0;
+  #strangeRecords = 0;
 
   private constructor(options: DeviceClientOptions, journal: Journal, route: Route, signing: Signing) {
     this.#options = options;
@@ -98,12 +99,13 @@ export class DeviceClient {
     const { signer, chain, storage, ports, isSponsored = false, firstNonce = 0n } = options;
     const { genesis } = chain;
     const journal = new Journal(storage, genesis.hash);
-    const { outgoing, place } = await journal.load();
+    const { outgoing, place, strange } = await journal.load();
     const route = new Route(options.carriers);
     const feeMax = options.feeMax ?? 10n * (genesis.parameters.minimumFee > 0n ? genesis.parameters.minimumFee : 1n);
     const policy = { isSponsored, validForBlocks: options.validForBlocks ?? 10_000n, feeMax, firstNonce };
     const client = new DeviceClient(options, journal, route, new Signing(signer, genesis, policy, route, ports.clock, place?.proven));
     for (const each of outgoing) client.#add(each);
+    client.#strangeRecords = strange;
     client.#nextSequence = Math.max(client.#nextSequence, place?.nextSequence ?? 0);
     client.#run(() => client.#sendAll());
     return client;
@@ -112,6 +114,11 @@ export class DeviceClient {
   /** What is on its way, in the order of the queue. */
   get pending(): readonly Submission[] {
     return [...this.#items.values()].map(({ submission }) => submission);
+  }
+
+  /** Records of the storage that are damaged or of another chain; they are left alone. */
+  get strangeRecords(): number {
+    return this.#strangeRecords;
   }
 
   /** Takes an order once it is in the storage. Rejects when the storage fails. */

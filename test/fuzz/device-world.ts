@@ -30,7 +30,7 @@ export const worldChain = { genesis: { hash: sampleChainId, parameters: PARAMETE
 
 /** A proof that a transaction is final, signed by these members of the sample set; a quorum is three. */
 export function proofOf(transactionId: Uint8Array, signers: readonly number[] = [0, 2, 3]): Uint8Array {
-  const receipt: Receipt = { ...sampleReceipt, height: sampleHeader.height, index: 0, transactionId };
+  const receipt: Receipt = { ...sampleReceipt, height: sampleHeader.height, index: 0, transactionId, code: "applied" };
   const header = { ...sampleHeader, receiptRoot: receiptRootOf([receipt]) };
   const proposal = { epoch: header.epoch, view: header.view, parentView: header.view - 1, blockHash: blockHashOf(header) };
   const finalization = certify({ kind: 3, epoch: header.epoch, view: header.view, proposalId: proposalIdOf(proposal), proposal }, signers);
@@ -74,7 +74,7 @@ export class JumpingTime implements Clock, Timers {
 /** What every honest node of the chain agrees on at once. */
 export class World {
   height = 5n;
-  /** Every id that was executed, with how often its content was: a client's order may have several ids. */
+  /** Every transaction that was executed, by its id. */
   readonly executed = new Map<string, Transaction>();
   readonly #nonces = new Map<string, bigint>();
   readonly #pool = new Map<string, Transaction>();
@@ -99,7 +99,7 @@ export class World {
 
   /** Spends a sender's next nonce on something else, as another program with the same key does. */
   spendNonce(sender: Uint8Array): void {
-    this.#nonces.set(toHex(sender), this.#freeNonce(sender));
+    this.#nonces.set(toHex(sender), (this.#nonces.get(toHex(sender)) ?? 0n) + 1n);
   }
 
   submit(encoded: Uint8Array): SubmitAnswer {

@@ -79,7 +79,7 @@ function payments(world: World): Map<bigint, number> {
 }
 
 test("device fuzz: ways that lose, repeat and delay, and restarts: every anchor final, none of it twice unless its nonce was taken", async () => {
-  for (let seed = 0; seed < 60; seed++) {
+  for (let seed = 0; seed < 40; seed++) {
     const { world, finals, others, isDone, kept } = await run(seed, false, anchor);
     expect({ seed, isDone, others, finals: finals.size, kept }).toEqual({ seed, isDone: true, others: [], finals: ORDERS, kept: 1 });
     for (const id of finals.values()) expect(world.executed.has(id)).toBe(true);
@@ -88,11 +88,11 @@ test("device fuzz: ways that lose, repeat and delay, and restarts: every anchor 
 
 test("device fuzz: a node that lies about everything: nothing false is final, nothing is paid twice", async () => {
   let finalCount = 0;
-  for (let seed = 0; seed < 100; seed++) {
+  for (let seed = 0; seed < 60; seed++) {
     const { world, finals } = await run(seed, true, seed % 2 === 0 ? anchor : transfer);
     for (const id of finals.values()) expect({ seed, isExecuted: world.executed.has(id) }).toEqual({ seed, isExecuted: true });
     for (const [amount, times] of payments(world)) expect({ seed, amount, times }).toEqual({ seed, amount, times: 1 });
     finalCount += finals.size;
   }
-  expect(finalCount).toBeGreaterThan(100); // the honest ways are still of use
+  expect(finalCount).toBeGreaterThan(60); // the honest ways are still of use
 }, 60_000);
