@@ -97,11 +97,20 @@ export class BrokerRig {
 }
 
 /** What a test reads of any packet. */
-export type Received = Partial<Omit<IPublishPacket & IConnackPacket, "cmd" | "properties">> & {
+export interface Received {
   readonly cmd: Packet["cmd"];
+  readonly messageId?: number;
+  readonly reasonCode?: number;
+  readonly returnCode?: number;
+  readonly sessionPresent?: boolean;
+  readonly topic?: string;
+  readonly payload?: string | Buffer;
+  readonly qos?: number;
+  readonly dup?: boolean;
+  readonly retain?: boolean;
   readonly granted?: number[];
   readonly properties?: IPublishPacket["properties"] & IConnackPacket["properties"];
-};
+}
 
 /** An MQTT client made of the library that the broker does not read with, on a transport in memory. */
 export class TestClient implements Transport {

@@ -46,7 +46,7 @@ describe("broker: publications", () => {
     sender.send({ cmd: "pubrel", messageId: 5, reasonCode: 0 });
     await rig.settle();
     expect(sender.take("pubcomp")).toMatchObject({ messageId: 5, reasonCode: 0 });
-    const { messageId = 0 } = receiver.packets[0] ?? {};
+    const messageId = receiver.packets[0]?.messageId ?? 0;
     expect(receiver.takeMessages()).toEqual(["t=once"]);
     receiver.send({ cmd: "pubrec", messageId, reasonCode: 0 });
     expect(receiver.take("pubrel")).toMatchObject({ messageId, reasonCode: 0 });
