@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { localSigner, parsePkcs8Pem, type Signer, verifyEd25519Many } from "../../src/crypto/index.ts";
+import { localSigner, parsePkcs8Pem, type SignatureClaim, type Signer, verifyEd25519Many } from "../../src/crypto/index.ts";
 import { concatBytes, toHex } from "../../src/kernel/index.ts";
 import { decodeTransaction, signTransaction, transactionAad, transactionSignBytes } from "../../src/protocol/index.ts";
 import type { NodeNetwork } from "../e2e/support/node-network.ts";
@@ -98,10 +98,10 @@ export async function untilFinal(node: NodeProcess | undefined, id: string, limi
   }
 }
 
-/** Native verifications a second over all cores, of transactions like those submitted. */
-export async function verificationsPerSecond(crowd: Crowd): Promise<number> {
+/** Claims of signatures on transactions like those submitted. */
+export function claimsOf(crowd: Crowd, count: number): SignatureClaim[] {
   const seed = localSigner(new Uint8Array(32).fill(99));
-  const samples = Array.from({ length: 2_048 }, (_, i) => {
+  return Array.from({ length: count }, (_, i) => {
     const body = { type: 1, to: seed.publicKey, amount: 1n } as const;
     const transaction = { sender: seed.publicKey, nonce: BigInt(i), fee: FEE, validUntil: VALID_UNTIL, body };
     const decoded = decodeTransaction(crowd.aad, signTransaction(seed, crowd.aad, transaction));
@@ -109,5 +109,10 @@ export async function verificationsPerSecond(crowd: Crowd): Promise<number> {
     const { sender, payload, signature } = decoded.value;
     return { key: sender, message: transactionSignBytes(crowd.aad, payload), signature };
   });
+}
+
+/** Native verifications a second over all cores, of transactions like those submitted. */
+export async function verificationsPerSecond(crowd: Crowd): Promise<number> {
+  const samples = claimsOf(crowd, 2_048);
   return await rateOfAsync(samples.length, () => verifyEd25519Many(samples));
 }

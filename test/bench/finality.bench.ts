@@ -1,12 +1,11 @@
 /**
  * A network of validators as processes: finality near and far, what a dead leader costs, what goes over the wire, what an
- * idle network takes, and throughput beside native verifications measured in the same run. All nodes and the measuring
- * client share this machine. `bun test/bench/finality.bench.ts [near|far|seven|dead|wire|idle|throughput]...`
+ * idle network takes; peak.bench.ts has throughput. All nodes and the measuring client share this machine. `bun test/bench/finality.bench.ts [near|far|seven|dead|wire|idle]...`
  */
 import { Chance } from "../e2e/support/chance.ts";
 import { NodeNetwork } from "../e2e/support/node-network.ts";
 import { Workplace } from "../e2e/support/workplace.ts";
-import { type Crowd, makeCrowd, submitAll, submitEverywhere, untilFinal, verificationsPerSecond } from "./crowd.ts";
+import { type Crowd, makeCrowd, submitAll, submitEverywhere, untilFinal } from "./crowd.ts";
 import { BenchReport, quantile } from "./harness.ts";
 import { countersOf, type NetworkCounters } from "./node-counters.ts";
 
@@ -203,27 +202,6 @@ async function idle(): Promise<void> {
   }
 }
 
-/** Everything that four validators on this one machine make final in a second. Each of them verifies every signature. */
-async function throughput(): Promise<void> {
-  const crowd = await start("throughput", 4, false, ["--http-rate-loopback-per-second", "0"]);
-  const verifications = await verificationsPerSecond(crowd);
-  report.add({ name: "baseline: native verifications, all cores", value: verifications, unit: "ops/s" });
-  const signed = crowd.sign(12_000);
-  const began = performance.now();
-  await submitEverywhere(crowd, signed, PER_REQUEST);
-  for (const { id } of signed.slice(-64)) await untilFinal(crowd.network.nodes[0], id);
-  const seconds = (performance.now() - began) / 1_000;
-  report.add({
-    name: "finalized tx/s, 4 validators as processes",
-    value: signed.length / seconds,
-    unit: "tx/s",
-    baseline: { name: "native verifications/s of all cores / 4", value: verifications / 4 },
-    goal: { of: "ratio", is: "at least", bound: 0.6 },
-    note: `${signed.length} transfers, client on the same cores`,
-  });
-  await stop(crowd);
-}
-
 const parts: Readonly<Record<string, () => Promise<void>>> = {
   near,
   far: () => far(4),
@@ -231,7 +209,6 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   dead,
   wire,
   idle,
-  throughput,
 };
 
 try {
