@@ -6,6 +6,7 @@ import type { Command } from "./command.ts";
 import { doctor } from "./commands/doctor.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
 import { keysNew, keysProve, keysShow } from "./commands/keys.ts";
+import { keysRotate } from "./commands/keys-rotate.ts";
 import { mqttUserAdd, mqttUserList, mqttUserRemove } from "./commands/mqtt.ts";
 import { node } from "./commands/node.ts";
 import { proofGet, proofVerify } from "./commands/proof.ts";
@@ -40,6 +41,7 @@ export const COMMANDS: readonly Command[] = [
   keysNew,
   keysShow,
   keysProve,
+  keysRotate,
   account,
   txTransfer,
   txAnchor,

@@ -6,6 +6,11 @@ export const HOME = {
   configuration: "node.toml",
   genesis: "genesis.json",
   validatorKey: "keys/validator.json",
+  /** The validator key that is to follow, and its journal, while a rotation is under way. */
+  nextKey: "keys/validator.next.json",
+  nextJournal: "journal.next",
+  /** What is left of keys that sign no more. */
+  retired: "retired",
   identityKey: "keys/identity.json",
   passphrase: "keys/passphrase",
   lock: "lock",

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Round } from "../consensus/index.ts";
 import { type Gateway, type GatewayPorts, startGateway } from "../gateway/index.ts";
 import { type Log, toHex } from "../kernel/index.ts";
 import { EventLoopLag, MetricRegistry, type MetricSource, processMetrics } from "../monitoring/index.ts";
@@ -16,6 +17,7 @@ import { nodeMetrics } from "./node-metrics.ts";
 import { systemPlatform } from "./platform.ts";
 import { systemClock, systemTimers } from "./ports.ts";
 import type { NodeControls } from "./remote-commands.ts";
+import { isRotationDue } from "./rotation.ts";
 import type { NodeSetup } from "./setup.ts";
 import { StartRefused } from "./start-refused.ts";
 import { NodeTelemetry, type NodeTelemetryParts } from "./telemetry.ts";
@@ -30,6 +32,8 @@ export interface RunningNode {
   readonly mqtt: MqttUrls;
   /** Resolves with the reason when the node can no longer keep its promises; the process must end at once. */
   readonly failed: Promise<unknown>;
+  /** Resolves when the chain has given this validator the key that waits in its home, with what to take it up at: stop it first. */
+  readonly rotated: Promise<Round>;
   /** Stops in good order: no new requests, running ones finish, everything accepted is on disk. */
   stop(): Promise<void>;
 }
@@ -63,6 +67,8 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
     startedAtMs,
     failure.resolve,
   );
+  const rotation = Promise.withResolvers<Round>();
+  watchRotation(setup, contexts, rotation.resolve);
   lag.start();
   watch.start();
   telemetry?.start();
@@ -82,7 +88,20 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
     await closeContexts(contexts, files);
     log.info("node.stopped", { height: queries.tipHeight });
   };
-  return { http: gateway.url, mqtt, failed: failure.promise, stop };
+  return { http: gateway.url, mqtt, failed: failure.promise, rotated: rotation.promise, stop };
+}
+
+/** Tells when an epoch's set has the key that waits in the home; asked at the start and at each epoch. */
+function watchRotation({ home, validator }: NodeSetup, { blocks }: Contexts, tell: (floor: Round) => void): void {
+  let known = -1;
+  const look = (): void => {
+    const { epoch, validatorSet } = blocks.reader.currentEpoch();
+    if (epoch === known) return;
+    known = epoch;
+    if (isRotationDue(home, validatorSet, validator.publicKey)) tell(blocks.tip());
+  };
+  look();
+  blocks.subscribe(look);
 }
 
 /** What a node offers to others; a refusal closes what is open. */

@@ -6,6 +6,7 @@ import { type KeyPurpose, parseKeyFile, unlockKeyFile } from "../identity/index.
 import { toHex } from "../kernel/index.ts";
 import { findValidatorIndex, type Genesis, genesisValidatorSet, type ValidatorSet, validateGenesis } from "../protocol/index.ts";
 import { HOME } from "./home.ts";
+import { finishRotation } from "./rotation.ts";
 import { StartRefused } from "./start-refused.ts";
 
 /** What a home says a node is, checked: before any database is opened. */
@@ -43,6 +44,7 @@ export async function openSetup(
     throw new StartRefused(
       `expected a home at ${home}, which does not exist; make one with \`bizra testnet\` or \`bizra keys new --home\``,
     );
+  finishRotation(home);
   const loaded = loadConfiguration({ home, flags });
   if (!loaded.ok) throw new StartRefused(loaded.error.map(formatFault).join("\n"));
   const configuration = loaded.value.values;

@@ -1,6 +1,7 @@
 import { findHome, NAMED_SETTINGS } from "../../config/index.ts";
+import { toHex } from "../../kernel/index.ts";
 import { createLog } from "../../monitoring/index.ts";
-import { openSetup, type RunningNode, StartRefused, startNode, systemClock } from "../../node/index.ts";
+import { openSetup, type RunningNode, StartRefused, startNode, systemClock, takeUpNextKey } from "../../node/index.ts";
 import { isStorageError } from "../../storage/index.ts";
 import { type Command, CommandFailure, type CommandInput, type FlagSpec, required } from "../command.ts";
 import { untilSignal } from "../signals.ts";
@@ -37,7 +38,12 @@ async function runNode(home: string, input: CommandInput, terminal: Terminal): P
   const flags = Object.fromEntries(
     NAMED_SETTINGS.flatMap(({ flag }) => (input.flag(flag) === undefined ? [] : [[flag, input.flag(flag) ?? ""]])),
   );
-  const setup = await openSetup(home, flags, () => terminal.askSecret("Passphrase of the node's keys: "));
+  let passphrase: string | undefined;
+  const ask = async (): Promise<string | undefined> => {
+    passphrase ??= await terminal.askSecret("Passphrase of the node's keys: ");
+    return passphrase;
+  };
+  let setup = await openSetup(home, flags, ask);
   const log = createLog({
     level: setup.configuration.log.level,
     clock: systemClock,
@@ -47,13 +53,24 @@ async function runNode(home: string, input: CommandInput, terminal: Terminal): P
   const asked = Promise.withResolvers<{ reason: string }>();
   // Whoever gave the flag watches this process and starts it again.
   const supervised = input.has("exit-with-parent") ? { end: (reason: string) => asked.resolve({ reason }) } : {};
-  const running = await startNode(setup, log, { setLogLevel: log.setLevel, ...supervised });
+  const controls = { setLogLevel: log.setLevel, ...supervised };
+  let running = await startNode(setup, log, controls);
   process.on("uncaughtException", (error) => endAtOnce(error, terminal)); // nothing goes on after what nobody expected
   const stopped = untilSignal(input.has("exit-with-parent")).then((reason) => ({ reason }));
-  const ended = await Promise.race([stopped, asked.promise, running.failed.then((error) => ({ error }))]);
-  if ("error" in ended) return endAtOnce(ended.error, terminal);
-  log.info("node.stopping", { reason: ended.reason });
-  return await stopInOrder(running, terminal);
+  for (;;) {
+    const failed = running.failed.then((error) => ({ error }));
+    const ended = await Promise.race([stopped, asked.promise, failed, running.rotated.then((floor) => ({ floor }))]);
+    if ("error" in ended) return endAtOnce(ended.error, terminal);
+    log.info("node.stopping", { reason: "floor" in ended ? "the chain has given this validator its next key" : ended.reason });
+    const code = await stopInOrder(running, terminal);
+    if (!("floor" in ended)) return code;
+    // The same process goes on with the new key, at the same address: everything that knew the old one is closed.
+    takeUpNextKey(home, { epoch: ended.floor.epoch, view: ended.floor.view });
+    const renewed = await openSetup(home, { ...flags, "http-listen": running.http.replace(/^http:\/\//, "") }, ask);
+    log.info("node.keyRotated", { retired: toHex(setup.validator.publicKey), validator: toHex(renewed.validator.publicKey) });
+    running = await startNode(renewed, log, controls);
+    setup = renewed;
+  }
 }
 
 /** A failure of durable storage or of an invariant: nothing more is signed, answered or written. */
