@@ -151,6 +151,9 @@ class MqttOutlet implements Outlet {
     };
     const client = connect(address.url, options);
     this.#client = client;
+    const { stream } = client;
+    // Small packets that wait for one another's TCP acknowledgements would make a backlog twenty times as slow.
+    if ("setNoDelay" in stream && typeof stream.setNoDelay === "function") stream.setNoDelay(true);
     client.on("connect", ({ properties }) => {
       this.#underWayMax = Math.min(UNDER_WAY_MAX, properties?.receiveMaximum ?? UNDER_WAY_MAX);
       this.#subscribeAll(client);
@@ -202,9 +205,9 @@ class MqttOutlet implements Outlet {
     }
     this.#lastTrouble = reason;
     this.#client = undefined;
+    this.#onLost(); // before the client's end, which calls back for what it had under way
     client.on("error", () => {}); // of a client that is done with
     client.end(true);
-    this.#onLost();
     this.#retry();
   }
 
@@ -235,10 +238,10 @@ class MqttOutlet implements Outlet {
       client.on("error", () => {});
       const is5 = this.#parts.address.version === "5";
       const reason = this.#options.endsWithWill && is5 && this.#isConnected ? { reasonCode: 4 } : {};
+      this.#onLost();
       const ended = new Promise<void>((resolve) => client.end(false, reason, () => resolve()));
       const late = Promise.withResolvers<void>();
       const cancel = this.#parts.timers.after(1_000, late.resolve);
-      this.#onLost();
       await Promise.race([ended, late.promise]);
       cancel();
       client.end(true);

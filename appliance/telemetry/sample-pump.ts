@@ -20,7 +20,7 @@ export type MetricsMessage = {
 
 /** Reports told and not acknowledged, at most; more are kept on disk. */
 const UNDER_WAY_MAX = 8;
-const HISTORICAL_AT_ONCE = 8;
+const HISTORICAL_AT_ONCE = 16;
 
 /**
  * Sends every report to one broker with QoS 1, in order. While the broker can be reached a report is on its way from memory;
