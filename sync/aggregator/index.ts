@@ -1,0 +1,11 @@
+/**
+ * The cloud's side: takes in what nodes say, proves it, keeps it, and shows it.
+ *
+ * Invariants: an acknowledgement is signed only over what is durable; a node's lane is one chain of hashes, computed here
+ * again from what came; nothing acknowledged is ever overwritten; status is a node's own signed word and has an age.
+ * Never decides anything for a node, never holds a key that signs votes.
+ */
+export { Ingest, type IngestParts } from "./ingest/ingest.ts";
+export { AGGREGATOR_APPLICATION_ID, AGGREGATOR_MIGRATIONS, AGGREGATOR_PAGE_BYTES } from "./stores/migrations.ts";
+export { SqliteStore } from "./stores/sqlite-store.ts";
+export * from "./types.ts";

@@ -1,0 +1,50 @@
+import type { AggregatorStore, Appendage } from "../types.ts";
+
+/** Appendages in one durable step. */
+const TOGETHER_MAX = 64;
+
+type Waiting = {
+  readonly appendage: Appendage;
+  readonly resolve: (outcome: "stored" | "moved") => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/** Puts what several nodes send at the same time into one durable step: while one runs, the next gathers. */
+export class Appender {
+  readonly #store: Pick<AggregatorStore, "append">;
+  #waiting: Waiting[] = [];
+  #isRunning = false;
+
+  constructor(store: Pick<AggregatorStore, "append">) {
+    this.#store = store;
+  }
+
+  /** Appendages that wait for their step. */
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  /** Resolves when the records are durable, or the lane has moved. Rejects as the store does. */
+  append(appendage: Appendage): Promise<"stored" | "moved"> {
+    const { promise, resolve, reject } = Promise.withResolvers<"stored" | "moved">();
+    this.#waiting.push({ appendage, resolve, reject });
+    if (!this.#isRunning) void this.#runAll();
+    return promise;
+  }
+
+  async #runAll(): Promise<void> {
+    this.#isRunning = true;
+    await Promise.resolve(); // what arrived in this turn goes along
+    while (this.#waiting.length > 0) await this.#run(this.#waiting.splice(0, TOGETHER_MAX));
+    this.#isRunning = false;
+  }
+
+  async #run(together: readonly Waiting[]): Promise<void> {
+    try {
+      const outcomes = await this.#store.append(together.map(({ appendage }) => appendage));
+      for (const [index, { resolve }] of together.entries()) resolve(outcomes[index] ?? "moved");
+    } catch (error) {
+      for (const { reject } of together) reject(error);
+    }
+  }
+}

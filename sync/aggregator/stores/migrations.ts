@@ -1,0 +1,35 @@
+import type { Migration } from "../../../src/storage/index.ts";
+
+/** Marks a file as an aggregator.db: "BZag". */
+export const AGGREGATOR_APPLICATION_ID = 0x42_5a_61_67;
+
+/** Bytes of a page of aggregator.db. */
+export const AGGREGATOR_PAGE_BYTES = 4_096;
+
+/** Tables of aggregator.db, forward only: each entry raises the format by one. */
+export const AGGREGATOR_MIGRATIONS: readonly Migration[] = [
+  (database) => {
+    for (const statement of FIRST) database.run(statement);
+  },
+];
+
+const FIRST = [
+  `CREATE TABLE node (id INTEGER PRIMARY KEY, network TEXT NOT NULL, node TEXT NOT NULL, identity_key BLOB NOT NULL, validator_key BLOB,
+     software TEXT NOT NULL, profile TEXT NOT NULL, site TEXT NOT NULL, status TEXT NOT NULL, enrolled_at_ms INTEGER NOT NULL,
+     last_hello_at_ms INTEGER NOT NULL, UNIQUE (network, node)) STRICT`,
+  `CREATE TABLE holding (node_id INTEGER REFERENCES node (id), lane INTEGER, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
+     hash BLOB NOT NULL, peaks BLOB, checkpointed INTEGER NOT NULL, PRIMARY KEY (node_id, lane)) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE event (node_id INTEGER, lane INTEGER, epoch INTEGER, sequence INTEGER, body BLOB NOT NULL, hash BLOB NOT NULL,
+     received_at_ms INTEGER NOT NULL, PRIMARY KEY (node_id, lane, epoch, sequence)) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE checkpoint (node_id INTEGER, lane INTEGER, epoch INTEGER, size INTEGER, note TEXT NOT NULL,
+     PRIMARY KEY (node_id, lane, epoch, size)) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE latest_heartbeat (node_id INTEGER PRIMARY KEY, received_at_ms INTEGER NOT NULL, time_ms INTEGER NOT NULL, message BLOB NOT NULL) STRICT`,
+  `CREATE TABLE heartbeat (node_id INTEGER, received_at_ms INTEGER, time_ms INTEGER NOT NULL, message BLOB NOT NULL,
+     PRIMARY KEY (node_id, received_at_ms)) STRICT, WITHOUT ROWID`,
+  `CREATE INDEX heartbeat_time ON heartbeat (received_at_ms)`,
+  `CREATE TABLE finding (id INTEGER PRIMARY KEY, network TEXT NOT NULL, node TEXT NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,
+     lane TEXT, epoch INTEGER, sequence INTEGER, detail TEXT NOT NULL) STRICT`,
+  `CREATE INDEX finding_node ON finding (network, node, id)`,
+  `CREATE TABLE audit (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
+     outcome TEXT NOT NULL, detail TEXT NOT NULL) STRICT`,
+] as const;

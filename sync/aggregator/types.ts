@@ -1,0 +1,182 @@
+import type { Hello, LinkProfile, SyncLane } from "../protocol/index.ts";
+
+/** Whom an aggregator speaks of: a node's name within a network (hex of the genesis hash). */
+export type NodeRef = { readonly network: string; readonly node: string };
+
+/** A node that was admitted. Times in ms since the Unix epoch. */
+export type EnrolledNode = NodeRef & {
+  /** Public key of its identity, 32 bytes: signs hellos, heartbeats and checkpoints. */
+  readonly identityKey: Uint8Array;
+  /** From its last hello; absent on an observer. 32 bytes. */
+  readonly validatorKey?: Uint8Array;
+  readonly software: string;
+  readonly profile: LinkProfile;
+  readonly site: string;
+  readonly status: "enrolled" | "revoked";
+  readonly enrolledAtMs: number;
+  readonly lastHelloAtMs: number;
+};
+
+/** How far one incarnation of a lane is held, with its hash tree. */
+export type LaneHolding = {
+  readonly lane: SyncLane;
+  readonly epoch: number;
+  /** Last record, 0 for none. */
+  readonly sequence: number;
+  /** Its hash, or what the first record links to. */
+  readonly hash: Uint8Array;
+  /** Roots of the tree's whole subtrees over the records of this incarnation; undefined behind a gap. */
+  readonly peaks: readonly Uint8Array[] | undefined;
+  /** Records that the node's checkpoints, verified, cover. */
+  readonly checkpointed: number;
+};
+
+/** A record as it is kept. */
+export type StoredEvent = {
+  readonly lane: SyncLane;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly timeMs: number;
+  readonly type: string;
+  /** Canonical CBOR of [timeMs, type, payload]. */
+  readonly body: Uint8Array;
+  readonly hash: Uint8Array;
+  readonly receivedAtMs: number;
+};
+
+/** A place in a lane. */
+export type EventPlace = { readonly epoch: number; readonly sequence: number };
+
+/** Records to add, with the holding that they follow and the one that they make. */
+export type Appendage = {
+  readonly ref: NodeRef;
+  /** The holding that the records were judged against; undefined: nothing is held of the lane. */
+  readonly before: LaneHolding | undefined;
+  readonly after: LaneHolding;
+  readonly events: readonly StoredEvent[];
+  /** A verified checkpoint. */
+  readonly checkpoint?: { readonly size: number; readonly note: string };
+};
+
+/** A heartbeat as it is kept: what the node signed, whole, and when it came. */
+export type StoredHeartbeat = NodeRef & {
+  readonly receivedAtMs: number;
+  /** The node's own clock. */
+  readonly timeMs: number;
+  /** The signed message. */
+  readonly message: Uint8Array;
+};
+
+/** Something that people should know: two histories, a forged batch, a node that came back older. */
+export type Finding = NodeRef & {
+  readonly atMs: number;
+  /** Stable: `fork`, `restored`, `brokenChain`, `badCheckpoint`, `badSignature`, `gap`, `chainMismatch` ... */
+  readonly kind: string;
+  readonly lane?: SyncLane;
+  readonly epoch?: number;
+  readonly sequence?: number;
+  readonly detail: string;
+};
+
+/** What somebody did through the API: who, what, to what, and how it ended. */
+export type AuditEntry = {
+  readonly atMs: number;
+  readonly actor: string;
+  readonly action: string;
+  readonly target: string;
+  readonly outcome: string;
+  readonly detail: string;
+};
+
+/** A store could not do its work; the same may go through later. */
+export class StoreUnavailable extends Error {
+  override readonly name = "StoreUnavailable";
+  /** `full`: there is no room. `failed`: the database or its connection. */
+  readonly code: "full" | "failed";
+
+  constructor(code: "full" | "failed", message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/**
+ * Where an aggregator keeps everything. Every write is durable when its promise resolves; several aggregators may share
+ * one. Rejects with `StoreUnavailable`.
+ */
+export interface AggregatorStore {
+  readonly kind: "sqlite" | "postgresql";
+
+  findNode(ref: NodeRef): Promise<EnrolledNode | undefined>;
+  /** Adds or replaces a node; a node keeps its identity key: another one for the same name is refused. */
+  putNode(node: EnrolledNode): Promise<"stored" | "otherIdentity">;
+  /** Nodes in order of network and name, after a place. */
+  listNodes(after: NodeRef | undefined, limit: number): Promise<readonly EnrolledNode[]>;
+
+  /** The latest incarnation of each lane of a node. */
+  holdings(ref: NodeRef): Promise<readonly LaneHolding[]>;
+  /**
+   * Adds records, each all or nothing, together in one durable step where that is cheaper. `moved` when the lane is not
+   * held as `before` says any more: another aggregator was faster.
+   */
+  append(appendages: readonly Appendage[]): Promise<readonly ("stored" | "moved")[]>;
+  /** Up to `limit` records of a lane after a place, in order. */
+  readEvents(ref: NodeRef, lane: SyncLane, after: EventPlace, limit: number): Promise<readonly StoredEvent[]>;
+  /** Up to `limit` records of a lane before a place, the newest first. */
+  readEventsBefore(ref: NodeRef, lane: SyncLane, before: EventPlace, limit: number): Promise<readonly StoredEvent[]>;
+  /** The hash of one record. */
+  findHash(ref: NodeRef, lane: SyncLane, place: EventPlace): Promise<Uint8Array | undefined>;
+  /** The newest verified checkpoint that covers a record. */
+  findCheckpoint(ref: NodeRef, lane: SyncLane, place: EventPlace): Promise<{ readonly size: number; readonly note: string } | undefined>;
+
+  /** Keeps a heartbeat as the node's latest, and in its history at most once a minute. */
+  putHeartbeat(heartbeat: StoredHeartbeat): Promise<void>;
+  latestHeartbeats(refs: readonly NodeRef[]): Promise<readonly StoredHeartbeat[]>;
+  /** Heartbeats of a node since a time, oldest first. */
+  heartbeatHistory(ref: NodeRef, sinceMs: number, limit: number): Promise<readonly StoredHeartbeat[]>;
+
+  addFinding(finding: Finding): Promise<void>;
+  /** The newest first. */
+  listFindings(ref: NodeRef | undefined, limit: number): Promise<readonly Finding[]>;
+
+  addAudit(entry: AuditEntry): Promise<void>;
+  /** The newest first, before a time. */
+  listAudit(beforeMs: number, limit: number): Promise<readonly AuditEntry[]>;
+
+  /** Lets go of heartbeats before a time. */
+  pruneHeartbeats(beforeMs: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What an aggregator hands on, once it is durable. */
+export type BusEvent = StoredEvent & NodeRef;
+
+/** Hands events on to others, at least once and in order for each node and lane. */
+export interface EventBus {
+  readonly kind: string;
+  /** Resolves when the bus has them. Rejects when it cannot now: the same are handed on again later. */
+  publish(events: readonly BusEvent[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Bytes by name, for snapshots and bundles. Names: 1-512 of a-z 0-9 . _ - and slashes between parts. */
+export interface ObjectStore {
+  readonly kind: string;
+  /** Durable when it resolves; an object of that name is replaced whole. */
+  put(name: string, bytes: Uint8Array): Promise<void>;
+  get(name: string): Promise<Uint8Array | undefined>;
+  /** Names that begin with a prefix, in order, after a name. */
+  list(prefix: string, after: string, limit: number): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]>;
+  delete(name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Decides about nodes that say hello. */
+export interface AdmissionPolicy {
+  /** Whether a node that nobody enrolled is admitted by its first hello (a demonstration on loopback, say). */
+  readonly isOpen: boolean;
+  /** Whether a network's nodes are taken at all. */
+  knowsNetwork(network: Uint8Array): boolean;
+  /** Whether this name of a TLS client certificate may speak for a node; undefined: there was none. */
+  speaksFor(certificateName: string | undefined, hello: Hello): boolean;
+}
