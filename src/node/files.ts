@@ -170,7 +170,7 @@ function requirePresent(fs: FileSystem, home: string, names: readonly string[]):
 /** Round of the chain's last block, or of that of the snapshot it is about to begin at; view 0 at genesis. */
 function tipRoundOf(chain: Database, setup: NodeSetup, platform: Platform): Round {
   const store = new BlockStore(chain);
-  const base = store.tipHeight === undefined ? findChainBase(setup, chain, platform)?.block.header : undefined;
+  const base = findChainBase(setup, chain, platform)?.block.header;
   if (base) return { epoch: base.epoch, view: base.view };
   if (!store.tipHeight) return { epoch: 0, view: 0 };
   const { epoch, view } = store.read(store.tipHeight).block.header;

@@ -29,6 +29,10 @@ export const HOME = {
   /** The snapshot that the chain begins at, where it does not at genesis: what proves it, and its state. */
   snapshot: "snapshot.manifest",
   snapshotState: "snapshot.state",
+  /** The manifest of a snapshot that is being downloaded, so that what came of it is not fetched again. */
+  snapshotWanted: "snapshot.wanted",
+  /** There while nobody has the next block of this chain any more: a start goes on at a peer's snapshot. */
+  behind: "behind",
   index: "index",
   /** Where a running node answers; removed when it stops. */
   run: "run.json",

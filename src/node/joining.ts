@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { BlockStore } from "../blocks/index.ts";
 import { compareRounds, type Round } from "../consensus/index.ts";
-import { bytesEqual, type Log, toHex } from "../kernel/index.ts";
+import { bytesEqual, type Log, toHex, utf8 } from "../kernel/index.ts";
 import { genesisEntries } from "../ledger/index.ts";
 import { type AskedPeer, Asker, encodeSnapshotRequest, OUTSIDE_PROTOCOLS, parsePeerAddress } from "../network/index.ts";
 import {
@@ -46,7 +46,8 @@ export async function joinBySnapshot(setup: NodeSetup, platform: Ports, log: Log
   const { fs } = platform;
   const { peers } = configuration.network;
   const isTaken = [HOME.chain, HOME.batches, HOME.state, HOME.snapshot].some((name) => fs.stat(join(home, name)) !== undefined);
-  if (isTaken || configuration.storage.snapshotBlocks === 0 || peers.length === 0) return;
+  const isBehind = fs.stat(join(home, HOME.behind)) !== undefined;
+  if ((isTaken && !isBehind) || configuration.storage.snapshotBlocks === 0 || peers.length === 0) return;
   const asker = await Asker.start(platform, `bizra/${VERSION.version}`);
   try {
     const addresses = peers.map(parsePeerAddress).flatMap((address) => (address.ok ? [address.value] : []));
@@ -57,6 +58,7 @@ export async function joinBySnapshot(setup: NodeSetup, platform: Ports, log: Log
       reached.filter((peer) => peer !== undefined),
       log,
       floorOf(),
+      isBehind ? heightBehind(fs, home) : undefined,
     );
   } finally {
     await asker.stop();
@@ -67,6 +69,7 @@ export async function joinBySnapshot(setup: NodeSetup, platform: Ports, log: Log
  * Takes the highest snapshot that these peers prove and give whole; says whether there was one.
  *
  * @param floor the journal's: what lies below it is no place to begin at (J5)
+ * @param aboveHeight tip of a chain that nobody can bring forward any more; absent for a home without a chain
  */
 export async function takeSnapshot(
   setup: NodeSetup,
@@ -74,16 +77,20 @@ export async function takeSnapshot(
   peers: readonly AskedPeer[],
   log: Log,
   floor: Round = { epoch: 0, view: 0 },
+  aboveHeight?: number,
 ): Promise<boolean> {
   const { home, configuration } = setup;
   const offers = await Promise.all(peers.map((peer) => askManifest(setup, platform, peer, log)));
-  const candidates = candidatesOf(offers.filter((offer) => offer !== undefined));
+  const begun = findBegunDownload(setup, platform, peers);
+  const candidates = [...(begun ? [begun] : []), ...candidatesOf(offers.filter((offer) => offer !== undefined))];
+  const lowest = aboveHeight === undefined ? Math.max(2, configuration.storage.snapshotBlocks) : aboveHeight + 1;
   for (const candidate of candidates) {
-    if (candidate.header.height < Math.max(2, configuration.storage.snapshotBlocks)) break;
-    if (compareRounds(candidate.header, floor) < 0) break;
+    if (candidate.header.height < lowest || compareRounds(candidate.header, floor) < 0) continue;
     try {
+      writeDurably(platform.fs, home, HOME.snapshotWanted, encodeSnapshotManifest(candidate.manifest));
       if (await downloadState(setup, platform, candidate, log)) {
         writeDurably(platform.fs, home, HOME.snapshot, encodeSnapshotManifest(candidate.manifest));
+        platform.fs.remove(join(home, HOME.snapshotWanted));
         log.info("snapshot.taken", { height: candidate.header.height, parts: candidate.manifest.parts.length });
         return true;
       }
@@ -94,6 +101,35 @@ export async function takeSnapshot(
     }
   }
   return false;
+}
+
+/** A download that was cut short, to go on with from whoever still has its parts; it proves itself again. */
+function findBegunDownload(
+  { home, genesis, validatorSet }: NodeSetup,
+  { fs, suite }: Ports,
+  peers: readonly AskedPeer[],
+): SnapshotCandidate | undefined {
+  const path = join(home, HOME.snapshotWanted);
+  if (fs.stat(path) === undefined) return undefined;
+  const manifest = decodeSnapshotManifest(readWhole(fs, path));
+  const trusted = { chainId: genesis.hash, epoch: 0, set: validatorSet };
+  const proven = manifest.ok ? verifyChainAnchor(suite, trusted, manifest.value) : undefined;
+  return manifest.ok && proven?.ok ? { manifest: manifest.value, header: proven.value, sources: peers } : undefined;
+}
+
+/** Notes that nobody has the block after a chain's tip any more, durably, for the next start. */
+export function noteBehind(fs: FileSystem, home: string, tipHeight: number): void {
+  writeDurably(fs, home, HOME.behind, utf8(String(tipHeight)));
+}
+
+/** The chain has gone on, so the note counts for nothing. */
+export function forgetBehind(fs: FileSystem, home: string, tipHeight: number): void {
+  if (fs.stat(join(home, HOME.behind)) !== undefined && tipHeight > heightBehind(fs, home)) fs.remove(join(home, HOME.behind));
+}
+
+function heightBehind(fs: FileSystem, home: string): number {
+  const height = Number(new TextDecoder().decode(fs.readFile(join(home, HOME.behind))));
+  return Number.isSafeInteger(height) ? height : 0;
 }
 
 /** Manifests of the same snapshot are one candidate with several sources; the highest come first. */
@@ -142,6 +178,7 @@ async function downloadState(
   }
   const { height, stateRoot } = header;
   const writer = new SnapshotWriter(fs, path, { chainId: genesis.hash, height, stateRoot }, manifest.parts);
+  if (writer.taken > 0) log.info("snapshot.resumed", { height, taken: writer.taken, parts: manifest.parts.length });
   const givers = [...sources];
   while (writer.wanted) {
     const [peer] = givers;
@@ -172,8 +209,8 @@ async function askPatiently(peer: AskedPeer, timers: Ports["timers"], part: Uint
 }
 
 /**
- * The snapshot that a chain without rows is to begin at: the one that was taken, its proof verified again; undefined when
- * there is none or the chain has begun.
+ * The snapshot that a chain is to begin at, when it has no rows, or to go on at, when it ends below: the one that was taken,
+ * its proof verified again. Undefined when there is none or the chain is past it.
  *
  * @throws StartRefused when the file is not what was written
  */
@@ -183,8 +220,10 @@ export function findChainBase(
   { fs, suite }: Pick<Platform, "fs" | "suite">,
 ): SnapshotManifest | undefined {
   const path = join(home, HOME.snapshot);
-  if (fs.stat(path) === undefined || new BlockStore(chain).tipHeight !== undefined) return undefined;
+  if (fs.stat(path) === undefined) return undefined;
+  const tipHeight = new BlockStore(chain).tipHeight ?? -1;
   const manifest = decodeSnapshotManifest(readWhole(fs, path));
+  if (tipHeight >= 0 && !(manifest.ok && manifest.value.block.header.height > tipHeight)) return undefined; // kept for who looks
   const trusted = { chainId: genesis.hash, epoch: 0, set: validatorSet };
   if (manifest.ok && verifyChainAnchor(suite, trusted, manifest.value).ok) return manifest.value;
   throw new StartRefused(`${path}: it does not prove the snapshot that the chain was to begin at; remove it, and the node takes another`);

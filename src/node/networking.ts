@@ -15,6 +15,7 @@ import {
 } from "../network/index.ts";
 import { encodeBlock, encodeCertificate, encodeProofBundle, versionsOfRelease } from "../protocol/index.ts";
 import type { Contexts } from "./contexts.ts";
+import { noteBehind } from "./joining.ts";
 import type { NodeNetwork } from "./peers.ts";
 import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
@@ -200,6 +201,7 @@ export class NodeNetworking {
     if (nowMs - this.#outOfReachSinceMs < OUT_OF_REACH_MS || this.#setup.configuration.storage.snapshotBlocks === 0) return;
     const { peers } = this.#setup.configuration.network;
     if (peers.length === 0) return;
+    noteBehind(this.#platform.fs, this.#setup.home, fromHeight - 1);
     this.#fail(
       new StartRefused(
         `the next block here is ${fromHeight}, the lowest that any peer still has is ${lowestHeight}, and no archive is known that ` +

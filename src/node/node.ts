@@ -8,7 +8,7 @@ import { type Contexts, openContexts } from "./contexts.ts";
 import { closeFiles, journalFloorOf, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
 import { announceRunningNode, HOME, withdrawRunningNode } from "./home.ts";
-import { joinBySnapshot } from "./joining.ts";
+import { forgetBehind, joinBySnapshot } from "./joining.ts";
 import { closeContexts, runContexts, tellStop } from "./lifetime.ts";
 import { DeviceBroker, type MqttUrls, planBroker } from "./mqtt/index.ts";
 import { networkMetrics } from "./network-metrics.ts";
@@ -54,6 +54,7 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
   if (replay.kind === "lost") log.error("journal.lost", { file: join(setup.home, HOME.journal), loss: replay.loss, detail: replay.detail });
   const networking = NodeNetworking.isWanted(setup) ? new NodeNetworking(setup, systemPlatform, log, failure.resolve) : undefined;
   const contexts = openOrClose(setup, files, networking, log, failure.resolve);
+  forgetBehind(systemPlatform.fs, setup.home, contexts.blocks.queries.tipHeight);
   const stranger = findStranger(setup, contexts);
   if (stranger !== undefined) {
     await closeContexts(contexts, files);

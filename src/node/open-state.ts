@@ -44,6 +44,11 @@ export function openState(
     log.error("storage.damaged", { file: path, detail, remedy: "built again from the chain" });
     return { state: fromGenesis(), damage: [{ file: path, detail: `${detail}; it is a cache and is built again from the chain` }] };
   };
+  if (base && store.tipHeight !== undefined) {
+    // The chain goes on at a snapshot: the state of where it was is of no more use.
+    if (platform.fs.stat(path) !== undefined) platform.fs.remove(path);
+    return { state: fromGenesis(), damage: [] };
+  }
   if (platform.fs.stat(path) === undefined) {
     if (!files.isFirstStart && !base) log.warn("state.absent", { file: path, remedy: "built again from the chain" });
     return { state: fromGenesis(), damage: [] };

@@ -70,10 +70,23 @@ export class SnapshotWriter {
   readonly #parts: readonly SnapshotPart[];
   #taken = 0;
 
-  /** @throws StorageError from every method */
+  /**
+   * Goes on where an earlier download of the same parts was cut short: what the file holds of them is checked like what comes.
+   *
+   * @throws StorageError from every method
+   */
   constructor(fs: FileSystem, path: string, mark: CheckpointMark, parts: readonly SnapshotPart[]) {
-    this.#file = new CheckpointFile(fs, path, mark);
     this.#parts = parts;
+    this.#file = new CheckpointFile(fs, path, mark, (content) => {
+      if (!this.#isWanted(content)) return false;
+      this.#taken++;
+      return true;
+    });
+  }
+
+  /** Parts that are there. */
+  get taken(): number {
+    return this.#taken;
   }
 
   /** The part that is wanted next; undefined when all are there. */
@@ -83,18 +96,23 @@ export class SnapshotWriter {
 
   /** Takes the wanted part; an error says what is wrong with these bytes, and another peer may be asked for it. */
   take(content: Uint8Array): Result<void, "wrongPart"> {
+    assert(this.wanted !== undefined, "a part that is taken was wanted");
+    if (!this.#isWanted(content)) return err("wrongPart");
+    this.#file.append(content);
+    this.#taken++;
+    return ok(undefined);
+  }
+
+  #isWanted(content: Uint8Array): boolean {
     const { wanted } = this;
-    assert(wanted !== undefined, "a part that is taken was wanted");
-    const isWhole = content.length === wanted.sizeBytes && content.length > 0 && bytesEqual(sha256(content), wanted.hash);
-    if (!isWhole || content.length > SNAPSHOT_LIMITS.partBytesMax) return err("wrongPart");
+    if (!wanted || content.length === 0 || content.length !== wanted.sizeBytes || content.length > SNAPSHOT_LIMITS.partBytesMax)
+      return false;
+    if (!bytesEqual(sha256(content), wanted.hash)) return false;
     let isSound = true;
     const isPart = decodePart(content, (_bucket, entries) => {
       if (!isPackedBucket(entries)) isSound = false;
     });
-    if (!isPart || !isSound) return err("wrongPart");
-    this.#file.append(content);
-    this.#taken++;
-    return ok(undefined);
+    return isPart && isSound;
   }
 
   /** Makes the file durable in its place. */

@@ -37,15 +37,55 @@ export class CheckpointFile {
   #chain: Uint8Array;
   #sizeBytes = 0;
 
-  constructor(fs: FileSystem, path: string, mark: CheckpointMark) {
+  /**
+   * @param isWanted asked of each part that an unfinished file of this mark holds, in order; the parts up to the first that
+   *   is not wanted, or not whole, are kept. Without it such a file goes.
+   */
+  constructor(fs: FileSystem, path: string, mark: CheckpointMark, isWanted?: (part: Uint8Array) => boolean) {
     this.#fs = fs;
     this.#path = path;
-    if (fs.stat(besideOf(path)) !== undefined) fs.remove(besideOf(path));
-    this.#file = fs.open(besideOf(path), "createNew");
+    const beside = besideOf(path);
     const preamble = concatBytes(MAGIC, Uint8Array.of(FORMAT));
+    const isThere = fs.stat(beside) !== undefined;
+    if (isThere && !isWanted) fs.remove(beside);
+    this.#file = isThere && isWanted ? fs.open(beside, "readWrite") : fs.open(beside, "createNew");
+    const held = isThere && isWanted ? this.#file.size() : 0;
+    this.#chain = sha256(preamble);
+    if (held > 0 && isWanted && this.#goOn(preamble, encodeMark(mark), held, isWanted)) return;
+    this.#file.truncate(0);
+    this.#sizeBytes = 0;
     this.#chain = sha256(preamble);
     this.#write(preamble);
     this.append(encodeMark(mark));
+  }
+
+  /** Takes over what an unfinished file holds, proved part by part; false when it is not one of this mark. */
+  #goOn(preamble: Uint8Array, mark: Uint8Array, heldBytes: number, isWanted: (part: Uint8Array) => boolean): boolean {
+    const found = new Uint8Array(preamble.length);
+    if (this.#file.read(0, found) < found.length || !bytesEqual(found, preamble)) return false;
+    this.#sizeBytes = preamble.length;
+    let isMark = true;
+    for (;;) {
+      const part = this.#readPart(heldBytes);
+      if (isMark && !(part && bytesEqual(part, mark))) return false;
+      if (!part || part.length === 0 || (!isMark && !isWanted(part))) break;
+      isMark = false;
+      this.#chain = sha256(this.#chain, u32be(part.length), part);
+      this.#sizeBytes += SIZE_BYTES + part.length + DIGEST_BYTES;
+    }
+    this.#file.truncate(this.#sizeBytes);
+    return true;
+  }
+
+  #readPart(heldBytes: number): Uint8Array | undefined {
+    const head = new Uint8Array(SIZE_BYTES);
+    if (this.#file.read(this.#sizeBytes, head) < head.length) return undefined;
+    const length = new DataView(head.buffer).getUint32(0);
+    if (this.#sizeBytes + SIZE_BYTES + length + DIGEST_BYTES > heldBytes) return undefined;
+    const rest = new Uint8Array(length + DIGEST_BYTES);
+    if (this.#file.read(this.#sizeBytes + head.length, rest) < rest.length) return undefined;
+    const part = rest.subarray(0, length);
+    return bytesEqual(sha256(this.#chain, head, part), rest.subarray(length)) ? part : undefined;
   }
 
   /** Appends a part that `encodePart` made. */

@@ -53,17 +53,18 @@ function pageEndpoint({ ports: { blocks } }: RouteContext): Endpoint {
       limit: integerParameter({ min: 1, max: BLOCKS_PER_PAGE_MAX, fallback: PAGE_DEFAULT, description: "Blocks at most" }),
     }),
     success: { status: 200, description: "A page of blocks", content: { "application/json": blockPageSchema } },
-    problems: ["malformed", "pruned"],
+    problems: ["malformed"],
     answer: async ({ query }) => {
       const limit = query.limit ?? PAGE_DEFAULT;
       const latestHeight = await blocks.latestHeight();
       const from = Math.max(1, query.from ?? latestHeight - limit + 1);
       const lowestHeight = await blocks.lowestHeight();
-      if (query.from !== undefined && query.from > 0 && query.from < lowestHeight) throw new ProblemError(await prunedProblem(blocks));
+      const isBelow = query.from !== undefined && query.from < lowestHeight && lowestHeight > 1;
+      const pruned = isBelow ? { pruned: { lowestHeight, archives: (await blocks.archives()).map(renderArchive) } } : {};
       const found = from <= latestHeight ? await blocks.list(from, limit) : [];
       const last = found.at(-1)?.header.height;
       const next = last !== undefined && last < latestHeight ? { next: last + 1 } : {};
-      return jsonResponse({ blocks: found.map(renderBlock), latestHeight, ...next });
+      return jsonResponse({ blocks: found.map(renderBlock), latestHeight, ...next, ...pruned });
     },
   });
 }

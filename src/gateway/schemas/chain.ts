@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { prunedSchema } from "./archive.ts";
 import { countSchema, hash32Schema, hexSchema, signatureSchema, timeSchema, u64Schema } from "./values.ts";
 
 /** Result of an executed transaction. */
@@ -71,6 +72,7 @@ export const blockPageSchema = z
   .object({
     blocks: z.array(blockSchema),
     latestHeight: countSchema,
+    pruned: prunedSchema.optional(),
     next: countSchema.optional().openapi({ description: "`from` of the following page; absent at the tip" }),
   })
   .openapi("BlockPage");

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { REJECTION_CODES } from "../../protocol/index.ts";
+import { archiveSchema, prunedSchema } from "./archive.ts";
 import { receiptSchema } from "./chain.ts";
 import { bondSchema } from "./staking.ts";
 import { addressSchema, countSchema, cursorSchema, hash32Schema, hexSchema, timeSchema, u64Schema } from "./values.ts";
@@ -78,9 +79,6 @@ export const supplySchema = z
     feePot: u64Schema.openapi({ description: "Fees that are shared among the validators when the epoch ends" }),
   })
   .openapi("Supply");
-
-/** A node that says that it keeps every block, and where it is reached. */
-const archiveSchema = z.object({ peer: hash32Schema, addresses: z.array(z.string()) }).openapi("Archive");
 
 /** Whom the node is connected to. */
 export const peersSchema = z
@@ -197,10 +195,7 @@ export const eventPageSchema = z
     events: z.array(eventSchema),
     next: cursorSchema.openapi({ description: "`after` of the following page; the place of the last event told so far" }),
     head: cursorSchema.openapi({ description: "Place of the lane's last record" }),
-    pruned: z
-      .object({ lowestHeight: countSchema, archives: z.array(archiveSchema) })
-      .optional()
-      .openapi({ description: "Present when records between the cursor and the first event were let go of here: who has them" }),
+    pruned: prunedSchema.optional(),
   })
   .openapi("EventPage");
 
