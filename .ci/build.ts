@@ -8,6 +8,7 @@ import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { bundleDevice } from "./device.ts";
 import { ensureWebRtcAddon, webRtcAddon } from "./native-addons.ts";
+import { oneLanguage } from "./one-language.ts";
 import { bundlePage, type PageBundle, pageInside } from "./page.ts";
 import { type Stamp, stampOfTree, stampPath } from "./stamp.mjs";
 import { ensureRuntime, pinnedBunVersion, projectRoot, SetupError, type Target, targets } from "./toolchain.mjs";
@@ -61,7 +62,7 @@ export async function buildBinary(plan: BinaryPlan): Promise<void> {
         BIZRA_NEXT: String(plan.isNext === true),
       },
       env: "disable",
-      plugins: [...(addon === undefined ? [] : [webRtcAddon(addon)]), ...(page === undefined ? [] : [pageInside(page)])],
+      plugins: [oneLanguage(), ...(addon === undefined ? [] : [webRtcAddon(addon)]), ...(page === undefined ? [] : [pageInside(page)])],
       throw: false,
       compile: {
         outfile: partial,
