@@ -1,6 +1,6 @@
 import { localSigner, nativeSuite, sha256 } from "../../../../src/crypto/index.ts";
-import { type EventLog, event, type LaneRecord, linkBodies, sealBlockRecords } from "../../../../src/events/index.ts";
-import { bytesEqual, Prng, silentLog, utf8 } from "../../../../src/kernel/index.ts";
+import { type EventLog, type EventLogParts, event, type LaneRecord, linkBodies, sealBlockRecords } from "../../../../src/events/index.ts";
+import { bytesEqual, Prng, silentLog, toHex, utf8 } from "../../../../src/kernel/index.ts";
 import { openMemoryDatabase } from "../../../../src/storage/index.ts";
 import {
   AckTable,
@@ -121,17 +121,22 @@ export type Weather = { readonly lostRequest: number; readonly lostAnswer: numbe
 
 export const CLEAR: Weather = { lostRequest: 0, lostAnswer: 0, noWay: 0, silence: 0 };
 
-/** A way to a model aggregator that loses what it likes. Answers come in the next turn. */
+/** What answers a node. */
+export interface Answerer {
+  answer(kind: "hello" | "batch" | "heartbeat", message: Uint8Array): Reply | Promise<Reply>;
+}
+
+/** A way to an aggregator that loses what it likes. Answers come in the next turn. */
 export class WeatherCarrier implements SyncCarrier {
   readonly url = "model://aggregator";
-  readonly aggregator: ModelAggregator;
+  readonly aggregator: Answerer;
   weather: Weather = CLEAR;
   opened = 0;
   requests = 0;
   isOrdered = true;
   readonly #prng: Prng;
 
-  constructor(aggregator: ModelAggregator, prng: Prng) {
+  constructor(aggregator: Answerer, prng: Prng) {
     this.aggregator = aggregator;
     this.#prng = prng;
   }
@@ -154,7 +159,7 @@ export class WeatherCarrier implements SyncCarrier {
         await Promise.resolve();
         if (!isOpen) throw new LinkLost("closed");
         if (this.#happens("lostRequest")) return lose();
-        const answer = this.aggregator.answer(kind, message);
+        const answer = await this.aggregator.answer(kind, message);
         await Promise.resolve();
         if (this.#happens("silence")) return new Promise<Reply>(() => {});
         return this.#happens("lostAnswer") || !isOpen ? lose() : answer;
@@ -183,10 +188,16 @@ export class AgentWorld {
   readonly #prng: Prng;
   #height = 0;
 
-  constructor(seed = 1) {
+  /** @param answerer stands for the model aggregator */
+  constructor(seed = 1, answerer?: Answerer) {
     this.#prng = new Prng(seed);
-    this.carrier = new WeatherCarrier(this.aggregator, this.#prng);
-    this.log = this.bench.open();
+    this.carrier = new WeatherCarrier(answerer ?? this.aggregator, this.#prng);
+    this.log = this.open();
+  }
+
+  /** Opens the event log under the network's own name. */
+  open(change: Partial<EventLogParts> = {}): EventLog {
+    return this.bench.open({ network: toHex(network).slice(0, 8), ...change });
   }
 
   start(): SyncAgent {
@@ -231,7 +242,7 @@ export class AgentWorld {
   async pass(durationMs: number, stepMs = 100): Promise<void> {
     for (let passed = 0; passed < durationMs; passed += stepMs) {
       this.bench.time.pass(stepMs);
-      for (let i = 0; i < 30; i++) await Promise.resolve();
+      for (let i = 0; i < 150; i++) await Promise.resolve();
     }
   }
 

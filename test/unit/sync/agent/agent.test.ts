@@ -124,7 +124,7 @@ test("sync agent: the aggregator holds more of the chain lane than a restored bo
   await world.pass(5_000);
   world.agent?.stop();
   const lost = world.bench.chain.records.splice(10);
-  world.log = world.bench.open();
+  world.log = world.open();
   world.start();
   await world.pass(5_000);
   expect(world.forks).toEqual([{ lane: "chain", verdict: "ahead" }]);
@@ -146,7 +146,7 @@ test("sync agent: heartbeats while the link is up, counted and signed", async ()
 test("sync agent: operational records let go before they were sent, the lane goes on behind the gap", async () => {
   const world = new AgentWorld();
   world.carrier.weather = { ...CLEAR, noWay: 100 };
-  world.log = world.bench.open({ opsTuning: { flushAfterMs: 100, flushEventsMax: 16, waitingEventsMax: 64, quotaBytes: 40_000 } });
+  world.log = world.open({ opsTuning: { flushAfterMs: 100, flushEventsMax: 16, waitingEventsMax: 64, quotaBytes: 40_000 } });
   world.start();
   for (let i = 0; i < 60; i++) {
     for (let j = 0; j < 50; j++) world.log.appendOps(event("service.stopped", { service: "node", reason: `stop ${i} ${j}` }));
