@@ -44,8 +44,9 @@ export const keysRotate: Command = {
       effectiveEpoch: order.epoch,
     }));
     if (asked !== 0) return asked;
-    await requireNamed(client, order);
-    if (!input.has("no-wait")) await untilTaken(home, order, terminal);
+    const isDone = input.has("no-wait") ? isNamed : isTaken;
+    terminal.note(`The rotation is final. Waiting for epoch ${order.epoch}, in which the node takes the new key up.`);
+    await untilNode(home, (running) => isDone(running, order));
     const shown = { publicKey: toHex(order.newKey), term: order.term, epoch: order.epoch, signs: !input.has("no-wait") };
     terminal.result(shown, () =>
       shown.signs ? `${shown.publicKey} signs from epoch ${order.epoch} on.` : `It signs from epoch ${order.epoch} on.`,
@@ -125,31 +126,34 @@ function waitingFor(input: CommandInput): CommandInput {
   return { ...input, flag: (name) => (name === "wait" ? "final" : input.flag(name)), has: (name) => input.has(name) };
 }
 
+/** Resolves once a node of the home answers and a condition holds. It answers nothing for the moment in which it changes keys. */
+async function untilNode(home: string, holds: (client: NodeClient) => Promise<boolean>): Promise<void> {
+  for (;;) {
+    const running = findRunningNode(home);
+    if (running && (await isAnswering(running.http)) && (await holds(new NodeClient(running.http)))) return;
+    await new Promise<void>((resolve) => void systemTimers.after(LOOK_MS, resolve));
+  }
+}
+
+async function isAnswering(http: string): Promise<boolean> {
+  try {
+    return (await fetch(`${http}/livez`)).ok;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error; // a refused connection
+    return false;
+  }
+}
+
 /** A rotation is final also when it was executed without effect: then the validator names no such key. */
-async function requireNamed(client: NodeClient, { id, newKey }: Order): Promise<void> {
+async function isNamed(client: NodeClient, { id, newKey }: Order): Promise<boolean> {
   const validator = await client.get(`/api/v2/validators/${toHex(id)}`);
   const next = validator["next"];
-  if ((isJson(next) ? next : validator)["publicKey"] === toHex(newKey)) return;
+  if ((isJson(next) ? next : validator)["publicKey"] === toHex(newKey)) return true;
   throw new CommandFailure("the rotation was executed without effect; its receipt above says why. The new key still waits in the home");
 }
 
-/** Resolves once the node signs with the new key and is ready. It answers nothing for the moment in which it changes keys. */
-async function untilTaken(home: string, { newKey, epoch }: Order, terminal: Terminal): Promise<void> {
-  terminal.note(`The rotation is final. Waiting for epoch ${epoch}, in which the node takes the new key up.`);
-  for (;;) {
-    await new Promise<void>((resolve) => void systemTimers.after(LOOK_MS, resolve));
-    const running = findRunningNode(home);
-    if (running && (await isTaken(running.http, toHex(newKey)))) return;
-  }
-}
-
-async function isTaken(http: string, publicKey: string): Promise<boolean> {
-  try {
-    const client = new NodeClient(http);
-    const status = await client.get("/api/v2/status");
-    return status["validator"] === publicKey && (await client.request("/readyz", {})).ok;
-  } catch (error) {
-    if (!(error instanceof CommandFailure)) throw error; // it does not answer just now
-    return false;
-  }
+async function isTaken(client: NodeClient, order: Order): Promise<boolean> {
+  if (!(await isNamed(client, order))) return false;
+  const status = await client.get("/api/v2/status");
+  return status["validator"] === toHex(order.newKey) && (await client.request("/readyz", {})).ok;
 }
