@@ -2,9 +2,9 @@ import { utf8 } from "../../src/kernel/index.ts";
 import type { OutletMessage } from "./outlet.ts";
 
 /** Bytes that a PUBLISH takes on the wire, without TLS and TCP: fixed head, topic, packet id, MQTT 5 properties, payload. */
-export function publishBytes({ topic, payload, qos, contentType, correlationData }: OutletMessage): number {
-  const properties =
-    (contentType === undefined ? 0 : 3 + utf8(contentType).length) + (correlationData === undefined ? 0 : 3 + correlationData.length);
+export function publishBytes({ topic, payload, qos, contentType, responseTopic, correlationData }: OutletMessage): number {
+  const named = [contentType, responseTopic].reduce((sum, text) => sum + (text === undefined ? 0 : 3 + utf8(text).length), 0);
+  const properties = named + (correlationData === undefined ? 0 : 3 + correlationData.length);
   const body = 2 + utf8(topic).length + (qos === 0 ? 0 : 2) + 1 + properties + payload.length;
   return 1 + (body < 128 ? 1 : body < 16_384 ? 2 : body < 2_097_152 ? 3 : 4) + body;
 }

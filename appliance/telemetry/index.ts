@@ -14,6 +14,7 @@ export * from "./byte-count.ts";
 export * from "./cloud-event.ts";
 export * from "./commands/command.ts";
 export * from "./commands/door.ts";
+export * from "./commands/send.ts";
 export * from "./commands/verdict.ts";
 export * from "./device-roll.ts";
 export * from "./event-pump.ts";

@@ -68,7 +68,7 @@ class LocalOutlet implements Outlet {
 
   open(): void {
     assert(!this.#isConnected, "a session is opened once");
-    this.#options.will(); // counts the connection, as a will in a CONNECT would
+    this.#options.will?.(); // counts the connection, as a will in a CONNECT would
     this.#isConnected = true;
     // Listeners first: what is retained comes at once, and is about this connection.
     for (const listener of this.#listeners) listener(true);

@@ -132,7 +132,7 @@ class MqttOutlet implements Outlet {
   #connect(): void {
     const { address } = this.#parts;
     const is5 = address.version === "5";
-    const will = this.#options.will();
+    const will = this.#options.will?.();
     const options: IClientOptions = {
       clientId: `${address.clientId}-${this.#options.name}`,
       protocolVersion: is5 ? 5 : 4,
@@ -142,7 +142,7 @@ class MqttOutlet implements Outlet {
       connectTimeout: CONNECT_LIMIT_MS,
       queueQoSZero: false,
       resubscribe: false,
-      will: { topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos, retain: will.isRetained },
+      ...(will && { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos, retain: will.isRetained } }),
       ...(address.username !== undefined && { username: address.username }),
       ...(address.password !== undefined && { password: address.password }),
       ...(address.ca !== undefined && { ca: address.ca }),
@@ -254,6 +254,7 @@ class MqttOutlet implements Outlet {
     const is5 = this.#parts.address.version === "5";
     const properties = {
       ...(message.contentType !== undefined && { contentType: message.contentType }),
+      ...(message.responseTopic !== undefined && { responseTopic: message.responseTopic }),
       ...(message.correlationData !== undefined && { correlationData: Buffer.from(message.correlationData) }),
     };
     const settle = (delivery: Delivery): void => {

@@ -6,7 +6,9 @@ export type OutletMessage = {
   readonly isRetained: boolean;
   /** MQTT 5 content type; left out for MQTT 3.1.1. */
   readonly contentType?: string;
-  /** MQTT 5 correlation data of an answer. */
+  /** MQTT 5: where an answer is wanted. */
+  readonly responseTopic?: string;
+  /** MQTT 5: what goes back with the answer, or goes with one. */
   readonly correlationData?: Uint8Array;
 };
 
@@ -47,9 +49,9 @@ export interface Outlet {
 /** How a session presents itself to a broker. */
 export type SessionOptions = {
   /** Distinguishes the sessions of one node: part of the client id. */
-  readonly name: "native" | "sparkplug";
-  /** The will of the next connection: asked once for each, before it is made. */
-  readonly will: () => OutletMessage;
+  readonly name: "native" | "sparkplug" | "command";
+  /** The will of the next connection: asked once for each, before it is made; absent: none. */
+  readonly will?: () => OutletMessage;
   /** Whether the broker publishes the will also when the session ends in good order (MQTT 5 reason 0x04). */
   readonly endsWithWill: boolean;
 };

@@ -3,6 +3,7 @@
  * expected, what came and what to do; exit codes are 0 done, 1 failed, 2 wrong usage. Decides nothing by itself.
  */
 import type { Command } from "./command.ts";
+import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
 import { keysNew, keysProve, keysShow } from "./commands/keys.ts";
@@ -64,6 +65,7 @@ export const COMMANDS: readonly Command[] = [
   mqttUserList,
   status,
   doctor,
+  cmd,
   sim,
   version,
 ];
