@@ -169,6 +169,25 @@ test("R13: final blocks that extend the tip and end in a finalization, are execu
   expect(rig.status.floor.view).toBe(20);
 });
 
+test("R13: who says that it lacks the next block, not asked for it while somebody may have it; nobody has, told", () => {
+  const rig = new Rig();
+  const last = present(foreignChain(rig, 20).at(-1), "a last block");
+  const [able, ...unable] = [1, 2, 3].map((at) => rig.peer(at));
+  for (const peer of unable) rig.input({ kind: "peerReach", peer, lowestHeight: 2 });
+  rig.show(last.finalization);
+  rig.pass(150);
+  rig.from(2, { kind: "block", block: last.block });
+  rig.pass(60_000);
+  const asked = new Set(
+    rig.sent.flatMap(({ to, message }) => (message.kind === "fetch" && message.target.kind === "finalBlocks" ? [to] : [])),
+  );
+  expect([...asked]).toEqual([able]);
+  expect(rig.notices.some(({ kind }) => kind === "outOfReach")).toBe(false);
+  rig.input({ kind: "peerReach", peer: present(able, "a peer"), lowestHeight: 7 });
+  rig.pass(60_000);
+  expect(rig.notices.filter(({ kind }) => kind === "outOfReach")[0]).toEqual({ kind: "outOfReach", fromHeight: 1, lowestHeight: 2 });
+});
+
 test("R13: final blocks whose batches are not here, all of them asked for at once", () => {
   const rig = new Rig();
   const digests: Uint8Array[] = [];
