@@ -1,21 +1,21 @@
 import { describe, expect, test } from "bun:test";
-import { array, assert as assertProperty, boolean, constantFrom, property, tuple } from "fast-check";
+import fc from "fast-check";
 import { SubscriptionTree } from "../../../../../appliance/broker/topics/subscription-tree.ts";
 import { filterMatches, isTopicName, parseTopicFilter } from "../../../../../appliance/broker/topics/topic-rules.ts";
 
 const BOUNDS = { topicBytesMax: 64, topicLevelsMax: 6 };
-const level = constantFrom("a", "b", "", "$a");
-const topics = array(level, { minLength: 1, maxLength: 4 });
-const filters = tuple(array(constantFrom("a", "b", "", "$a", "+"), { minLength: 1, maxLength: 4 }), boolean()).map(([levels, isOpen]) =>
-  isOpen ? [...levels, "#"] : levels,
-);
+const level = fc.constantFrom("a", "b", "", "$a");
+const topics = fc.array(level, { minLength: 1, maxLength: 4 });
+const filters = fc
+  .tuple(fc.array(fc.constantFrom("a", "b", "", "$a", "+"), { minLength: 1, maxLength: 4 }), fc.boolean())
+  .map(([levels, isOpen]) => (isOpen ? [...levels, "#"] : levels));
 
 describe("broker: the tree of filters", () => {
   test("broker tree: any filters put and taken away, a topic finds exactly those that match one by one", () => {
-    assertProperty(
-      property(
-        array(tuple(filters, constantFrom("k1", "k2"), boolean()), { maxLength: 24 }),
-        array(topics, { minLength: 1, maxLength: 8 }),
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(filters, fc.constantFrom("k1", "k2"), fc.boolean()), { maxLength: 24 }),
+        fc.array(topics, { minLength: 1, maxLength: 8 }),
         (steps, asked) => {
           const tree = new SubscriptionTree<string>();
           const model = new Map<string, readonly string[]>();
