@@ -3,8 +3,9 @@ import type { MqttAcknowledgement, MqttPort } from "./mqtt-carrier.ts";
 
 /** The part of an mqtt.js 5 client that is used; the caller makes it, connects it and ends it. */
 export interface MqttJsClient {
-  readonly options: { readonly protocolVersion?: number };
-  publish(topic: string, payload: Uint8Array, options: { qos: 1 }, done: (error?: Error | null, packet?: unknown) => void): unknown;
+  readonly options: { readonly protocolVersion?: number | undefined };
+  /** Its types want a Buffer, which browsers do not have; its codec takes any Uint8Array. */
+  publish(topic: string, payload: never, options: { qos: 1 }, done: (error?: Error | null, packet?: unknown) => void): unknown;
   subscribe(topic: string, options: { qos: 1 }, done: (error: Error | null, granted?: unknown) => void): unknown;
   on(event: "message", listener: (topic: string, payload: Uint8Array) => void): unknown;
 }
@@ -15,7 +16,7 @@ export function mqttJsPort(client: MqttJsClient): MqttPort {
     version: client.options.protocolVersion === 5 ? 5 : 4,
     publish: (topic, payload) =>
       new Promise((resolve, reject) => {
-        client.publish(topic, payload, { qos: 1 }, (error, packet) => {
+        client.publish(topic, payload as never, { qos: 1 }, (error, packet) => {
           const refused = refusalOf(error, packet);
           if (refused) resolve(refused);
           else if (error) reject(error);

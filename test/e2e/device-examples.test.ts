@@ -1,56 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { bizra, cleanEnvironment, homeOf, makeTestnet, type Testnet } from "./support/bizra.ts";
-import { installPackages } from "./support/debian.ts";
+import { findExamples, run } from "./device/examples.ts";
+import { bizra, homeOf, makeTestnet, type Testnet } from "./support/bizra.ts";
 import { addressOf, anchorBody, readKeys, signOrder } from "./support/independent-client.ts";
 import type { NodeProcess } from "./support/node-process.ts";
 import { Workplace } from "./support/workplace.ts";
 
-const FOLDER = join(import.meta.dir, "../../docs/examples/devices");
 /** Installing a compiler where there is none takes minutes. */
 const SETUP_LIMIT_MS = 300_000;
 
 const place = new Workplace();
 
-/** A finished command. */
-type Ran = { readonly code: number; readonly out: readonly string[]; readonly err: string };
-
-async function run(...words: readonly string[]): Promise<Ran> {
-  const child = Bun.spawn([...words], { stdin: "ignore", stdout: "pipe", stderr: "pipe", env: cleanEnvironment(), timeout: 120_000 });
-  const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
-  return { code, out: out.trim().split("\n"), err };
-}
-
-/** A way to run an example, or why there is none. */
-type Example = { readonly words: readonly string[] } | { readonly reason: string };
-
-/** Compiles the C example; a compiler and OpenSSL's headers are installed where they are absent. */
-async function compileC(): Promise<Example> {
-  if (Bun.which("gcc") === null || !existsSync("/usr/include/openssl/evp.h")) {
-    const fault = await installPackages(["gcc", "libc6-dev", "libssl-dev"]);
-    if (fault !== undefined) return { reason: `no C compiler with OpenSSL here, and ${fault}` };
-  }
-  const program = place.at("anchor");
-  const warnings = ["-Wall", "-Wextra", "-Werror"];
-  const built = await run("gcc", "-std=c11", "-O2", ...warnings, "-o", program, join(FOLDER, "anchor.c"), "-lcrypto");
-  if (built.code !== 0) throw new Error(`anchor.c does not compile:\n${built.err}`);
-  return { words: [program] };
-}
-
-/** A Python with the packages of the example: the one on the path, else Debian's own. */
-async function findPython(): Promise<Example> {
-  const canRun = async (python: string, ...modules: readonly string[]): Promise<boolean> =>
-    Bun.which(python) !== null && (await run(python, "-c", modules.map((name) => `import ${name}`).join("\n"))).code === 0;
-  const script = join(FOLDER, "anchor.py");
-  if (await canRun("python3", "cryptography", "cbor2", "paho.mqtt.client")) return { words: ["python3", script] };
-  const fault = await installPackages(["python3-cryptography", "python3-cbor2", "python3-paho-mqtt"]);
-  if (await canRun("/usr/bin/python3", "cryptography", "cbor2")) return { words: ["/usr/bin/python3", script] };
-  if (await canRun("python3", "cryptography")) return { words: ["python3", script] };
-  return { reason: `no Python with cryptography here, and ${fault ?? "Debian's does not run"}` };
-}
-
-const examples: Readonly<Record<string, Example>> = { C: await compileC(), Python: await findPython() };
+const examples = await findExamples(place.at());
 for (const [language, example] of Object.entries(examples)) {
   if ("reason" in example) console.warn(`SKIPPED device-examples.test.ts, ${language}: ${example.reason}`);
 }
@@ -95,7 +55,7 @@ for (const [language, example] of Object.entries(examples)) {
           expect(ran.out).toEqual([wanted.id, wanted.encoded.toString("hex")]);
         }
       }
-    });
+    }, 60_000);
 
     test(`e2e example ${language}: two anchors over HTTP, final with a proof; another chain's hash and an unknown account refused`, async () => {
       const { hostname, port } = new URL(node.http);
@@ -113,6 +73,6 @@ for (const [language, example] of Object.entries(examples)) {
       const refused = await run(...words, "http", ...at, stranger, hash, "s", "t");
       expect(refused.code).toBe(1);
       expect(refused.err).toContain("unknownSender");
-    });
+    }, 60_000);
   });
 }
