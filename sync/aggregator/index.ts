@@ -5,6 +5,7 @@
  * again from what came; nothing acknowledged is ever overwritten; status is a node's own signed word and has an age.
  * Never decides anything for a node, never holds a key that signs votes.
  */
+export { Aggregator, AggregatorRefused, type AggregatorSetup } from "./aggregator.ts";
 export { Ingest, type IngestParts } from "./ingest/ingest.ts";
 export { AGGREGATOR_APPLICATION_ID, AGGREGATOR_MIGRATIONS, AGGREGATOR_PAGE_BYTES } from "./stores/migrations.ts";
 export { SqliteStore } from "./stores/sqlite-store.ts";

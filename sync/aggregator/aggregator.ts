@@ -1,0 +1,115 @@
+import { join } from "node:path";
+import type { HttpBindings } from "@hono/node-server";
+import type { Hono } from "hono";
+import type { CryptoSuite, Signer } from "../../src/crypto/index.ts";
+import type { CancelTimer, Clock, Entropy, Log, Timers } from "../../src/kernel/index.ts";
+import { HealthModel, MetricRegistry, type MetricSource } from "../../src/monitoring/index.ts";
+import { openDatabase } from "../../src/storage/index.ts";
+import { makeApplication } from "./front/application.ts";
+import { Front, type FrontOptions } from "./front/front.ts";
+import { Ingest } from "./ingest/ingest.ts";
+import { AGGREGATOR_APPLICATION_ID, AGGREGATOR_MIGRATIONS, AGGREGATOR_PAGE_BYTES } from "./stores/migrations.ts";
+import { SqliteStore } from "./stores/sqlite-store.ts";
+import type { AdmissionPolicy, AggregatorStore, BusEvent, EnrolledNode } from "./types.ts";
+
+/** What an aggregator is started with. */
+export type AggregatorSetup = {
+  readonly home: string;
+  readonly listen: FrontOptions["listen"];
+  readonly tls: FrontOptions["tls"];
+  readonly policy: AdmissionPolicy;
+  /** Signs acknowledgements. */
+  readonly witness: Signer;
+  readonly suite: Pick<CryptoSuite, "verify">;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  readonly build: Readonly<Record<string, string>>;
+  readonly metrics: readonly MetricSource[];
+  /** Told of errors that nothing expected; the process should end. */
+  readonly onDefect: (error: unknown) => void;
+  /** Where everything is kept; undefined: aggregator.db in the home. */
+  readonly store?: AggregatorStore;
+  /** Further routes by their path, given what the aggregator has. */
+  readonly routes?: (store: AggregatorStore, ingest: Ingest) => Readonly<Record<string, Hono<{ Bindings: HttpBindings }>>>;
+  readonly onStored?: (events: readonly BusEvent[]) => void;
+  readonly onHeard?: (node: EnrolledNode) => void;
+};
+
+/** An aggregator could not start; the message says why, for people. */
+export class AggregatorRefused extends Error {
+  override readonly name = "AggregatorRefused";
+}
+
+/** Days of heartbeats that are kept, and how often older ones go. */
+const HEARTBEATS = { keptMs: 30 * 86_400_000, pruneEveryMs: 3_600_000 } as const;
+
+/** An aggregator that runs. */
+export class Aggregator {
+  readonly #front: Front;
+  readonly #store: AggregatorStore;
+  readonly #cancelPruning: { current: CancelTimer | undefined };
+
+  private constructor(front: Front, store: AggregatorStore, cancelPruning: { current: CancelTimer | undefined }) {
+    this.#front = front;
+    this.#store = store;
+    this.#cancelPruning = cancelPruning;
+  }
+
+  /**
+   * Opens the store, then the doors.
+   *
+   * @throws AggregatorRefused when it cannot listen; StorageError when its database cannot be opened
+   */
+  static async start(setup: AggregatorSetup): Promise<Aggregator> {
+    const { home, policy, witness, suite, clock, entropy, log, timers } = setup;
+    const store = setup.store ?? new SqliteStore(openAggregatorDatabase(home));
+    const told = { ...(setup.onStored && { onStored: setup.onStored }), ...(setup.onHeard && { onHeard: setup.onHeard }) };
+    const ingest = new Ingest({ store, policy, witness, verify: suite.verify, clock, entropy, log, ...told });
+    const health = new HealthModel();
+    health.add({ name: "process", gates: ["live", "ready", "startup"], check: () => ({ isOk: true }) });
+    const registry = new MetricRegistry();
+    for (const source of [...setup.metrics, ingest.counters]) registry.addSource(source);
+    const { build, onDefect, listen, tls } = setup;
+    const application = makeApplication({ ingest, health, registry, build, log, onDefect, routes: setup.routes?.(store, ingest) ?? {} });
+    const front = await Front.open({ application, ingest, listen, tls, timers, log, onDefect });
+    if (!front.ok) {
+      await store.close();
+      throw new AggregatorRefused(front.error.detail);
+    }
+    const cancelPruning: { current: CancelTimer | undefined } = { current: undefined };
+    const prune = (): void => {
+      store
+        .pruneHeartbeats(clock.nowMs() - HEARTBEATS.keptMs)
+        .catch((error: unknown) => log.warn("aggregator.pruning", { error: String(error) }));
+      cancelPruning.current = timers.after(HEARTBEATS.pruneEveryMs, prune);
+    };
+    prune();
+    log.info("aggregator.started", { url: front.value.url, store: store.kind });
+    return new Aggregator(front.value, store, cancelPruning);
+  }
+
+  /** Where it answers. */
+  get url(): string {
+    return this.#front.url;
+  }
+
+  /** Stops in good order. */
+  async stop(): Promise<void> {
+    this.#cancelPruning.current?.();
+    await this.#front.close();
+    await this.#store.close();
+  }
+}
+
+function openAggregatorDatabase(home: string) {
+  return openDatabase({
+    path: join(home, "aggregator.db"),
+    applicationId: AGGREGATOR_APPLICATION_ID,
+    migrations: AGGREGATOR_MIGRATIONS,
+    pageBytes: AGGREGATOR_PAGE_BYTES,
+    durability: "full",
+    create: true,
+  });
+}
