@@ -10,7 +10,7 @@ import { gatewayPorts } from "./gateway-ports.ts";
 import { announceRunningNode, HOME, withdrawRunningNode } from "./home.ts";
 import { forgetBehind, joinBySnapshot } from "./joining.ts";
 import { closeContexts, runContexts, tellStop } from "./lifetime.ts";
-import { DeviceBroker, type MqttUrls, planBroker } from "./mqtt/index.ts";
+import { DeviceBroker, type MqttUrls, planBroker, type SubmissionListener } from "./mqtt/index.ts";
 import { networkMetrics } from "./network-metrics.ts";
 import { NodeNetworking } from "./networking.ts";
 import { nodeMetrics } from "./node-metrics.ts";
@@ -110,7 +110,7 @@ type Services = { readonly gateway: Gateway; readonly telemetry: NodeTelemetry |
 
 /** Opens the broker, telemetry and the gateway, and sets the contexts and the network going. */
 async function openServices(
-  parts: Omit<NodeTelemetryParts, "broker">,
+  parts: Omit<NodeTelemetryParts, "broker" | "submissions">,
   files: NodeFiles,
   startedAtMs: number,
   fail: (error: unknown) => void,
@@ -124,7 +124,9 @@ async function openServices(
     const broker = plan && (await DeviceBroker.start(plan, { ports, contexts, log, fail }));
     if (broker) opened.push(broker);
     urls = broker?.urls ?? urls;
-    const telemetry = NodeTelemetry.isWanted(setup, broker?.local) ? new NodeTelemetry({ ...parts, broker: broker?.local }) : undefined;
+    const submissions = broker && ((listener: SubmissionListener) => broker.subscribeSubmissions(listener));
+    const told = { ...parts, broker: broker?.local, submissions };
+    const telemetry = NodeTelemetry.isWanted(setup, broker?.local) ? new NodeTelemetry(told) : undefined;
     if (telemetry) opened.push(telemetry);
     const sources = [lag, nodeMetrics(contexts), networking && networkMetrics(networking), telemetry?.metrics, broker];
     const gateway = listen(setup, ports, sources, log, fail);
@@ -139,11 +141,12 @@ async function openServices(
   }
 }
 
-/** Why a node without peers cannot go on with its chain: the only member of the set has another key. */
+/** Why a node without peers cannot go on with its chain: the only member of the set has another key, which does not wait here either. */
 function findStranger({ home, configuration, validator }: NodeSetup, { blocks }: Contexts): string | undefined {
   const { epoch, validatorSet } = blocks.reader.currentEpoch();
   const isAlone = validatorSet.validators.length === 1 && configuration.network.peers.length === 0;
   if (!isAlone || findValidatorIndex(validatorSet, validator.publicKey) !== undefined) return undefined;
+  if (isRotationDue(home, validatorSet, validator.publicKey)) return undefined;
   const [member] = validatorSet.validators;
   return (
     `${join(home, HOME.validatorKey)}: the key ${toHex(validator.publicKey)} does not sign for the chain of ` +

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { createSecureContext, type SecureContextOptions } from "node:tls";
 import {
   BANDWIDTH_PROFILES,
   type BrokerOptions,
@@ -45,6 +46,8 @@ export type NodeTelemetryParts = {
   readonly log: Log;
   /** The node's own broker, where it has one. */
   readonly broker: LocalBroker | undefined;
+  /** Tells what devices hand in there; the function ends it. */
+  readonly submissions: ((listener: (device: string, isAccepted: boolean) => void) => () => void) | undefined;
 };
 
 /** Telemetry of a running node: its own broker's and that of the outside one, over one database. */
@@ -124,9 +127,8 @@ export class NodeTelemetry {
 
   /** Begins to tell. */
   start(): void {
-    const { broker, setup } = this.#parts;
-    const receipts = `bizra/v1/${networkIdOf(setup.genesis.hash)}/tx/+/receipt`;
-    this.#endRoll = broker?.subscribe(receipts, (message) => this.#roll.onReceipt(message)) ?? (() => {});
+    const { submissions } = this.#parts;
+    this.#endRoll = submissions?.((device, isAccepted) => this.#roll.onSubmission(device, isAccepted)) ?? (() => {});
     this.#telemetry.start(this.#door);
   }
 
@@ -153,6 +155,11 @@ function outsideConnector(setup: NodeSetup, log: Log): MqttConnector {
   const text = (key: "passwordFile" | "caFile" | "certificateFile" | "keyFile"): string | undefined =>
     telemetry[key] === "" ? undefined : readSettingFile(setup.home, `telemetry.${key}`, telemetry[key]);
   const [password, ca, certificate, key] = [text("passwordFile"), text("caFile"), text("certificateFile"), text("keyFile")];
+  checkAddress(telemetry.url, {
+    ...(ca !== undefined && { ca }),
+    ...(certificate !== undefined && { cert: certificate }),
+    ...(key !== undefined && { key }),
+  });
   const address = {
     url: telemetry.url,
     version: telemetry.mqttVersion,
@@ -164,6 +171,19 @@ function outsideConnector(setup: NodeSetup, log: Log): MqttConnector {
     ...(key !== undefined && { key }),
   };
   return new MqttConnector("outside", { address, timers, entropy, log });
+}
+
+/** Everything that would stop every connection before it is tried is said at the start. */
+function checkAddress(url: string, tls: SecureContextOptions): void {
+  if (!URL.canParse(url)) throw new StartRefused(`telemetry.url: expected an address of a broker, got ${url}; correct it in node.toml`);
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error; // PEM that is none, or a key that is not the certificate's
+    throw new StartRefused(
+      `telemetry: expected a certificate with its key, and authorities, in PEM, and got something else (${error.message}); correct caFile, certificateFile and keyFile in node.toml`,
+    );
+  }
 }
 
 function readSettingFile(home: string, setting: string, path: string): string {

@@ -8,7 +8,7 @@ import { StartRefused } from "../start-refused.ts";
 import { BrokerThread } from "./broker-thread.ts";
 import { localBrokerOf } from "./local-broker.ts";
 import type { ServicePlan } from "./mqtt-service.ts";
-import { NodeDesk } from "./node-desk.ts";
+import { NodeDesk, type SubmissionListener } from "./node-desk.ts";
 import type { MqttUrls } from "./thread-messages.ts";
 
 /** What a node's broker stands on. */
@@ -54,6 +54,11 @@ export class DeviceBroker implements MetricSource {
     ports.health.add({ name: "broker", gates: ["live"], check: () => thread.value.health() });
     log.info("mqtt.started", { ...thread.value.urls });
     return new DeviceBroker(thread.value, desk);
+  }
+
+  /** Tells what devices hand in; the function ends it. */
+  subscribeSubmissions(listener: SubmissionListener): () => void {
+    return this.#desk.subscribeSubmissions(listener);
   }
 
   /** Where its doors are. */

@@ -4,5 +4,6 @@
  * it is a thread of its own.
  */
 export { DeviceBroker } from "./device-broker.ts";
+export type { SubmissionListener } from "./node-desk.ts";
 export { planBroker } from "./plan.ts";
 export type { MqttUrls } from "./thread-messages.ts";

@@ -13,6 +13,12 @@ export type DeskParts = {
   readonly timers: Timers;
 };
 
+/** Hears what a device handed in, and whether it was accepted. */
+export type SubmissionListener = (device: string, isAccepted: boolean) => void;
+
+/** What stands before a device's name in the source of its submissions. */
+const SOURCE_MARK = "mqtt/";
+
 /** How long endings may be looked up and proven in one go: agreement runs on the same thread. */
 const SLICE_MS = 3;
 /** Time that agreement and everything else have between two slices. */
@@ -26,6 +32,7 @@ export class NodeDesk implements TransactionDesk {
   readonly #parts: DeskParts;
   readonly #watched = new Set<string>();
   readonly #listeners = new Set<(endings: readonly Ending[]) => void>();
+  readonly #submissionListeners = new Set<SubmissionListener>();
   readonly #unsubscribe: () => void;
   #ended: Uint8Array[] = [];
   #isTelling = false;
@@ -44,10 +51,17 @@ export class NodeDesk implements TransactionDesk {
   async submit(groups: readonly SubmissionGroup[]): Promise<readonly (readonly ItemOutcome[])[]> {
     const { submission } = this.#parts;
     const answers = await Promise.all(groups.map(({ items, source }) => submission.submit(items, { source })));
-    return answers.map(({ outcomes }) => {
+    return answers.map(({ outcomes }, place) => {
       for (const outcome of outcomes) this.#watch(outcome);
+      this.#tellSubmissions(groups[place]?.source ?? "", outcomes);
       return outcomes;
     });
+  }
+
+  /** Tells what devices hand in; the function ends it. */
+  subscribeSubmissions(listener: SubmissionListener): () => void {
+    this.#submissionListeners.add(listener);
+    return () => void this.#submissionListeners.delete(listener);
   }
 
   subscribeEndings(listener: (endings: readonly Ending[]) => void): () => void {
@@ -61,6 +75,12 @@ export class NodeDesk implements TransactionDesk {
     this.#unsubscribe();
     this.#watched.clear();
     this.#ended = [];
+  }
+
+  #tellSubmissions(source: string, outcomes: readonly SubmissionOutcome[]): void {
+    if (!source.startsWith(SOURCE_MARK)) return;
+    const device = source.slice(SOURCE_MARK.length);
+    for (const listener of this.#submissionListeners) for (const { status } of outcomes) listener(device, status === "accepted");
   }
 
   /** Remembered first and looked up after, so that an ending in between is not missed. */

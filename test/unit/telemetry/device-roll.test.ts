@@ -1,19 +1,11 @@
 import { expect, test } from "bun:test";
 import { DeviceRoll } from "../../../appliance/telemetry/index.ts";
-import { utf8 } from "../../../src/kernel/index.ts";
 import { ManualTime } from "../events/event-fixture.ts";
 
-const receipt = (device: string, status: string) => ({
-  topic: `bizra/v1/0123abcd/tx/${device}/receipt`,
-  payload: utf8(JSON.stringify({ id: "aa", status })),
-});
-
-test("devices: receipts, counted by device and outcome; the final one is not another submission", () => {
+test("devices: submissions, counted by device and outcome", () => {
   const roll = new DeviceRoll(new ManualTime());
-  for (const status of ["accepted", "final", "rejected", "accepted"]) roll.onReceipt(receipt("pump", status));
-  roll.onReceipt(receipt("valve", "accepted"));
-  roll.onReceipt({ topic: "bizra/v1/0123abcd/tx/pump/submit", payload: utf8("{}") });
-  roll.onReceipt({ topic: "bizra/v1/0123abcd/tx/pump/receipt", payload: Uint8Array.of(0xa1, 1) });
+  for (const isAccepted of [true, false, true]) roll.onSubmission("pump", isAccepted);
+  roll.onSubmission("valve", true);
   expect(
     roll.devices().map(({ name, index, submissions, accepted, rejected }) => ({ name, index, submissions, accepted, rejected })),
   ).toEqual([
@@ -25,10 +17,10 @@ test("devices: receipts, counted by device and outcome; the final one is not ano
 test("devices: silent for an hour, gone; its place is used again", () => {
   const time = new ManualTime();
   const roll = new DeviceRoll(time);
-  roll.onReceipt(receipt("pump", "accepted"));
+  roll.onSubmission("pump", true);
   time.pass(3_600_001);
   expect(roll.devices()).toEqual([]);
-  roll.onReceipt(receipt("valve", "accepted"));
+  roll.onSubmission("valve", true);
   expect(roll.devices().map(({ index }) => index)).toEqual([0]);
 });
 
@@ -36,7 +28,7 @@ test("devices: more than there is room for, the one silent longest makes room", 
   const time = new ManualTime();
   const roll = new DeviceRoll(time);
   for (let i = 0; i < 257; i++) {
-    roll.onReceipt(receipt(`d${i}`, "accepted"));
+    roll.onSubmission(`d${i}`, true);
     time.pass(1);
   }
   const devices = roll.devices();
