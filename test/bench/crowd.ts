@@ -15,16 +15,19 @@ const VALID_UNTIL = 400_000n;
 /** A signed transaction, ready to be handed in. */
 export type SignedTransfer = { readonly encoded: Uint8Array; readonly id: string; readonly sender: number };
 
+/** What a crowd needs of a network. */
+export type CrowdNetwork = Pick<NodeNetwork, "net" | "nodes">;
+
 /** Many funded senders on a network, so that nonces do not order everything behind one account. */
-export type Crowd = {
-  readonly network: NodeNetwork;
+export type Crowd<N extends CrowdNetwork = NodeNetwork> = {
+  readonly network: N;
   readonly aad: Uint8Array;
   /** Signs transfers from every sender in turn, nonces in order. */
   readonly sign: (count: number) => SignedTransfer[];
 };
 
 /** Funds the senders from a demo account and waits until every node has seen it. */
-export async function makeCrowd(network: NodeNetwork): Promise<Crowd> {
+export async function makeCrowd<N extends CrowdNetwork>(network: N): Promise<Crowd<N>> {
   const { net, nodes } = network;
   const seed = parsePkcs8Pem(readFileSync(net.accounts["alice"] ?? "", "utf8"));
   const [first] = nodes;
