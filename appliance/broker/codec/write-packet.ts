@@ -1,6 +1,7 @@
 import { generate, type Packet, writeToStream } from "mqtt-packet";
 import type { ProtocolVersion, UserProperty } from "../types.ts";
-import type { OutgoingPacket, OutgoingPublish } from "./packets.ts";
+import type { AcknowledgementKind, OutgoingPacket, OutgoingPublish } from "./packets.ts";
+import { writePublish } from "./write-publish.ts";
 
 // The library would otherwise keep 65,536 small buffers for the numbers it may write.
 writeToStream.cacheNumbers = false;
@@ -10,11 +11,30 @@ writeToStream.cacheNumbers = false;
  * it throws, as for a broken invariant.
  */
 export function writePacket(packet: OutgoingPacket, version: ProtocolVersion): Uint8Array {
+  if (packet.kind === "publish") return writePublish(packet, version);
+  if ("packetId" in packet && "reasonCode" in packet && (version === 4 || isPlain(packet))) {
+    return Uint8Array.of(ACKNOWLEDGEMENT_HEADER[packet.kind], 2, packet.packetId >> 8, packet.packetId & 255);
+  }
   return generate(packetOf(packet), { protocolVersion: version });
 }
 
+const ACKNOWLEDGEMENT_HEADER: Readonly<Record<AcknowledgementKind, number>> = { puback: 0x40, pubrec: 0x50, pubrel: 0x62, pubcomp: 0x70 };
+
+/** Whether an acknowledgement says nothing but success: four bytes in either version. @see MQTT 5 section 3.4.2.1 */
+function isPlain({
+  reasonCode,
+  reasonString,
+  userProperties,
+}: {
+  reasonCode: number;
+  reasonString?: string;
+  userProperties?: readonly UserProperty[];
+}): boolean {
+  return reasonCode === 0 && reasonString === undefined && userProperties === undefined;
+}
+
 /** The packet in the library's words. Its types are looser than what it takes: lists of user properties, to keep their order. */
-function packetOf(packet: OutgoingPacket): Packet {
+function packetOf(packet: Exclude<OutgoingPacket, OutgoingPublish>): Packet {
   switch (packet.kind) {
     case "connack": {
       const { isSessionPresent, code, properties } = packet;
@@ -27,8 +47,6 @@ function packetOf(packet: OutgoingPacket): Packet {
         ...(properties ? { properties: { ...properties } } : {}),
       };
     }
-    case "publish":
-      return publishOf(packet);
     case "puback":
     case "pubrec":
     case "pubrel":
@@ -51,30 +69,6 @@ function packetOf(packet: OutgoingPacket): Packet {
   }
 }
 
-function publishOf(packet: OutgoingPublish): Packet {
-  const { isPayloadUtf8, contentType, responseTopic, correlationData, userProperties } = packet.properties;
-  const { messageExpiryInterval, topicAlias, subscriptionIds } = packet.properties;
-  return {
-    cmd: "publish",
-    topic: packet.topic,
-    qos: packet.qos,
-    dup: packet.isDuplicate,
-    retain: packet.isRetain,
-    messageId: packet.packetId,
-    payload: bufferOf(packet.payload),
-    properties: {
-      ...(isPayloadUtf8 === undefined ? {} : { payloadFormatIndicator: isPayloadUtf8 }),
-      ...(messageExpiryInterval === undefined ? {} : { messageExpiryInterval }),
-      ...(contentType === undefined ? {} : { contentType }),
-      ...(responseTopic === undefined ? {} : { responseTopic }),
-      ...(correlationData === undefined ? {} : { correlationData: bufferOf(correlationData) }),
-      ...(subscriptionIds === undefined || subscriptionIds.length === 0 ? {} : { subscriptionIdentifier: [...subscriptionIds] }),
-      ...(topicAlias === undefined ? {} : { topicAlias }),
-      ...userPropertiesOf(userProperties),
-    },
-  };
-}
-
 type LibraryUserProperties = { userProperties?: Record<string, string> };
 
 /** One object for each, so that neither order nor repetition is lost. @see MQTT-3.3.2-18 */
@@ -82,8 +76,4 @@ function userPropertiesOf(properties: readonly UserProperty[] | undefined): Libr
   if (properties === undefined || properties.length === 0) return {};
   const list: unknown = properties.map(([name, value]) => ({ [name]: value }));
   return { userProperties: list } as LibraryUserProperties;
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -64,6 +64,86 @@ describe("broker codec", () => {
     );
   });
 
+  test("broker codec: the PUBLISH that the broker writes is byte for byte the library's", () => {
+    const properties = fc.record(
+      {
+        isPayloadUtf8: fc.boolean(),
+        messageExpiryInterval: u32,
+        contentType: text,
+        responseTopic: text,
+        correlationData: bytes,
+        topicAlias: u16,
+      },
+      { requiredKeys: [] },
+    );
+    const ids = fc.array(fc.integer({ min: 1, max: 268_435_455 }), { maxLength: 3 });
+    const payloads = fc.oneof(
+      bytes,
+      fc.constantFrom(126, 127, 128, 16_383, 16_500).map((size) => new Uint8Array(size)),
+    );
+    fc.assert(
+      fc.property(
+        text,
+        payloads,
+        fc.constantFrom(0, 1, 2),
+        u16,
+        properties,
+        ids,
+        (topic, payload, level, packetId, given, subscriptionIds) => {
+          const qos = level as 0 | 1 | 2;
+          const { isPayloadUtf8, correlationData, ...same } = given;
+          for (const protocolVersion of [4, 5] as const) {
+            const wanted = generate(
+              {
+                ...{ cmd: "publish", topic, payload: Buffer.from(payload), qos, dup: qos > 0, retain: qos === 2, messageId: packetId },
+                properties: {
+                  ...(isPayloadUtf8 === undefined ? {} : { payloadFormatIndicator: isPayloadUtf8 }),
+                  ...(same.messageExpiryInterval === undefined ? {} : { messageExpiryInterval: same.messageExpiryInterval }),
+                  ...(same.contentType === undefined ? {} : { contentType: same.contentType }),
+                  ...(same.responseTopic === undefined ? {} : { responseTopic: same.responseTopic }),
+                  ...(correlationData === undefined ? {} : { correlationData: Buffer.from(correlationData) }),
+                  ...(subscriptionIds.length === 0 ? {} : { subscriptionIdentifier: subscriptionIds }),
+                  ...(same.topicAlias === undefined ? {} : { topicAlias: same.topicAlias }),
+                  userProperties: { b: "1", a: ["2", "3"] },
+                },
+              },
+              { protocolVersion },
+            );
+            const userProperties = [
+              ["b", "1"],
+              ["a", "2"],
+              ["a", "3"],
+            ] as const;
+            const written = writePacket(
+              {
+                kind: "publish",
+                topic,
+                payload,
+                qos,
+                isDuplicate: qos > 0,
+                isRetain: qos === 2,
+                packetId,
+                properties: { ...given, subscriptionIds, userProperties },
+              },
+              protocolVersion,
+            );
+            expect(Buffer.compare(written, wanted)).toBe(0);
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test("broker codec: acknowledgements that say only success, byte for byte the library's", () => {
+    for (const kind of ["puback", "pubrec", "pubrel", "pubcomp"] as const) {
+      for (const protocolVersion of [4, 5] as const) {
+        const wanted = generate({ cmd: kind, messageId: 0xabcd, reasonCode: 0 }, { protocolVersion });
+        expect([...writePacket({ kind, packetId: 0xabcd, reasonCode: 0 }, protocolVersion)]).toEqual([...wanted]);
+      }
+    }
+  });
+
   test("broker codec: user properties keep order and repetition through writing and reading, also names that objects know", () => {
     const pair = fc.tuple(fc.constantFrom("b", "a", "1", "__proto__", "toString", ""), text);
     fc.assert(
