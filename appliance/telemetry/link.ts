@@ -1,10 +1,11 @@
 import type { CancelTimer, Clock, Log, Timers } from "../../src/kernel/index.ts";
 import { EventPump, type EventReader } from "./event-pump.ts";
 import type { DeviceIdentity } from "./home-assistant.ts";
+import type { MetricName } from "./metrics.ts";
 import { NativeView, type NodeFacts, statusMessage } from "./native-view.ts";
 import type { Connector, Outlet } from "./outlet.ts";
 import type { BandwidthProfile } from "./profiles.ts";
-import { planReport, type ReportState, type Sample } from "./report.ts";
+import { planReport, type Report, type ReportState, type Sample } from "./report.ts";
 import { SamplePump } from "./sample-pump.ts";
 import { EdgeNode } from "./sparkplug/edge-node.ts";
 import type { SparkplugDevice } from "./sparkplug/messages.ts";
@@ -135,8 +136,15 @@ export class Link {
     this.#state = state;
     this.#edgeNode?.tellDevices();
     if (report === undefined) return;
-    this.#view.tellHealth(sample);
+    if (this.#options.profile.isHealthFrequent || isAboutHealth(report)) this.#view.tellHealth(sample);
     void this.#samples.tell(report);
     void this.#edgeNode?.tell(report);
   }
+}
+
+/** What the node can do, rather than how much. */
+const HEALTH: readonly MetricName[] = ["voting", "isCatchingUp", "isReady", "alerts", "isAdmitting", "isThrottled"];
+
+function isAboutHealth({ isHeartbeat, values }: Report): boolean {
+  return isHeartbeat || HEALTH.some((name) => values[name] !== undefined);
 }

@@ -9,6 +9,8 @@ export type BandwidthProfile = {
   readonly heartbeatMs: number;
   /** By this the dead bands of the figures are widened. */
   readonly bandFactor: number;
+  /** Whether the retained `health` follows every report, or heartbeats and changes of what the node can do alone. */
+  readonly isHealthFrequent: boolean;
   /** Whether only essential figures are told. */
   readonly isEssentialOnly: boolean;
   /** Milliseconds between two of the `head` topic, at least. */
@@ -26,6 +28,7 @@ export const BANDWIDTH_PROFILES: Readonly<Record<BandwidthProfile["name"], Bandw
     sampleMs: 10_000,
     heartbeatMs: 300_000,
     bandFactor: 1,
+    isHealthFrequent: true,
     isEssentialOnly: false,
     headMs: 1_000,
     lanes: ["crit", "chain", "ops"],
@@ -33,19 +36,21 @@ export const BANDWIDTH_PROFILES: Readonly<Record<BandwidthProfile["name"], Bandw
   },
   metered: {
     name: "metered",
-    sampleMs: 60_000,
-    heartbeatMs: 1_800_000,
+    sampleMs: 300_000,
+    heartbeatMs: 3_600_000,
     bandFactor: 3,
+    isHealthFrequent: false,
     isEssentialOnly: false,
-    headMs: 300_000,
+    headMs: 900_000,
     lanes: ["crit"],
     eventLingerMs: 5_000,
   },
   emergency: {
     name: "emergency",
-    sampleMs: 300_000,
+    sampleMs: 1_800_000,
     heartbeatMs: 21_600_000,
     bandFactor: 10,
+    isHealthFrequent: false,
     isEssentialOnly: true,
     headMs: 3_600_000,
     lanes: ["crit"],
