@@ -75,9 +75,6 @@ export function openContexts(
     loop: () => loop,
   });
   blocks.recover(tip.height);
-  const raise = (): void => raiseChainFormat(files.chain, CHAIN_MIGRATIONS.length, state);
-  raise();
-  blocks.subscribe(raise); // before the commit that called for it is built on
   const dissemination = new Dissemination(
     {
       batches: mempool,
@@ -148,7 +145,10 @@ function openLoop(
       suite,
       profile: configuration.consensus.profile === "wan" ? WAN_TIMERS : LAN_TIMERS,
       seed: seedFrom(entropy),
-      nextBlockVersion: () => blockVersionOf(state.finalized),
+      nextBlockVersion: () => {
+        raiseChainFormat(files.chain, CHAIN_MIGRATIONS.length, state); // asked after each commit, before anything is voted for on it
+        return blockVersionOf(state.finalized);
+      },
     },
   );
 }

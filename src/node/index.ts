@@ -7,7 +7,7 @@ export * from "./home.ts";
 export * from "./node.ts";
 export * from "./ports.ts";
 export type { NodeControls } from "./remote-commands.ts";
-export { findNextKey, layNextKey, readTombstone, type Tombstone, takeUpNextKey } from "./rotation.ts";
+export { findNextKey, layNextKey, readTombstone, takeUpNextKey } from "./rotation.ts";
 export * from "./setup.ts";
 export * from "./start-refused.ts";
 export * from "./version.ts";

@@ -20,7 +20,7 @@ export * from "./light-client.ts";
 export * from "./limits.ts";
 export * from "./proof-bundle.ts";
 export * from "./receipt.ts";
-export { BLOCK_VERSIONS, IS_NEXT_RELEASE, type KnownVersions, versionsOfRelease } from "./release.ts";
+export { BLOCK_VERSIONS, IS_NEXT_RELEASE, versionsOfRelease } from "./release.ts";
 export * from "./snapshot.ts";
 export * from "./state-entry.ts";
 export * from "./state-proof.ts";

@@ -116,7 +116,7 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
       await network.startNode(0, STUCK_AFTER_MS);
       disk.fill(4 * MIB);
       await until("it refuses for want of space", async () => /disk/i.test(await reasonOf(0)), network.nodes[0]);
-      // It takes no batches from others now, so it follows what is final without voting for blocks that hold any.
+      // It refuses its own clients, takes others' batches and votes.
       console.log(`network: little space: ${Math.round(await goesOn())} ms for three blocks on every node`);
       disk.fill(0);
       const full = network.nodes[0];
@@ -139,6 +139,46 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
       await disk.kill();
     },
     120_000,
+  );
+
+  test.skipIf(diskObstacle !== undefined)(
+    "e2e: two of four with too little disk for clients, they still vote; below the reserve they say that they do not, until there is room",
+    async () => {
+      const disks = new Map<number, TinyDisk>();
+      for (const index of [0, 1]) {
+        const disk = place.keep(await TinyDisk.make(place.at(`low-${index}`), 64 * MIB));
+        disks.set(index, disk);
+        await network.killNode(index);
+        cpSync(homeOf(index), `${disk.outside}/home`, { recursive: true });
+        network.boxes.set(index, { home: `${disk.outside}/home`, innerHome: `${disk.inside}/home`, command: disk.command });
+        await network.startNode(index, STUCK_AFTER_MS);
+      }
+      for (const disk of disks.values()) disk.fill(5 * MIB);
+      for (const index of disks.keys())
+        await until("it refuses clients for want of space", async () => /disk/i.test(await reasonOf(index)), network.nodes[index]);
+      console.log(`network: two with little disk: ${Math.round(await goesOn())} ms for three blocks on every node`);
+      for (const index of disks.keys()) await leadsAgain(network, index);
+      for (const [index, disk] of disks) {
+        disk.fill(MIB);
+        await until(
+          "it says that it does not vote",
+          async () => /disk-spent/.test(network.nodes[index]?.output ?? ""),
+          network.nodes[index],
+        );
+      }
+      for (const disk of disks.values()) disk.free();
+      console.log(`network: room again: ${Math.round(await goesOn())} ms for three blocks on every node`);
+      expect(await pauseAndAudit(load)).toEqual([]);
+      for (const [index, disk] of disks) {
+        await network.killNode(index);
+        rmSync(homeOf(index), { recursive: true });
+        cpSync(`${disk.outside}/home`, homeOf(index), { recursive: true });
+        network.boxes.delete(index);
+        await network.startNode(index, STUCK_AFTER_MS);
+        await disk.kill();
+      }
+    },
+    180_000,
   );
 
   test("e2e: all of them cut off from power at once, and again while they start, go on", async () => {
