@@ -250,9 +250,14 @@ export class SyncAgent {
 
   #onWelcome(link: SyncLink, welcome: Welcome, nowMs: number): void {
     this.#session = { link, welcome };
-    const judged = welcome.cursors.map(
-      (cursor): JudgedCursor => ({ cursor, verdict: judgeCursor(this.#parts.source, cursor, this.#kept.get(cursor.lane)) }),
-    );
+    const judged = welcome.cursors.map((cursor): JudgedCursor => {
+      const kept = this.#kept.get(cursor.lane);
+      const verdict = judgeCursor(this.#parts.source, cursor, kept);
+      const isSigned = kept?.epoch === cursor.epoch && kept.sequence >= cursor.sequence;
+      // A welcome is not signed: the last record is sent once more, for the acknowledgement that this node has not seen.
+      const from = isSigned || verdict !== "same" ? cursor.sequence : Math.max(0, cursor.sequence - 1);
+      return { cursor: { ...cursor, sequence: from }, verdict };
+    });
     this.#parts.log.info("sync.up", { url: this.#parts.carrier.url, creditBytes: welcome.creditBytes });
     this.#run(this.#planner.onWelcome(welcome, judged, link.isOrdered, nowMs));
   }

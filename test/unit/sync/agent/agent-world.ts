@@ -3,6 +3,7 @@ import { type EventLog, type EventLogParts, event, type LaneRecord, linkBodies, 
 import { bytesEqual, Prng, silentLog, toHex, utf8 } from "../../../../src/kernel/index.ts";
 import { openMemoryDatabase } from "../../../../src/storage/index.ts";
 import {
+  type AckStore,
   AckTable,
   type ForkHandler,
   LinkLost,
@@ -85,6 +86,7 @@ export class ModelAggregator {
     if (!this.#session || !bytesEqual(batch.session, this.#session)) return refuse({ code: "unknownSession", detail: "" });
     if (this.refusal) return refuse(this.refusal);
     const cursor = this.cursors.get(batch.lane);
+    if (cursor && batch.epoch === cursor.epoch && batch.to <= cursor.sequence) return this.#acknowledge(cursor);
     if (cursor && batch.epoch === cursor.epoch && batch.from !== cursor.sequence + 1) return refuse({ code: "gap", detail: "", cursor });
     if (cursor && batch.epoch === cursor.epoch && !bytesEqual(batch.previousHash, cursor.hash))
       return refuse({ code: "fork", detail: "", cursor });
@@ -97,6 +99,10 @@ export class ModelAggregator {
     }
     const stored = { lane: batch.lane, epoch: batch.epoch, sequence: batch.to, hash: batch.tipHash };
     this.cursors.set(batch.lane, stored);
+    return this.#acknowledge(stored);
+  }
+
+  #acknowledge(stored: SyncCursor): Reply {
     const said = this.distort(stored);
     const signature = signWitness(witness, network, identity.publicKey, stored, 9);
     return { kind: "ack", message: encodeAck({ ...said, timeMs: 9, creditBytes: this.creditBytes, intervalMs: 0, witness: signature }) };
@@ -200,12 +206,12 @@ export class AgentWorld {
     return this.bench.open({ network: toHex(network).slice(0, 8), ...change });
   }
 
-  start(): SyncAgent {
+  start(acks: AckStore = this.acks): SyncAgent {
     const { time } = this.bench;
     this.agent = new SyncAgent({
       source: this.log,
       carrier: this.carrier,
-      acks: this.acks,
+      acks,
       identity,
       suite: nativeSuite,
       clock: time,

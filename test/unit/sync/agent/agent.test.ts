@@ -158,3 +158,16 @@ test("sync agent: operational records let go before they were sent, the lane goe
   expect(held.at(-1)).toBe(world.log.tip("ops").sequence);
   expect(held[0]).toBeGreaterThan(1);
 });
+
+test("sync agent: everything is held but the acknowledgement was lost, asked for again", async () => {
+  const world = new AgentWorld();
+  world.start();
+  world.add("crit", 5);
+  await world.pass(2_000);
+  world.agent?.stop();
+  const agent = world.start(new AgentWorld().acks);
+  expect(agent.acknowledged("crit")).toBeUndefined();
+  await world.pass(2_000);
+  expect(agent.acknowledged("crit")?.sequence).toBe(5);
+  expect(agent.status().unacknowledgedMs).toBe(0);
+});
