@@ -24,19 +24,43 @@ export function notePeerHolds(core: CoreState, peer: PeerId, certificate: Certif
   if (state && certificate.kind === VOTE_KIND.finalize) state.finalized = laterRound(state.finalized, certificate);
 }
 
-/** R9a: forwards certificates that are due to connected peers not known to be past them. */
+/** R9a: forwards certificates that are due to connected members not known to be past them. */
 export function forwardDue(core: CoreState): void {
   const due = core.forwards.filter((forward) => forward.dueAtMs <= core.nowMs && !isSuperseded(core, forward.certificate));
   core.forwards = core.forwards.filter((forward) => forward.dueAtMs > core.nowMs);
   if (due.length === 0) return;
   for (const [peer, state] of core.peers) {
-    // Those who only follow need to know what is final, not how it came about.
-    const isFollower = !core.epoch.signerOf.has(peer);
-    const all = due.map((forward) => forward.certificate).filter(({ kind }) => !isFollower || kind === VOTE_KIND.finalize);
-    const certificates = all.filter((certificate) => !isPast(state, certificate));
+    if (!core.epoch.signerOf.has(peer)) continue;
+    const certificates = due.map((forward) => forward.certificate).filter((certificate) => !isPast(state, certificate));
     sendCertificates(core, peer, certificates);
     for (const certificate of certificates) notePeerSent(state, certificate);
   }
+}
+
+/**
+ * R9a for those who only follow: they need to know what is final, not how it came about, and hear of it when the block is
+ * here, so that who asks for it gets it; under load the latest stands for all before it.
+ */
+export function tellFollowers(core: CoreState): void {
+  const { finalization } = core.tip;
+  if (finalization === undefined || (followersDueAtMs(core) ?? core.nowMs + 1) > core.nowMs) return;
+  core.followersAtMs = core.nowMs + core.config.timers.forwardDelayMs;
+  for (const [peer, state] of core.peers) {
+    if (!isBehindTip(core, peer, state)) continue;
+    sendCertificates(core, peer, [finalization]);
+    notePeerSent(state, finalization);
+  }
+}
+
+/** When followers are told next; undefined while all of them know what is final here. */
+export function followersDueAtMs(core: CoreState): number | undefined {
+  for (const [peer, state] of core.peers) if (isBehindTip(core, peer, state)) return core.followersAtMs;
+  return undefined;
+}
+
+function isBehindTip(core: CoreState, peer: PeerId, state: PeerState): boolean {
+  const { finalization } = core.tip;
+  return finalization !== undefined && !core.epoch.signerOf.has(peer) && compareRounds(state.finalized, finalization) < 0;
 }
 
 /** R9b: answers a vote for an old view with our certificate for it and our best, within the peer's budget. */

@@ -42,6 +42,12 @@ export type FinalizedBlock = {
   readonly finalization: Certificate;
 };
 
+/** A final block with what executing it will cost whoever asks for it. */
+export type ServedBlock = FinalizedBlock & {
+  /** Transactions in its batches, those that it skipped included. */
+  readonly transactionCount: number;
+};
+
 /** The last committed block as consensus needs it at start: (height, epoch, view) are stored in the commit itself (J5). */
 export type ChainTip = {
   readonly height: number;
@@ -66,7 +72,7 @@ export interface BlockPort {
   /** How an epoch began, once genesis or the boundary block that opens it is committed here; kept through the unbonding time (R11, R12). */
   findEpoch(epoch: number): EpochOpening | undefined;
   /** A committed block by height with the finalization it was committed under; undefined when beyond the tip, genesis or pruned (R13). */
-  findFinalized(height: number): FinalizedBlock | undefined;
+  findFinalized(height: number): ServedBlock | undefined;
   /**
    * Whether evidence could convict somebody anew on the last committed block: a validator that is not convicted for that
    * epoch, which is not longer ago than the unbonding time (R11). What it proves is not looked at, so this is cheap.

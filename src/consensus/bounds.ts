@@ -31,10 +31,10 @@ export const BOUNDS = {
   /** Bytes of blocks in one answer of final blocks, unless a single run needs more. */
   finalBlocksBytesMax: 256 * 1024,
   /**
-   * Batches named by the blocks of one answer, unless a single run needs more: whoever catches up commits a run whole, so
-   * this bounds what it holds executed and not committed.
+   * Transactions in the blocks of one answer, unless a single run needs more: whoever catches up commits a run whole, so
+   * this bounds what it holds executed and not committed. The mempool keeps as many decoded.
    */
-  finalBlocksBatchesMax: 32,
+  finalBlocksTransactionsMax: 16_384,
   /** Batches asked for at once when final blocks come, those of the lowest blocks first (R13). */
   batchesAheadMax: 2_048,
   /** A peer's budget for answers holds so many seconds of its refill (R9). */

@@ -1,7 +1,7 @@
 import { assert, toHex } from "../kernel/index.ts";
 import type { Vote } from "../protocol/index.ts";
 import { onMessage } from "./admission.ts";
-import { breakStandstill, forwardDue, runFetches } from "./anti-entropy.ts";
+import { breakStandstill, forwardDue, runFetches, tellFollowers } from "./anti-entropy.ts";
 import { tryArm, tryEnter } from "./arming.ts";
 import { boundBlocks, onChecked, retryLacking } from "./block-pool.ts";
 import { BOUNDS } from "./bounds.ts";
@@ -14,7 +14,7 @@ import type { PeerId } from "./messages.ts";
 import { tryNotarize } from "./notarizing.ts";
 import { tryNullify } from "./nullifying.ts";
 import { onBuilt, tryPropose } from "./proposing.ts";
-import { runRecovery } from "./recovery.ts";
+import { askForRecovery, runRecovery } from "./recovery.ts";
 import { endGate } from "./recovery-gate.ts";
 import { type CoreState, emit, viewOf } from "./state.ts";
 import type { Effect, Input, StepTime } from "./steps.ts";
@@ -53,6 +53,7 @@ export function settle(core: CoreState): void {
   runRecovery(core);
   repeatHello(core);
   forwardDue(core);
+  tellFollowers(core);
   breakStandstill(core);
   runFetches(core);
 }
@@ -116,7 +117,9 @@ function onPeerUp(core: CoreState, peer: PeerId): void {
     claim: undefined,
     lowestHeight: undefined,
   });
-  if (peer !== toHex(core.config.publicKey)) sendHello(core, peer);
+  if (peer === toHex(core.config.publicKey)) return;
+  sendHello(core, peer);
+  askForRecovery(core, peer);
 }
 
 /** Its account is remembered: a new connection is no new budget (R9), and answers may come over it to old questions. */

@@ -1,3 +1,4 @@
+import { followersDueAtMs } from "./anti-entropy.ts";
 import { heartbeatAtMs, staleNotarizationAtMs } from "./arming.ts";
 import { mayVote } from "./ballots.ts";
 import { proposalWaitMs } from "./notarizing.ts";
@@ -20,6 +21,7 @@ export function nextDeadlineMs(core: CoreState): number | undefined {
   consider(staleNotarizationAtMs(core));
   consider(core.standstillAtMs);
   for (const forward of core.forwards) consider(forward.dueAtMs);
+  consider(followersDueAtMs(core));
   for (const fetch of core.fetches.values()) consider(fetch.nextAtMs);
   if (!core.isGreeted) consider(core.helloNextAtMs);
   consider(core.recovery?.nextAskAtMs);

@@ -346,13 +346,14 @@ export class ConsensusLoop {
     const run: FinalizedBlock[] = [];
     let provenCount = 0;
     let bytes = 0;
-    let batches = 0;
+    let transactions = 0;
     for (let height = fromHeight; run.length < BOUNDS.finalBlocksMax; height++) {
       const found = this.#ports.blocks.findFinalized(height);
       if (!found) break;
       bytes += encodeBlock(found.block).length;
-      batches += found.block.batchDigests.length;
-      if ((bytes > BOUNDS.finalBlocksBytesMax || batches > BOUNDS.finalBlocksBatchesMax) && provenCount > 0) break;
+      transactions += found.transactionCount;
+      const isEnough = bytes > BOUNDS.finalBlocksBytesMax || transactions > BOUNDS.finalBlocksTransactionsMax;
+      if (isEnough && provenCount > 0) break;
       if (bytes > MESSAGE_BYTES_MAX / 2) break; // whoever asks gets such a run block by block
       run.push(found);
       if (isOwnFinalization(found)) provenCount = run.length;

@@ -31,10 +31,14 @@ export function runRecovery(core: CoreState): void {
   }
   if (core.nowMs < core.recovery.nextAskAtMs) return;
   core.recovery.nextAskAtMs = core.nowMs + core.config.timers.fetchTimeoutMs * Math.min(2 ** core.recovery.attempts++, BOUNDS.backOffMax);
-  for (const peer of core.peers.keys()) {
-    if (core.epoch.signerOf.has(peer) && !answers.has(peer))
-      emit(core, { kind: "send", to: peer, message: { kind: "recoveryRequest", token: core.recovery.token } });
-  }
+  for (const peer of core.peers.keys()) askForRecovery(core, peer);
+}
+
+/** R14: a peer that has connected while we recover is asked at once: most of the wait would be for the next turn to ask. */
+export function askForRecovery(core: CoreState, peer: PeerId): void {
+  const { recovery, epoch } = core;
+  if (!recovery || !epoch.signerOf.has(peer) || recovery.answers.has(peer)) return;
+  emit(core, { kind: "send", to: peer, message: { kind: "recoveryRequest", token: recovery.token } });
 }
 
 /** Shows a recovering box the finalization that opened our epoch and our highest certificate in it. */

@@ -56,6 +56,7 @@ function newCoreState(config: CoreConfig, { tip, opening, replay, time }: CoreSt
     wants: new Map(),
     fetches: new Map(),
     forwards: [],
+    followersAtMs: time.monotonicMs,
     standstillCursor: 0,
     helloToken: 0,
     isGreeted: false,

@@ -181,6 +181,8 @@ export type CoreState = {
   readonly wants: Map<string, { readonly target: Want; readonly hint?: PeerId }>;
   readonly fetches: Map<string, Fetch>;
   forwards: Forward[];
+  /** From when on those who only follow are told of what is final. */
+  followersAtMs: number;
   standstillAtMs?: number | undefined;
   standstillCursor: number;
   /** R15: this start's token, and whether enough others answered. */

@@ -18,6 +18,31 @@ test("R9: a new certificate, is forwarded after a jitter to peers that are not k
   expect(told.sort()).toEqual([rig.peer(1), rig.peer(2)].sort());
 });
 
+test("R9: blocks that are final faster than news is passed on, a peer that only follows hears of the latest one that is here", () => {
+  const rig = new Rig();
+  const follower = "f".repeat(64);
+  rig.input({ kind: "peerUp", peer: follower });
+  rig.work();
+  const told = (): number[] =>
+    rig.sent.flatMap(({ to, message }) =>
+      to === follower && message.kind === "certificates" ? message.certificates.map(({ view }) => view) : [],
+    );
+  for (const { block, proposal, finalization } of foreignChain(rig, 20)) {
+    const leader = rig.leaderOf(block.header.view);
+    if (leader !== rig.self) rig.from(leader, rig.message(proposal, block));
+    rig.show(finalization);
+    rig.pass(100);
+    if (leader === rig.self) rig.from(1, { kind: "block", block }); // asked for meanwhile
+  }
+  const height = rig.status.height;
+  expect(height).toBeGreaterThan(10);
+  rig.pass(300);
+  expect(told().length).toBeGreaterThan(5);
+  expect(told().length).toBeLessThan(15);
+  expect(told().at(-1)).toBe(rig.core.tip.view);
+  expect(told()).toEqual([...new Set(told())].sort((a, b) => a - b));
+});
+
 test("R9: a vote for an old view, is answered with its certificate and the best one, at most once in a while", () => {
   const rig = new Rig();
   rig.show(rig.nullification(1), rig.nullification(2), rig.nullification(3));
@@ -250,6 +275,20 @@ test("R14: a lost journal, recovers with a gate at V+3 once others of weight 2F+
   rig.from(2, { kind: "recoveryAnswer", token, isRecovering: false });
   expect(rig.status.recovery).toEqual({ kind: "gated", epoch: 0, firstView: 10 });
   expect(rig.journal.at(-1)).toEqual({ kind: "recovery", status: { kind: "gated", epoch: 0, firstView: 10 } });
+});
+
+test("R14: a peer that connects while we recover, is asked at once, and not again once it has answered", () => {
+  const rig = new Rig({ replay: LOST_JOURNAL, isGreeted: false });
+  rig.pass(50);
+  expect(rig.sentOf("recoveryRequest")).toEqual([]);
+  rig.input({ kind: "peerUp", peer: rig.peer(1) });
+  const [request, ...more] = rig.sentOf("recoveryRequest");
+  expect(more).toEqual([]);
+  rig.from(1, { kind: "recoveryAnswer", token: present(request, "a recovery request").token, isRecovering: false });
+  rig.input({ kind: "peerDown", peer: rig.peer(1) });
+  rig.input({ kind: "peerUp", peer: rig.peer(1) });
+  expect(rig.sentOf("recoveryRequest")).toHaveLength(1);
+  expect(rig.cast).toEqual([]);
 });
 
 test("R14: the gate, bars every vote below V+3 and none from there on", () => {

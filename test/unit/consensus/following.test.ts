@@ -14,6 +14,20 @@ test("consensus: a box in no set, follows the chain and casts no vote", () => {
   expect(observer.votesSent.size).toBe(0);
 }, 60_000);
 
+test("consensus: a box in no set whose only peer is another such, follows the chain under load", () => {
+  const cluster = new Cluster({ seed: 24, weights: [1n, 1n, 1n, 1n], observerCount: 2, epochBlocks: 10 });
+  cluster.isLinkUp = (from, to) => (from !== 5 && to !== 5) || from === 4 || to === 4;
+  cluster.start();
+  for (let i = 0; i < 100; i++) cluster.schedule.after(i * 100, () => cluster.spread(cluster.submit([0]), 20));
+  cluster.run(8_000);
+  const [first, last] = [4, 5].map((index) => present(cluster.nodes[index], "two more nodes").chain.committed.length);
+  const highest = Math.max(...cluster.nodes.map((node) => node.chain.committed.length));
+  expect(cluster.oracle.findings).toEqual([]);
+  expect(highest).toBeGreaterThan(30);
+  expect(first).toBeGreaterThan(highest - 10);
+  expect(last).toBeGreaterThan(highest - 20);
+}, 60_000);
+
 test("consensus: a box that was off for many epochs, catches up from final blocks and votes again", () => {
   const cluster = new Cluster({ seed: 22, weights: [1n, 1n, 1n, 1n, 1n], epochBlocks: 6 });
   cluster.start();
