@@ -64,7 +64,7 @@ class Engine implements Broker {
       timers,
       subscriptions,
       wills: this.#wills,
-      surroundings: { journal: this.#journal, budget: this.#budget, bounds: limits },
+      surroundings: { clock, journal: this.#journal, budget: this.#budget, bounds: limits },
       topicBounds: limits,
       sessionsMax: limits.sessionsMax,
     });
@@ -108,9 +108,12 @@ class Engine implements Broker {
     assert(isTopicName(topic, this.#limits), "the node publishes to topic names");
     const content = { topic, payload, qos, isRetain, properties };
     const message = this.#router.compose(expirySeconds === undefined ? content : { ...content, expirySeconds }, undefined);
-    const { isDurable } = this.#router.mayRetain(message)
-      ? this.#router.route(message, undefined)
-      : this.#router.route({ ...message, isRetain: false }, undefined);
+    const mayRetain = this.#router.mayRetain(message);
+    if (!mayRetain) {
+      this.#counters.publishesRefused++;
+      this.#shared.log.warn("broker.retained.full", { topic });
+    }
+    const { isDurable } = this.#router.route(mayRetain ? message : { ...message, isRetain: false }, undefined);
     return isDurable ? this.#journal.committed() : Promise.resolve();
   }
 
@@ -150,9 +153,8 @@ class Engine implements Broker {
     for (const connection of [...this.#connections.keys()]) connection.shutDown();
     this.#sessions.stop();
     this.#wills.stop();
-    const committed = this.#journal.committed();
-    this.#journal.flush();
-    return committed;
+    this.#journal.close();
+    return Promise.resolve();
   }
 
   /** In an order in which nothing is published before whoever hears it is there. */

@@ -33,7 +33,8 @@ export class Journal {
   /** How many stored rows refer to a message. */
   readonly #references = new Map<number, number>();
   #cancelFlush: CancelTimer | undefined;
-  #isFailed = false;
+  /** Failed or closed: nothing is written any more, and nothing promised. */
+  #isOver = false;
   /** Commits made, and rows written by them. */
   commitCount = 0;
   rowCount = 0;
@@ -49,12 +50,14 @@ export class Journal {
 
   /** Writes a row at the next commit; `isInsert` says that no row of that key is on disk. */
   put(key: string, apply: Change, isInsert: boolean): void {
+    if (this.#isOver) return;
     this.#pending.set(key, { apply, isInsert: this.#pending.get(key)?.isInsert ?? isInsert });
     this.#schedule();
   }
 
   /** Removes a row at the next commit, or never writes it when it is not on disk yet. */
   remove(key: string, apply: Change): void {
+    if (this.#isOver) return;
     if (this.#pending.get(key)?.isInsert === true) {
       this.#pending.delete(key);
       return;
@@ -87,10 +90,10 @@ export class Journal {
     this.remove(messageKey(message.id), (store) => store.dropMessage(message.id));
   }
 
-  /** Runs the action when everything changed so far is durable: at once when nothing waits. */
+  /** Runs the action when everything changed so far is durable: at once when nothing waits, never when the journal is over. */
   afterCommit(action: () => void): void {
-    if (!this.isDirty && this.#actions.length === 0 && !this.#isFailed) action();
-    else {
+    if (!this.isDirty && this.#actions.length === 0 && !this.#isOver) action();
+    else if (!this.#isOver) {
       this.#actions.push(action);
       this.#schedule();
     }
@@ -100,7 +103,7 @@ export class Journal {
   flush(): void {
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
-    if (this.#isFailed) return;
+    if (this.#isOver) return;
     const changes = this.#pending;
     const actions = this.#actions;
     if (changes.size > 0) {
@@ -118,13 +121,20 @@ export class Journal {
     for (const action of actions) action();
   }
 
+  /** Writes what waits, once, and ends: what comes later is not written, and its actions never run. */
+  close(): void {
+    this.flush();
+    this.#cancelFlush?.();
+    this.#isOver = true;
+  }
+
   /** Resolves when everything changed so far is durable. */
   committed(): Promise<void> {
     return new Promise((resolve) => this.afterCommit(resolve));
   }
 
   #schedule(): void {
-    if (this.#cancelFlush !== undefined || this.#isFailed) return;
+    if (this.#cancelFlush !== undefined || this.#isOver) return;
     this.#cancelFlush = this.#options.timers.after(this.#options.lingerMs, () => this.flush());
   }
 
@@ -135,7 +145,7 @@ export class Journal {
       return;
     }
     if (!isStorageError(error)) throw error;
-    this.#isFailed = true;
+    this.#isOver = true;
     this.#options.onFailure(error);
   }
 }

@@ -42,7 +42,7 @@ export interface BrokerLimits {
   readonly retainedBytesMax: number;
   /** Answers (PINGRESP, PUBACK ...) written to a client that does not read, before its own packets are no longer read. */
   readonly blockedControlBytesMax: number;
-  /** How long a client may take nothing while something waits for it. */
+  /** How long a client may leave what its transport holds for it, before it is ended. */
   readonly stuckTimeoutMs: number;
   /** Longest wait of an acknowledgement for others to be committed with it. */
   readonly commitLingerMs: number;
@@ -76,7 +76,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   retainedCountMax: 10_000,
   retainedBytesMax: 16 * 1024 * 1024,
   blockedControlBytesMax: 64 * 1024,
-  stuckTimeoutMs: 30_000,
+  stuckTimeoutMs: 60_000,
   commitLingerMs: 2,
   sysIntervalMs: 10_000,
 };

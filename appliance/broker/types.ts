@@ -133,7 +133,7 @@ export interface Intake {
   claims(topic: string): boolean;
   /**
    * The answer is given when what was submitted is durable or refused. With QoS 2 it may be asked twice for one publication,
-   * if the process ends in between. A rejection of the promise closes the connection.
+   * if the connection or the process ends in between. A rejection of the promise closes the connection.
    */
   take(submission: Submission): Promise<SubmissionAnswer>;
 }
@@ -198,7 +198,8 @@ export interface Broker extends MetricSource {
   accept(transport: Transport): Result<Connection, AcceptRefusal>;
   /**
    * Publishes in the node's own name, past access rules, limits of clients and intakes. Resolves when what must survive of it
-   * is durable (QoS 1 and 2 to sessions that survive, retained), at once when nothing must.
+   * is durable (QoS 1 and 2 to sessions that survive, retained), at once when nothing must, and never after `stop`. A retained
+   * message beyond the bound is delivered, and not kept.
    */
   publish(publication: Publication): Promise<void>;
   /** Calls the handler for each message that the filter matches, also the node's own, not retained ones of before; the result ends it. */
@@ -206,6 +207,9 @@ export interface Broker extends MetricSource {
   /** Ends the connection of a client with 0x98 (administrative action); its session stays. False when it has none. */
   disconnect(clientId: string): boolean;
   figures(): BrokerFigures;
-  /** Tells every client 0x8B (server shutting down), closes them, and resolves when everything that must survive is durable. */
+  /**
+   * Tells every client 0x8B (server shutting down), closes them, and resolves when everything that must survive is durable; the
+   * database is free then. Wills of those who were connected are published after the next start.
+   */
   stop(): Promise<void>;
 }

@@ -63,6 +63,7 @@ export class FrameSplitter {
 
   /** The next whole packet; undefined when more bytes must come first. After a fault the stream is lost: there is no next. */
   next(): Result<Frame, FrameFault> | undefined {
+    if (this.heldBytes === 0) this.clear(); // lets go of the last chunk
     let length = 0;
     let at = this.#start + 1;
     for (let scale = 1; ; scale *= 128) {

@@ -26,6 +26,8 @@ const REASON_OF_FAULT: Readonly<Record<PacketFault["reason"] | FrameFault, Reaso
 /** Until a transport that was told to close is destroyed. */
 const CLOSE_MS = 5_000;
 const ASSIGNED_ID_BYTES = 12;
+/** A client of MQTT 5 knows the receive maximum and is told when it goes beyond: it is held back only for what does not count. */
+const OWED_FACTOR = 4;
 
 /**
  * One client's connection from its first byte to its last: first CONNECT and who it is, then whatever `ConnectedClient` makes
@@ -147,7 +149,8 @@ export class ClientConnection implements Connection, ClientLine {
   /** While the answer to CONNECT is open, or too many answers are owed, what comes stays where it is. */
   #isHeld(): boolean {
     if (this.#phase === "deciding") return true;
-    return this.#sink.isCongested || (this.#client?.owedCount ?? 0) >= this.#shared.limits.receiveMaximum;
+    const owedMax = this.#shared.limits.receiveMaximum * (this.#sink.version === 5 ? OWED_FACTOR : 1);
+    return this.#sink.isCongested || (this.#client?.owedCount ?? 0) >= owedMax;
   }
 
   #process(): void {
@@ -289,10 +292,10 @@ export class ClientConnection implements Connection, ClientLine {
     });
   }
 
-  /** A silence of one and a half keep alives ends the connection; each packet begins it anew. @see MQTT-3.1.2-22 */
+  /** A silence of one and a half keep alives ends the connection, unless nobody listens; each packet begins it anew. @see MQTT-3.1.2-22 */
   #onKeepAlive(): void {
     const { clock, timers, counters } = this.#shared;
-    const leftMs = this.#heardAtMs + this.#keepAliveMs - clock.monotonicMs();
+    const leftMs = this.#isPaused ? this.#keepAliveMs : this.#heardAtMs + this.#keepAliveMs - clock.monotonicMs();
     if (leftMs > 0) {
       this.#cancelDeadline = timers.after(leftMs, () => this.#onKeepAlive());
       return;

@@ -81,8 +81,9 @@ export class Outbox {
   }
 
   /** Puts a message at the end; false when there is no room, for it, for all sessions, or for so large a message. */
-  offer(message: Message, qos: QoS, isRetain: boolean, subscriptionIds: readonly number[]): boolean {
+  offer(message: Message, qos: QoS, isRetain: boolean, subscriptionIds: readonly number[], nowMs: number): boolean {
     const weight = weightOf(message);
+    if (!this.#hasRoom(weight)) this.#dropExpired(nowMs);
     while (!this.#hasRoom(weight)) {
       const yielding = qos > 0 ? this.#fleeting.shift() : undefined;
       if (yielding === undefined) return false;

@@ -1,4 +1,4 @@
-import { assert } from "../../../src/kernel/index.ts";
+import { assert, type Clock } from "../../../src/kernel/index.ts";
 import type { Journal } from "../journal.ts";
 import type { Message } from "../message.ts";
 import type { SessionRow, SubscriptionRow } from "../rows.ts";
@@ -24,6 +24,7 @@ export interface SessionLink {
 
 /** What a session needs of the broker. */
 export interface SessionSurroundings {
+  readonly clock: Clock;
   readonly journal: Journal;
   readonly budget: QueueBudget;
   readonly bounds: OutboxBounds;
@@ -42,6 +43,7 @@ export class Session {
   version: ProtocolVersion;
   /** Undefined while nobody is connected. */
   link: SessionLink | undefined;
+  readonly #clock: Clock;
   readonly #journal: Journal;
   readonly #received = new Set<number>();
   #expirySeconds: number;
@@ -54,6 +56,7 @@ export class Session {
     this.version = row.version;
     this.#expirySeconds = row.expirySeconds;
     this.#isStored = isStored;
+    this.#clock = surroundings.clock;
     this.#journal = surroundings.journal;
     this.outbox = new Outbox(surroundings.bounds, surroundings.budget, {
       save: (delivery, isNew) => this.isPersistent && this.#saveDelivery(delivery, isNew),
@@ -80,7 +83,7 @@ export class Session {
   deliver(message: Message, qos: QoS, isRetain: boolean, subscriptionIds: readonly number[]): boolean {
     assert(!this.#hasEnded, "a session that is over gets no messages");
     if (qos === 0 && this.link === undefined) return true;
-    if (!this.outbox.offer(message, qos, isRetain, subscriptionIds)) return false;
+    if (!this.outbox.offer(message, qos, isRetain, subscriptionIds, this.#clock.nowMs())) return false;
     this.link?.onWaiting();
     return true;
   }

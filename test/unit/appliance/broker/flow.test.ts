@@ -52,16 +52,28 @@ describe("broker: flow control", () => {
     await rig.settle();
     expect(answers).toHaveLength(3);
     expect(four.take("puback").messageId).toBe(1);
-    for (let i = 1; i <= 2; i++) five.publish("t", "x", { qos: 1 });
-    five.publish("t", "x", { qos: 0 });
-    expect(five.isPaused).toBe(true);
-    for (const answer of answers) answer({ reasonCode: 0 });
-    await rig.settle();
-    expect(five.isPaused).toBe(false);
-    for (let i = 1; i <= 3; i++) five.publish("t", "x", { qos: 2 });
-    for (const answer of answers) answer({ reasonCode: 0 });
-    await rig.settle();
+    five.publish("t", "x", { qos: 1 });
+    five.publish("t", "x", { qos: 2 });
+    five.send({ cmd: "pingreq" });
+    expect(five.take("pingresp").cmd).toBe("pingresp");
+    five.publish("t", "x", { qos: 1 });
     expect(five.packets.at(-1)).toMatchObject({ cmd: "disconnect", reasonCode: 0x93 });
+  });
+
+  test("broker: a client that is not read, because its submissions take long, is not taken for silent", async () => {
+    const answers: ((answer: SubmissionAnswer) => void)[] = [];
+    const intake = { claims: () => true, take: () => new Promise<SubmissionAnswer>((resolve) => void answers.push(resolve)) };
+    const rig = new BrokerRig({ limits: { receiveMaximum: 1 }, intakes: [intake] });
+    const client = await rig.connect("four", { protocolVersion: 4, keepalive: 10 });
+    client.publish("t", "x", { qos: 1 });
+    client.send({ cmd: "pingreq" });
+    await rig.pass(40_000);
+    expect([client.isClosed, client.isPaused]).toEqual([false, true]);
+    answers[0]?.({ reasonCode: 0 });
+    await rig.settle();
+    expect(client.packets.map(({ cmd }) => cmd)).toEqual(["puback", "pingresp"]);
+    await rig.pass(16_000);
+    expect(client.isClosed).toBe(true);
   });
 
   test("broker: [MQTT-3.1.2-24] [MQTT-3.1.2-25] a message larger than the client takes, dropped as if delivered", async () => {
@@ -124,6 +136,19 @@ describe("broker: flow control", () => {
     for (let i = 1; i <= 3; i++) sender.publish("t", "x".repeat(800), { qos: 1 });
     await rig.settle();
     expect(rig.broker.figures().queuedCount).toBe(2);
+  });
+
+  test("broker: what has expired in a full queue makes room", async () => {
+    const rig = new BrokerRig({ limits: { queuedCountMax: 2 } });
+    const [sender, client] = [await rig.connect("sender"), await rig.connect("c", KEPT)];
+    client.subscribe("t", 1);
+    await rig.settle();
+    client.lose();
+    for (const payload of ["1", "2", "3"]) sender.publish("t", payload, { qos: 1, properties: { messageExpiryInterval: 5 } });
+    await rig.pass(6_000);
+    sender.publish("t", "4", { qos: 1 });
+    await rig.settle();
+    expect((await rig.connect("c", KEPT)).takeMessages()).toEqual(["t=4"]);
   });
 
   test("broker: a client that takes nothing, QoS 0 yields to QoS 1, all within bounds; after a while it is ended", async () => {
