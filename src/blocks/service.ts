@@ -1,4 +1,13 @@
-import type { BlockPort, BlockVerdict, BuildRequest, BuiltBlock, ChainTip, EpochOpening, FinalizedBlock } from "../consensus/index.ts";
+import type {
+  BlockPort,
+  BlockVerdict,
+  BuildRequest,
+  BuiltBlock,
+  ChainTip,
+  EpochOpening,
+  FinalizedBlock,
+  ServedBlock,
+} from "../consensus/index.ts";
 import { assert, bytesEqual, type Log, present, toHex } from "../kernel/index.ts";
 import {
   type Block,
@@ -137,9 +146,12 @@ export class BlockService<O extends StateOverlay, R extends SealedRecord> implem
     return this.reader.findEpoch(epoch);
   }
 
-  findFinalized(height: number): FinalizedBlock | undefined {
-    const block = this.queries.findByHeight(height);
-    return block && { block: block.block, hash: block.hash, finalization: this.reader.finalizationOf(block) };
+  findFinalized(height: number): ServedBlock | undefined {
+    const found = this.queries.findByHeight(height);
+    if (!found) return undefined;
+    const { block, hash, batches } = found;
+    const transactionCount = batches.reduce((sum, batch) => sum + batch.transactionCount, 0);
+    return { block, hash, finalization: this.reader.finalizationOf(found), transactionCount };
   }
 
   canConvict(evidence: Uint8Array): boolean {
