@@ -1,8 +1,15 @@
 import { bytesEqual, type Result, toHex } from "../kernel/index.ts";
 import type { Carrier } from "./carrier.ts";
 
-/** Why a question over a stream has no answer; `refused` with the code of the refusal. */
-export type StreamFault = "notFound" | "malformed" | "busy" | "unreachable" | "timeout" | { readonly refused: string };
+/** Why a question over a stream has no answer: `refused` with the code of the refusal, `pruned` where the node keeps it no longer. */
+export type StreamFault =
+  | "notFound"
+  | "malformed"
+  | "busy"
+  | "unreachable"
+  | "timeout"
+  | { readonly refused: string }
+  | { readonly pruned: object };
 
 /**
  * Questions to a node over libp2p streams, such as WebRTC ones: one request and one answer on each.
@@ -26,15 +33,21 @@ export function streamCarrier(streams: NodeStreams, name = "WebRTC"): Carrier {
         if (bytesEqual(taken.value, id)) return { kind: "accepted" };
         return { kind: "noAnswer", detail: `the node named another transaction than the one that was sent (${toHex(taken.value)})` };
       }
-      if (typeof taken.error === "string") return { kind: "noAnswer", detail: taken.error };
-      const { refused: code } = taken.error;
+      const { error } = taken;
+      if (typeof error === "string" || !("refused" in error)) return { kind: "noAnswer", detail: detailOf(error) };
+      const { refused: code } = error;
       return code === "duplicate" ? { kind: "executed" } : { kind: "refused", code, detail: code };
     },
     async lookUp(id) {
       const proof = await streams.proof(id);
       if (proof.ok) return { kind: "proof", bundle: proof.value };
       if (proof.error === "notFound") return { kind: "unproven" };
-      return { kind: "noAnswer", detail: typeof proof.error === "string" ? proof.error : proof.error.refused };
+      return { kind: "noAnswer", detail: detailOf(proof.error) };
     },
   };
+}
+
+function detailOf(fault: StreamFault): string {
+  if (typeof fault === "string") return fault;
+  return "refused" in fault ? fault.refused : "the node keeps what was asked for no longer";
 }
