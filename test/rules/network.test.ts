@@ -206,7 +206,7 @@ test("R13: who says that it lacks the next block, not asked for it while somebod
   const asked = new Set(
     rig.sent.flatMap(({ to, message }) => (message.kind === "fetch" && message.target.kind === "finalBlocks" ? [to] : [])),
   );
-  expect([...asked]).toEqual([able]);
+  expect([...asked]).toEqual([present(able, "a peer")]);
   expect(rig.notices.some(({ kind }) => kind === "outOfReach")).toBe(false);
   rig.input({ kind: "peerReach", peer: present(able, "a peer"), lowestHeight: 7 });
   rig.pass(60_000);
