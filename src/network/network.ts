@@ -96,6 +96,7 @@ export class Network {
       onLinkUp: (link) => this.#presences.onUp(link),
       onPresence: (link, encoded) => this.#presences.onPresence(link, encoded),
       onTwin: (address) => this.#onTwin(address),
+      isArchive: (nodeKey) => this.archives.some((archive) => archive.nodeKey === toHex(nodeKey)),
     });
     this.#presences = new Presences({
       chainId,

@@ -27,6 +27,8 @@ export type ReceptionParts = {
   /** A peer is up, by this link from now on. */
   readonly onLinkUp: (link: Link) => void;
   readonly onPresence: (link: Link, encoded: Uint8Array) => void;
+  /** Whether a node says that it keeps every block. */
+  readonly isArchive: (nodeKey: Uint8Array) => boolean;
   /** Another box runs this node's key. */
   readonly onTwin: (address: string | undefined) => void;
 };
@@ -40,6 +42,9 @@ function instanceOf({ hello }: Link): string | undefined {
 const TIP_JUDGED_MS = 1_000;
 /** What any observer may say to consensus; the rest is for validators (R0) and for who was named here. */
 const OBSERVER_KINDS: ReadonlySet<Message["kind"]> = new Set(["fetch", "hello"]);
+
+/** What an archive may say too: blocks that were asked for, which prove themselves; unasked they are refused (R13). */
+const ARCHIVE_KINDS: ReadonlySet<Message["kind"]> = new Set(["block", "finalBlocks"]);
 
 /** Decides what becomes of what links tell: who is let in, who is up, what is passed on, who loses standing. */
 export class Reception implements LinkEvents {
@@ -130,7 +135,9 @@ export class Reception implements LinkEvents {
       return link.close(`${message.error} message`);
     }
     traffic.count("received", `${lane}/${message.value.kind}`, payload.length);
-    if (peer.isValidator || OBSERVER_KINDS.has(message.value.kind) || this.#isNamed(peer.id)) ports.onMessage(peer.id, message.value);
+    const { kind } = message.value;
+    const isFromArchive = ARCHIVE_KINDS.has(kind) && this.#parts.isArchive(link.nodeKey);
+    if (peer.isValidator || OBSERVER_KINDS.has(kind) || isFromArchive || this.#isNamed(peer.id)) ports.onMessage(peer.id, message.value);
   };
 
   /** @see LinkEvents.onTip */

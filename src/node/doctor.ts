@@ -115,7 +115,7 @@ async function examineFiles(
     if (outdated !== undefined) findings.push({ severity: "error", detail: `${home}: ${outdated}. Nothing is harmed` });
     const coming = findComingUpdate(contexts.state);
     if (coming !== undefined) findings.push({ severity: "warning", detail: `${home}: ${coming}: update the box before` });
-    return { ...named(home, () => examineChain(setup, contexts, options)), supply };
+    return { ...named(home, () => examineChain(setup, contexts, options, findings)), supply };
   } finally {
     await contexts.mempool.stop();
     await contexts.state.checkpoint();
@@ -185,14 +185,27 @@ function verifyLanes({ events }: Contexts): void {
 }
 
 /** Walks the chain with signatures and batches, and executes it again when asked to. */
-function examineChain(setup: NodeSetup, { blocks, state }: Contexts, options: ExaminationOptions): Omit<Examination, "ok" | "findings"> {
+function examineChain(
+  setup: NodeSetup,
+  { blocks, state }: Contexts,
+  options: ExaminationOptions,
+  findings: Finding[],
+): Omit<Examination, "ok" | "findings"> {
   const height = blocks.queries.tipHeight;
   for (const progress of blocks.scrub(1, height, { hasSignatures: true, hasContents: true }))
     options.onProgress("checking blocks", progress.height, height);
   let transactions = 0;
   for (let at = 1; at <= height; at++) transactions += blocks.queries.findContent(at)?.receipts.length ?? 0;
   const facts = { height, stateRoot: toHex(state.root), transactions };
-  if (!options.reexecutes) return facts;
+  const { isPruned } = blocks.reader;
+  if (isPruned) {
+    const detail = `the blocks below ${blocks.queries.lowestHeight} were pruned; what is above them was checked`;
+    findings.push({
+      severity: "notice",
+      detail: options.reexecutes ? `${detail}, and cannot be executed again from the beginning` : detail,
+    });
+  }
+  if (!options.reexecutes || isPruned) return facts;
   const again =
     blocks.reader.baseHeight > 0
       ? loadSnapshotState(setup, systemPlatform)

@@ -9,6 +9,7 @@ import { HOME } from "./home.ts";
 import { loadSnapshotState } from "./joining.ts";
 import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
+import { StartRefused } from "./start-refused.ts";
 
 /** A cache that was not what was written, and is built again. */
 export type CacheDamage = { readonly file: string; readonly detail: string };
@@ -36,10 +37,12 @@ export function openState(
     onDefect: fail,
   };
   const store = new BlockStore(files.chain);
-  const fromGenesis = (): State =>
-    base || store.baseHeight > 0
+  const fromGenesis = (): State => {
+    if (!base && store.isPruned) throw new StartRefused(prunedState(home, path, store.baseHeight));
+    return base || store.baseHeight > 0
       ? loadSnapshotState(setup, platform, checkpoints)
       : State.ofGenesis(genesis.hash, genesisEntries(genesis), checkpoints);
+  };
   const rebuilt = (detail: string): { state: State; damage: CacheDamage[] } => {
     log.error("storage.damaged", { file: path, detail, remedy: "built again from the chain" });
     return { state: fromGenesis(), damage: [{ file: path, detail: `${detail}; it is a cache and is built again from the chain` }] };
@@ -62,4 +65,13 @@ export function openState(
   const expected = height === 0 ? state.root : store.read(height).block.header.stateRoot;
   if (bytesEqual(expected, state.root)) return { state, damage: [] };
   return rebuilt(`it holds another state than the chain has after block ${height}`);
+}
+
+/** Without its checkpoint a chain that let go of its first blocks cannot give its state again. */
+function prunedState(home: string, path: string, baseHeight: number): string {
+  return (
+    `${path}: it is missing or damaged, and the blocks below ${baseHeight}, which would give the state again, were pruned. Put the file back ` +
+    `from a copy; or stop the node for good, move everything but configuration, genesis, keys and journal out of ${home}, and start: ` +
+    "it takes a snapshot of its peers"
+  );
 }
