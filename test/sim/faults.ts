@@ -5,7 +5,7 @@ import { brokenCommit, crashWhileStarting, newDisk, oldHome, rot } from "./fault
 import { clockDrift, clockFreeze, clockJump, crash, crashAtEffect, outage, pause, powerCycle, slowNode } from "./faults/machine-faults.ts";
 import type { Mischief } from "./faults/mischief.ts";
 import { bandwidth, clog, delay, duplicate, loss, oneWay, partition, reorder, replay, slowLinks } from "./faults/network-faults.ts";
-import { newerRelease, rollingRestart } from "./faults/operator-faults.ts";
+import { leftBehind, newerRelease, rollingRestart } from "./faults/operator-faults.ts";
 import { TREASONS, type Treason } from "./saboteur.ts";
 
 const withTreasons =
@@ -53,6 +53,7 @@ export const FAULTS = {
   crashTheLoneHolder,
   wipeAtBoundary,
   crashAtBoundary,
+  leftBehind,
   newerRelease,
   rollingRestart,
   equivocators: withTreasons("equivocate", "doubleVotes"),

@@ -11,6 +11,8 @@ export class SimHost {
   isWallFrozen = false;
   /** Milliseconds that taking one input costs. */
   inputCostMs = 0;
+  /** First epoch whose blocks the program on it does not know; only of boxes over a modelled chain. */
+  unknownFromEpoch = Number.POSITIVE_INFINITY;
   /** Longest delay that the box asked of a timer, for the oracle. */
   longestTimerMs = 0;
   readonly #schedule: Schedule;

@@ -1,4 +1,5 @@
 import { type BlockPort, ConsensusLoop, type FinalizedBlock, type JournalPort, type VoteSigner } from "../../src/consensus/index.ts";
+import { BLOCK_VERSIONS } from "../../src/protocol/index.ts";
 import { createJournal, openJournal, VoteGuard } from "../../src/validator/index.ts";
 import type { ChainModel } from "./chain-model.ts";
 import { type BoxParts, type Insides, JOURNAL, type LifeParts, type Process } from "./insides.ts";
@@ -31,7 +32,7 @@ export class ModelNode implements Insides {
         onNotice: life.onNotice,
         onFatal: life.onFatal,
       },
-      { chainId, suite: keys.suite, profile, seed: prng.uint32() },
+      { chainId, suite: keys.suite, profile, seed: prng.uint32(), nextBlockVersion: () => this.#nextBlockVersion() },
     );
     this.#loop = loop;
     return {
@@ -66,6 +67,13 @@ export class ModelNode implements Insides {
 
   #files() {
     return { fs: this.#box.disk, directory: JOURNAL, entropy: this.#box.prng };
+  }
+
+  /** Blocks of the model have one version; a program that is too old believes that they have another. */
+  #nextBlockVersion(): number {
+    const { hash, height, epoch } = this.chain.tip();
+    const isBoundary = height > 0 && this.chain.find(hash)?.header.nextValidatorSetHash !== undefined;
+    return (isBoundary ? epoch + 1 : epoch) < this.#box.host.unknownFromEpoch ? BLOCK_VERSIONS.min : BLOCK_VERSIONS.max + 1;
   }
 
   /** The chain with its commits announced. */

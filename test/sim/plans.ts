@@ -88,6 +88,7 @@ export const PLAN_SPECS = {
     epochBlocks: [2, 5],
     boxesMin: 4,
   },
+  leftBehind: { always: ["leftBehind"], some: ["crash", "crashAtEffect", "loss", "delay", "partition"], epochBlocks: [2, 8], boxesMin: 4 },
   versions: { always: ["newerRelease", "rollingRestart"], some: ["loss", "delay", "badLeaders"], boxesMin: 4 },
   everything: { always: [], some: [...NETWORK, ...MACHINES, ...DISKS, "wipe", "traitors", "newerRelease"], boxesMin: 4 },
   storms: { always: [], some: STORM, share: 0.45, epochBlocks: [2, 12], boxesMin: 4 },

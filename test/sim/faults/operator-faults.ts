@@ -1,5 +1,6 @@
 import { CborWriter } from "../../../src/kernel/index.ts";
 import { rawParcel } from "../network.ts";
+import type { SimNode } from "../sim-node.ts";
 import type { Mischief } from "./mischief.ts";
 
 /**
@@ -22,5 +23,27 @@ export function rollingRestart(m: Mischief): void {
   m.every(500, () => {
     const node = m.cluster.nodes[at++ % m.cluster.nodes.length];
     if (node) m.crash(node, false, 150);
+  });
+}
+
+/**
+ * Again and again one box's program does not know the blocks of the next epoch: it ends its part at the boundary, maybe is
+ * restarted as it is, and goes on from there once its program is replaced.
+ */
+export function leftBehind(m: Mischief): void {
+  const update = (node: SimNode): void => {
+    node.host.unknownFromEpoch = Number.POSITIVE_INFINITY;
+    m.crash(node, false, 50);
+  };
+  m.every(2_500, () => {
+    const node = m.box();
+    const epoch = node.status()?.epoch;
+    if (epoch === undefined || node.host.unknownFromEpoch !== Number.POSITIVE_INFINITY) return;
+    node.host.unknownFromEpoch = epoch + 1;
+    if (m.prng.chance(0.3)) m.later(600, () => m.crash(node, m.prng.chance(0.5)));
+    m.later(500 + m.prng.below(2_500), () => update(node));
+  });
+  m.onHeal(() => {
+    for (const node of m.cluster.nodes) if (node.host.unknownFromEpoch !== Number.POSITIVE_INFINITY) update(node);
   });
 }
