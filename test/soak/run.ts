@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { Workplace } from "../e2e/support/workplace.ts";
+import { brokerSoak } from "./broker.ts";
 import { damageSoak } from "./damage.ts";
 import { exhaustiveSoak } from "./exhaustive.ts";
 import { idleSoak } from "./idle.ts";
@@ -13,8 +14,20 @@ import { killsSoak } from "./kills.ts";
 import { mutantsSoak } from "./mutants.ts";
 import { simSoak } from "./sim.ts";
 import type { Soak } from "./soak.ts";
+import { telemetryCaptureSoak } from "./telemetry-capture.ts";
 
-const SOAKS: readonly Soak[] = [killSoak, killsSoak, damageSoak, idleSoak, interopSoak, mutantsSoak, exhaustiveSoak, simSoak];
+const SOAKS: readonly Soak[] = [
+  killSoak,
+  killsSoak,
+  brokerSoak,
+  damageSoak,
+  idleSoak,
+  interopSoak,
+  mutantsSoak,
+  exhaustiveSoak,
+  simSoak,
+  telemetryCaptureSoak,
+];
 
 async function main(words: readonly string[]): Promise<number> {
   const soak = SOAKS.find(({ name }) => name === words[0]);
