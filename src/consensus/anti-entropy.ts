@@ -236,8 +236,16 @@ function notePeerSent(peer: PeerState, certificate: Certificate): void {
 function drawPeer(core: CoreState, target: Want, attempts: number): PeerId | undefined {
   const able = [...core.peers.keys()].filter((peer) => canServe(core, peer, target));
   const peers = able.length > 0 ? able : [...core.peers.keys()];
+  if (attempts % 3 === 2) return drawOne(core, peers);
   const members = peers.filter((peer) => core.epoch.signerOf.has(peer));
-  return drawOne(core, members.length > 0 && attempts % 3 !== 2 ? members : peers);
+  // Without members, who showed what is final beyond our tip has it, and others that only follow may be behind us.
+  const likely = members.length > 0 ? members : peers.filter((peer) => hasShownMore(core, peer));
+  return drawOne(core, likely.length > 0 ? likely : peers);
+}
+
+function hasShownMore({ tip, peers }: CoreState, peer: PeerId): boolean {
+  const state = peers.get(peer);
+  return state !== undefined && compareRounds(state.finalized, tip) > 0;
 }
 
 /** Whether a peer has what is asked for, by its own word on the lowest block that it keeps. */

@@ -183,7 +183,7 @@ const PORTS = { first: 10_000, last: 32_000 } as const;
 const given = new Set<number>();
 
 /** A port of loopback that is free now and was given to nobody before. */
-function freePort(): number {
+export function freePort(): number {
   for (;;) {
     const port = PORTS.first + Math.floor(Math.random() * (PORTS.last - PORTS.first));
     if (given.has(port)) continue;
