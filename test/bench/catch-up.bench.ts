@@ -12,10 +12,11 @@ import { NodeNetwork } from "../e2e/support/node-network.ts";
 import type { NodeProcess } from "../e2e/support/node-process.ts";
 import { Workplace } from "../e2e/support/workplace.ts";
 import { BenchReport } from "./harness.ts";
+import { peakMemory, threadTimes } from "./thread-times.ts";
 
 const SENDERS = 64;
 const PER_REQUEST = 256;
-const [countText = "20000", manner = "quiet"] = process.argv.slice(2);
+const [countText = "60000", manner = "quiet"] = process.argv.slice(2);
 const count = Number(countText);
 
 const report = new BenchReport(`catch-up-${manner}`);
@@ -85,12 +86,14 @@ try {
   while (Number((await late.get("/api/v2/status"))["peers"]) === 0) await Bun.sleep(5);
   const joined = performance.now();
   const target = await numbersOf(first);
+  let firstMs = 0;
   for (let at = await numbersOf(late); at.height < target.height; at = await numbersOf(late)) {
     if (performance.now() - joined > 120_000) throw new Error(`stuck at ${at.height} of ${target.height}`);
-    console.log(`  ${Math.round(performance.now() - joined)} ms: ${at.height} of ${target.height}, ${at.executed} transactions`);
-    await Bun.sleep(500);
+    if (at.height > 0 && firstMs === 0) firstMs = performance.now() - joined;
+    await Bun.sleep(50);
   }
   const joinMs = performance.now() - joined;
+  const times = threadTimes(late.child.pid);
   isLoading = false;
   await load;
   const baseline = { name: "live execution", value: liveRate };
@@ -101,6 +104,16 @@ try {
     baseline,
     goal: { of: "ratio", is: "at least", bound: 5 },
   });
+  report.add({ name: "  first blocks committed after", value: firstMs || joinMs, unit: "ms" });
+  report.add({
+    name: "  CPU per transaction of the node that catches up",
+    value: (1000 * (times.get("all") ?? 0)) / target.executed,
+    unit: "us",
+    note: "its start and the compiling of what is hot included",
+  });
+  for (const [role, ms] of times)
+    if (role !== "all") report.add({ name: `    of it ${role}`, value: (1000 * ms) / target.executed, unit: "us" });
+  report.add({ name: "  memory of that node at its peak", value: peakMemory(late.child.pid) / 1e6, unit: "MB" });
   report.add({ name: `catch-up by blocks, ${manner}: blocks`, value: (1000 * target.height) / joinMs, unit: "blocks/s" });
   for (const fault of await network.stop()) console.log(fault);
 } finally {

@@ -17,7 +17,7 @@ const VALIDATORS = 4;
 const PER_REQUEST = 256;
 /** Milliseconds of a round of verifications on one thread. */
 const VERIFY_MS = 600;
-const [countText = "30000", warmUpText = "30000"] = process.argv.slice(2);
+const [countText = "40000", warmUpText = "60000"] = process.argv.slice(2);
 
 const report = new BenchReport("peak");
 const place = new Workplace();
