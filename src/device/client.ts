@@ -133,6 +133,7 @@ export class DeviceClient {
       await this.#journal.keep(item.outgoing);
     } catch (error) {
       this.#items.delete(item.outgoing.sequence); // whatever the storage met, the order is not taken
+      if (this.#idle.isClosed) return err("closed");
       throw error;
     }
     this.#idle.wake();

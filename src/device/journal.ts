@@ -62,11 +62,11 @@ export class Journal {
   }
 
   /**
-   * After what was asked before. A failure is told to whoever asked for that, not to who comes after. After the end nothing
-   * is done and nobody told, so that whoever waits for it does nothing further either.
+   * After what was asked before. A failure is told to whoever asked for that, not to who comes after. Rejects after the end,
+   * so that whoever waits for it does nothing further either.
    */
   #inTurn(act: () => Promise<void>): Promise<void> {
-    if (this.#isClosed) return new Promise(() => {});
+    if (this.#isClosed) return Promise.reject(new Error("the journal is closed"));
     const done = this.#last.then(act);
     this.#last = done.catch(() => {});
     return done;
