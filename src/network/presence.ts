@@ -29,7 +29,7 @@ export type Presence = {
 export const ADDRESSES_MAX = 8;
 const ADDRESS_BYTES_MAX = 300;
 /** Bytes of an encoded presence. */
-export const PRESENCE_BYTES_MAX = 4_096;
+const PRESENCE_BYTES_MAX = 4_096;
 const IS_RELAY = 1;
 const IS_ARCHIVE = 2;
 
