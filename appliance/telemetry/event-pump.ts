@@ -161,7 +161,6 @@ export class EventPump {
   #keep(): void {
     this.#cancelKeep?.();
     this.#cancelKeep = undefined;
-    this.#parts.store.putCursors(this.#parts.broker, this.#moved);
-    this.#moved.clear();
+    if (this.#parts.store.putCursors(this.#parts.broker, this.#moved)) this.#moved.clear();
   }
 }

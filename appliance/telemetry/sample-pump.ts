@@ -73,7 +73,7 @@ export class SamplePump {
         if (kept.length === 0) break;
         const deliveries = await Promise.all(kept.map((item) => this.#outlet.publish(historicalMessage(this.#name, item))));
         if (this.#isClosed) break;
-        this.#queue.remove(kept.filter((_, i) => deliveries[i] !== "lost"));
+        if (!this.#queue.remove(kept.filter((_, i) => deliveries[i] !== "lost"))) break; // told again with the next
       }
     } finally {
       this.#isFlushing = false;

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import {
@@ -19,10 +19,11 @@ import {
   Telemetry,
   TelemetryStore,
 } from "../../appliance/telemetry/index.ts";
+import { event } from "../events/index.ts";
 import type { Log } from "../kernel/index.ts";
 import type { EventLoopLag, MetricSource } from "../monitoring/index.ts";
 import { networkIdOf } from "../protocol/index.ts";
-import type { Database } from "../storage/index.ts";
+import { type Database, isStorageError } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
 import { named } from "./files.ts";
 import { HOME } from "./home.ts";
@@ -71,21 +72,12 @@ export class NodeTelemetry {
    */
   constructor(parts: NodeTelemetryParts) {
     const { setup, contexts, networking, lag, watch, controls, log, broker } = parts;
-    const { clock, timers, suite, openDatabase } = systemPlatform;
+    const { clock, timers, suite } = systemPlatform;
     const { fleetKeys } = setup.configuration.telemetry;
     this.#parts = parts;
     const brokers = brokersOf(setup, broker, log); // reads files, and may refuse: before anything is opened
-    this.#database = named(setup.home, () =>
-      openDatabase({
-        path: join(setup.home, HOME.telemetry),
-        applicationId: TELEMETRY_APPLICATION_ID,
-        migrations: TELEMETRY_MIGRATIONS,
-        pageBytes: TELEMETRY_PAGE_BYTES,
-        durability: "full",
-        create: true,
-      }),
-    );
-    const store = new TelemetryStore(this.#database);
+    this.#database = named(setup.home, () => openStore(setup.home, contexts, log));
+    const store = new TelemetryStore(this.#database, log);
     const name = { network: networkIdOf(setup.genesis.hash), node: setup.nodeId };
     const inventory = readInventory();
     const readers = [
@@ -136,8 +128,50 @@ export class NodeTelemetry {
   async stop(): Promise<void> {
     this.#endRoll();
     await this.#telemetry.stop();
-    this.#database.close();
+    try {
+      this.#database.close();
+    } catch (error) {
+      // Its write-ahead log keeps everything; the node's own files must be closed in any case.
+      if (!isStorageError(error)) throw error;
+      this.#parts.log.error("telemetry.storage", { file: error.path, code: error.code, error: error.message });
+    }
   }
+}
+
+/**
+ * Opens telemetry.db. A damaged one is set aside and begun anew: it holds nothing that the node promised, what was not told
+ * yet is lost with it, and commands from before are refused from then on.
+ */
+function openStore(home: string, { events }: Contexts, log: Log): Database {
+  const path = join(home, HOME.telemetry);
+  const open = (): Database =>
+    systemPlatform.openDatabase({
+      path,
+      applicationId: TELEMETRY_APPLICATION_ID,
+      migrations: TELEMETRY_MIGRATIONS,
+      pageBytes: TELEMETRY_PAGE_BYTES,
+      durability: "full",
+      create: true,
+    });
+  try {
+    return open();
+  } catch (error) {
+    if (!isStorageError(error, "damaged")) throw error;
+    const detail = `${error.message}; it is set aside and begun anew`;
+    log.error("storage.damaged", { file: path, detail });
+    events.appendCrit(event("storage.damaged", { file: path, place: "whole file", detail }));
+    setAside(home);
+    return open();
+  }
+}
+
+/** Moves everything of telemetry.db into a folder beside it, in place of what was set aside before. */
+function setAside(home: string): void {
+  const folder = join(home, `${HOME.telemetry}.damaged`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { mode: 0o700 });
+  const names = readdirSync(home).filter((name) => name.startsWith(HOME.telemetry) && join(home, name) !== folder);
+  for (const name of names) renameSync(join(home, name), join(folder, name));
 }
 
 /** The brokers that are told: the own one everything, the outside one by its profile. */

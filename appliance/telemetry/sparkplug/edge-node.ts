@@ -203,7 +203,7 @@ export class EdgeNode {
         const reports = kept.map(({ report }) => report);
         if (!(await this.#publish(nodeData(name, clock.nowMs(), this.#seq(), reports, true)))) break;
         if (!(await this.#outlet?.settle())) break;
-        queue.remove(kept);
+        if (!queue.remove(kept)) break; // told again with the next
       }
     } finally {
       this.#isFlushing = false;

@@ -5,7 +5,7 @@ import { ProtobufWriter, readFields, type WireField } from "./wire.ts";
 /** Numbers of the data types. @see Sparkplug 3.0 section 6.4.16 */
 export const DATA_TYPES = { Int64: 4, UInt64: 8, Double: 10, Boolean: 11, String: 12 } as const satisfies Record<MetricType, number>;
 
-/** A metric of a payload. Births have name, alias and data type; data messages the alias alone. */
+/** A metric of a payload. Births have name and alias, data messages the alias alone. */
 export type SparkplugMetric = {
   readonly name?: string;
   readonly alias?: number;
@@ -20,7 +20,10 @@ export type SparkplugMetric = {
 /** A payload; `seq` is absent in NDEATH alone. */
 export type SparkplugPayload = { readonly timeMs: number; readonly seq?: number; readonly metrics: readonly SparkplugMetric[] };
 
-/** The protocol-buffer bytes of a payload. A metric with a name states its data type, one with an alias alone does not. */
+/**
+ * The protocol-buffer bytes of a payload. Every metric states its data type, in data messages too: the specification advises
+ * against it there (tck-id-payloads-metric-datatype-not-req, a SHOULD NOT), but decoders in use find no value without it.
+ */
 export function encodePayload({ timeMs, seq, metrics }: SparkplugPayload): Uint8Array {
   const w = new ProtobufWriter().varint(1, timeMs);
   for (const metric of metrics) w.bytes(2, encodeMetric(metric));
@@ -33,7 +36,7 @@ function encodeMetric({ name, alias, timeMs, type, value, isHistorical, unit }: 
   if (name !== undefined) w.text(1, name);
   if (alias !== undefined) w.varint(2, alias);
   w.varint(3, timeMs);
-  if (name !== undefined) w.varint(4, DATA_TYPES[type]);
+  w.varint(4, DATA_TYPES[type]);
   if (isHistorical === true) w.bool(5, true);
   if (value === null) w.bool(7, true);
   if (unit !== undefined) w.bytes(9, encodeUnit(unit));

@@ -1,6 +1,6 @@
 /** A whole node that tells a real mosquitto over TLS with a client certificate, and hears signed commands there. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { METRICS, sendCommand, signCommand } from "../../../appliance/telemetry/index.ts";
@@ -223,6 +223,21 @@ describe("telemetry of a node over TLS", () => {
     },
     60_000,
   );
+
+  test("node: a telemetry.db that is damaged, set aside and begun anew; the vital lane says so and the node runs", async () => {
+    const { home } = await makeHome();
+    const flags = { "telemetry-url": "mqtt://127.0.0.1:1" };
+    await (await startNode(await openSetup(home, flags, () => Promise.resolve(undefined)), silentLog)).stop();
+    const file = join(home, "telemetry.db");
+    const bytes = readFileSync(file);
+    bytes.fill(0x5a, 1_500, 1_600);
+    writeFileSync(file, bytes);
+    const node = await start(home, flags);
+    const answer = await (await fetch(`${node.http}/api/v2/events?lane=crit&after=1.0&limit=100`)).text();
+    expect(answer).toContain("telemetry.db");
+    expect(existsSync(join(home, "telemetry.db.damaged", "telemetry.db"))).toBe(true);
+    expect((await fetch(`${node.http}/readyz`)).status).toBe(200);
+  }, 60_000);
 
   const refusals: [string, Readonly<Record<string, string>>, RegExp][] = [
     [

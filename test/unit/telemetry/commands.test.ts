@@ -50,7 +50,7 @@ class Rig {
       chainId: CHAIN,
       keys: fleetKeysOf([`admin:${toHex(admin.publicKey)}`, `operator:${toHex(operator.publicKey)}`, `viewer:${toHex(viewer.publicKey)}`]),
       suite: nativeSuite,
-      store: new TelemetryStore(this.kept.database),
+      store: new TelemetryStore(this.kept.database, silentLog),
       events: this.log,
       actions: {
         ping: act("ping"),

@@ -21,7 +21,7 @@ class Rig {
       broker: "outside",
       outlet: this.outlet,
       events: this.log,
-      store: new TelemetryStore(this.kept.database),
+      store: new TelemetryStore(this.kept.database, silentLog),
       profile: BANDWIDTH_PROFILES.unmetered,
       waitingMax: 1_000,
       clock: this.bench.time,

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { SamplePump, TelemetryStore } from "../../../appliance/telemetry/index.ts";
+import { SamplePump, TELEMETRY_APPLICATION_ID, TELEMETRY_MIGRATIONS, TelemetryStore } from "../../../appliance/telemetry/index.ts";
+import { Prng, silentLog } from "../../../src/kernel/index.ts";
+import { MemoryDatabaseFile } from "../../../src/storage/index.ts";
 import { FakeOutlet, jsonOf, memoryStore, NODE, reportOf, settled } from "./telemetry-fixture.ts";
 
 const heightsOf = (outlet: FakeOutlet): unknown[] => outlet.arrived.map((message) => jsonOf(message)["values"]);
@@ -62,7 +64,7 @@ describe("telemetry: reports to a broker", () => {
     pump.close();
     await outlet.close();
     await settled();
-    const again = new TelemetryStore(database).queue("a", 100);
+    const again = new TelemetryStore(database, silentLog).queue("a", 100);
     expect(again.peek(10).map((kept) => kept.report)).toEqual([report(1)]);
   });
 
@@ -109,9 +111,51 @@ describe("telemetry: the bound of a queue", () => {
     const { database, store } = memoryStore();
     store.queue("a", 100).put([report(2), report(1)]);
     store.queue("b", 100).put([report(3)]);
-    const again = new TelemetryStore(database).queue("a", 100);
+    const again = new TelemetryStore(database, silentLog).queue("a", 100);
     expect([again.length, again.peek(9).map((kept) => kept.report.values.height)]).toEqual([2, [1, 2]]);
     again.remove(again.peek(1));
     expect(again.peek(9).map((kept) => kept.report.values.height)).toEqual([2]);
+  });
+});
+
+describe("telemetry: a disk that does not take it", () => {
+  const fileOf = () =>
+    new MemoryDatabaseFile(
+      { path: "telemetry.db", applicationId: TELEMETRY_APPLICATION_ID, migrations: TELEMETRY_MIGRATIONS, durability: "full" },
+      new Prng(1),
+      () => {},
+    );
+
+  test("store: the disk is full, what it does not take is dropped, the next report says how many, and nothing is thrown", () => {
+    const file = fileOf();
+    const store = new TelemetryStore(file.open(), silentLog);
+    const queue = store.queue("a", 100);
+    for (let height = 1; height <= 3; height++) {
+      file.failNextCommit("diskFull");
+      queue.put([report(height)]);
+    }
+    expect(queue.length).toBe(0);
+    queue.put([report(4)]);
+    expect(queue.peek(9).map(({ omitted, report: { values } }) => [values.height, omitted])).toEqual([[4, 3]]);
+    file.failNextCommit("diskFull");
+    expect(queue.remove(queue.peek(1))).toBe(false);
+    expect(queue.length).toBe(1);
+    file.failNextCommit("diskFull");
+    expect(store.rememberCommand(new Uint8Array(16), 10, 1, 10)).toBe("full");
+    expect(store.rememberCommand(new Uint8Array(16), 10, 1, 10)).toBe("new");
+    file.close();
+  });
+
+  test("store: the disk has failed, nothing is kept from then on, and nothing is thrown", () => {
+    const file = fileOf();
+    const store = new TelemetryStore(file.open(), silentLog);
+    const queue = store.queue("a", 100);
+    file.failNextCommit("ioFailed");
+    queue.put([report(1)]);
+    expect(store.putCursors("a", new Map([["crit", { epoch: 1, sequence: 1 }]]))).toBe(false);
+    expect(queue.peek(1)).toEqual([]);
+    expect(store.cursor("a", "crit")).toBeUndefined();
+    expect(store.rememberCommand(new Uint8Array(16), 10, 1, 10)).toBe("full");
+    file.close();
   });
 });

@@ -1,5 +1,4 @@
 import { get } from "sparkplug-payload";
-import proto from "sparkplug-payload/lib/sparkplugPayloadProto.js";
 import {
   type Delivery,
   METRIC_NAMES,
@@ -13,7 +12,7 @@ import {
   TELEMETRY_MIGRATIONS,
   TelemetryStore,
 } from "../../../appliance/telemetry/index.ts";
-import { present } from "../../../src/kernel/index.ts";
+import { present, silentLog } from "../../../src/kernel/index.ts";
 import { type Database, openMemoryDatabase } from "../../../src/storage/index.ts";
 
 /** A node in topics. */
@@ -120,23 +119,13 @@ export function reportOf(timeMs: number, values: MetricValues): Report {
 /** A store in memory, with its database for opening it again. */
 export function memoryStore(): { readonly database: Database; readonly store: TelemetryStore } {
   const database = openMemoryDatabase({ applicationId: TELEMETRY_APPLICATION_ID, migrations: TELEMETRY_MIGRATIONS });
-  return { database, store: new TelemetryStore(database) };
+  return { database, store: new TelemetryStore(database, silentLog) };
 }
 
-/**
- * A Sparkplug payload as the outside decoder reads it. It gives values by the data type, which data messages leave out; there
- * the value is the field that its protocol-buffer code found, as a host finds it that knows the birth.
- */
+/** A Sparkplug payload as the outside decoder reads it. */
 export function decodedBy(message: OutletMessage | undefined): DecodedPayload {
   const codec = present(get("spBv1.0"), "the outside decoder knows Sparkplug B");
-  const { payload } = present(message, "there is a message");
-  const decoded = codec.decodePayload(payload) as unknown as DecodedPayload;
-  const raw = proto.org.eclipse.tahu.protobuf.Payload.decode(payload).metrics;
-  const metrics = decoded.metrics.map((metric, i) => {
-    const found = raw[i] as unknown as Readonly<Record<string, unknown>>;
-    return metric.type !== undefined ? metric : { ...metric, value: found[String(found["value"])] };
-  });
-  return { ...decoded, metrics };
+  return codec.decodePayload(present(message, "there is a message").payload) as unknown as DecodedPayload;
 }
 
 /** What the outside decoder makes of a payload; 64-bit numbers are objects with their own text. */
