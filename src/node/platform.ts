@@ -7,7 +7,7 @@ import { type CheckpointWriter, WorkerCheckpointWriter } from "../state/index.ts
 import { type Database, type DatabaseOptions, type FileSystem, nodeFileSystem, openDatabase } from "../storage/index.ts";
 import { type NodeNetwork, noNetwork } from "./peers.ts";
 import { systemClock, systemEntropy, systemTimers } from "./ports.ts";
-import type { PruneTuning } from "./pruning.ts";
+import type { PruneTuning } from "./prune-policy.ts";
 
 /**
  * Everything outside a node that its contexts reach: time, chance, disk, network, and who verifies signatures. The same

@@ -1,19 +1,11 @@
-import type { LanePlace } from "../blocks/index.ts";
-import type { Configuration } from "../config/index.ts";
+import type { BlockService, HashIndex, LanePlace } from "../blocks/index.ts";
+import type { EventLog, LaneRecord } from "../events/index.ts";
 import type { CancelTimer, Clock, Log, Timers } from "../kernel/index.ts";
+import type { Mempool } from "../mempool/index.ts";
+import type { Overlay, State } from "../state/index.ts";
 import { isStorageError } from "../storage/index.ts";
-import type { Contexts } from "./contexts.ts";
-
-/** How much goes at a time, and what stays in any case. */
-export type PruneTuning = {
-  /** Rows let go of in one durable step: some milliseconds, and a sync. */
-  readonly stepBlocks: number;
-  /** Blocks that stay whatever the policy says: proofs, peers a little behind and those that just took a snapshot need them. */
-  readonly keepBlocksLeast: number;
-};
-
-/** What a node uses. */
-export const PRUNE_TUNING: PruneTuning = { stepBlocks: 256, keepBlocksLeast: 256 };
+import type { ParametersInForce } from "./parameters-in-force.ts";
+import { horizonOf, PRUNE_TUNING, type PrunePolicy, type PruneTuning } from "./prune-policy.ts";
 
 /** Milliseconds between steps while there is more to do, so that what waits has its turn. */
 const STEP_PAUSE_MS = 250;
@@ -24,31 +16,18 @@ const STEP_PAUSE_MS = 250;
  */
 export type PruneGate = (height: number, lane: LanePlace) => boolean;
 
-/** What is kept: nothing is let go of when an archive is asked for, or when no bound is set. */
-export type PrunePolicy = Pick<Configuration["storage"], "archive" | "keepBlocks" | "keepEpochs">;
+/** What pruning lets go of, and what it asks how far it may. */
+export type PrunedContexts = {
+  readonly blocks: BlockService<Overlay, LaneRecord>;
+  readonly state: State;
+  readonly index: HashIndex;
+  readonly mempool: Mempool;
+  readonly events: EventLog;
+  readonly parameters: ParametersInForce;
+};
 
 /** What pruning did since the start, for monitoring to read. */
 export type PruneCounters = { blocks: number; steps: number; segments: number; stepMsMax: number };
-
-/**
- * The height below which a policy wants nothing any more; 0 when it wants everything. With several bounds the one that keeps
- * most counts.
- *
- * @param epochStart height after which an epoch began
- */
-export function horizonOf(
-  { archive, keepBlocks, keepEpochs }: PrunePolicy,
-  tipHeight: number,
-  epoch: number,
-  epochStart: (epoch: number) => number | undefined,
-  keepBlocksLeast = PRUNE_TUNING.keepBlocksLeast,
-): number {
-  if (archive || (keepBlocks === 0 && keepEpochs === 0)) return 0;
-  const byBlocks = keepBlocks === 0 ? Number.POSITIVE_INFINITY : tipHeight - keepBlocks;
-  const first = epoch - keepEpochs;
-  const byEpochs = keepEpochs === 0 ? Number.POSITIVE_INFINITY : first > 0 ? (epochStart(first) ?? 0) : 0;
-  return Math.max(0, Math.min(byBlocks, byEpochs, tipHeight - keepBlocksLeast));
-}
 
 /**
  * Lets go of what the policy no longer wants, a bounded step at a time between blocks, never within a commit: rows of
@@ -60,7 +39,7 @@ export function horizonOf(
 export class Pruning {
   readonly counters: PruneCounters = { blocks: 0, steps: 0, segments: 0, stepMsMax: 0 };
   readonly #policy: PrunePolicy;
-  readonly #contexts: Pick<Contexts, "blocks" | "state" | "index" | "mempool" | "events" | "parameters">;
+  readonly #contexts: PrunedContexts;
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #log: Log;
@@ -73,7 +52,7 @@ export class Pruning {
 
   constructor(
     policy: PrunePolicy,
-    contexts: Pick<Contexts, "blocks" | "state" | "index" | "mempool" | "events" | "parameters">,
+    contexts: PrunedContexts,
     ports: { readonly clock: Clock; readonly timers: Timers },
     log: Log,
     tuning: PruneTuning = PRUNE_TUNING,

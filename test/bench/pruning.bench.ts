@@ -7,7 +7,7 @@ import { verifyEd25519 } from "../../src/crypto/index.ts";
 import { sealBlockRecords, sealGenesisRecords } from "../../src/events/index.ts";
 import { silentLog } from "../../src/kernel/index.ts";
 import { genesisEntries } from "../../src/ledger/index.ts";
-import { PRUNE_TUNING } from "../../src/node/pruning.ts";
+import { PRUNE_TUNING } from "../../src/node/prune-policy.ts";
 import { VOTE_KIND } from "../../src/protocol/index.ts";
 import { State } from "../../src/state/index.ts";
 import { countWrites, nodeFileSystem, openDatabase } from "../../src/storage/index.ts";

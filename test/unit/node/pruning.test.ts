@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { horizonOf, PRUNE_TUNING, type PrunePolicy } from "../../../src/node/pruning.ts";
+import { horizonOf, PRUNE_TUNING, type PrunePolicy } from "../../../src/node/prune-policy.ts";
 
 const policy = (change: Partial<PrunePolicy>): PrunePolicy => ({ archive: false, keepBlocks: 0, keepEpochs: 0, ...change });
 /** Epochs of a hundred blocks. */
