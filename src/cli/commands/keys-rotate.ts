@@ -35,7 +35,8 @@ export const keysRotate: Command = {
     const next = await nextSigner(home, terminal);
     const order = orderOf(input, status, validator, next);
     if (input.flag("key") === undefined) return tellOwner(order, terminal);
-    const asked = await signAndSubmit(waitingFor(input), terminal, () => ({
+    const submitted: Submitted = {};
+    const asked = await signAndSubmit(withoutWait(input), remembering(terminal, submitted), () => ({
       type: 11,
       validator: order.id,
       newKey: order.newKey,
@@ -45,8 +46,8 @@ export const keysRotate: Command = {
     }));
     if (asked !== 0) return asked;
     const isDone = input.has("no-wait") ? isNamed : isTaken;
-    terminal.note(`The rotation is final. Waiting for epoch ${order.epoch}, in which the node takes the new key up.`);
-    await untilNode(home, (running) => isDone(running, order));
+    terminal.note(`The rotation is handed in. Waiting for epoch ${order.epoch}, in which the node takes the new key up.`);
+    await untilNode(home, (running) => isDone(running, { ...order, ...submitted }));
     const shown = { publicKey: toHex(order.newKey), term: order.term, epoch: order.epoch, signs: !input.has("no-wait") };
     terminal.result(shown, () =>
       shown.signs ? `${shown.publicKey} signs from epoch ${order.epoch} on.` : `It signs from epoch ${order.epoch} on.`,
@@ -121,17 +122,41 @@ function tellOwner({ id, newKey, proof, term, epoch }: Order, terminal: Terminal
   return 0;
 }
 
-/** The same command line, but that the submission is waited for. */
-function waitingFor(input: CommandInput): CommandInput {
-  return { ...input, flag: (name) => (name === "wait" ? "final" : input.flag(name)), has: (name) => input.has(name) };
+/** The transaction that asks for a rotation. */
+type Submitted = { transaction?: string };
+
+/** The same command line without a wait: the node changes keys in the block of the rotation itself, and answers nothing meanwhile. */
+function withoutWait(input: CommandInput): CommandInput {
+  return { ...input, flag: (name) => (name === "wait" ? undefined : input.flag(name)), has: (name) => input.has(name) };
+}
+
+/** The same terminal, which also keeps the id that is told. */
+function remembering(terminal: Terminal, submitted: Submitted): Terminal {
+  return {
+    ...terminal,
+    result(value, text) {
+      if (isJson(value) && typeof value["id"] === "string") submitted.transaction = value["id"];
+      terminal.result(value, text);
+    },
+  };
 }
 
 /** Resolves once a node of the home answers and a condition holds. It answers nothing for the moment in which it changes keys. */
 async function untilNode(home: string, holds: (client: NodeClient) => Promise<boolean>): Promise<void> {
   for (;;) {
     const running = findRunningNode(home);
-    if (running && (await isAnswering(running.http)) && (await holds(new NodeClient(running.http)))) return;
+    if (running && (await isAnswering(running.http)) && (await holdsNow(running.http, holds))) return;
     await new Promise<void>((resolve) => void systemTimers.after(LOOK_MS, resolve));
+  }
+}
+
+/** A node that goes away between two questions answers the next time. */
+async function holdsNow(http: string, holds: (client: NodeClient) => Promise<boolean>): Promise<boolean> {
+  try {
+    return await holds(new NodeClient(http));
+  } catch (error) {
+    if (!(error instanceof CommandFailure) || error instanceof WithoutEffect) throw error;
+    return false;
   }
 }
 
@@ -144,15 +169,21 @@ async function isAnswering(http: string): Promise<boolean> {
   }
 }
 
-/** A rotation is final also when it was executed without effect: then the validator names no such key. */
-async function isNamed(client: NodeClient, { id, newKey }: Order): Promise<boolean> {
+/** Whether the chain names the new key. A rotation may be final and without effect, or never execute: then it throws. */
+async function isNamed(client: NodeClient, { id, newKey, transaction }: Order & Submitted): Promise<boolean> {
+  const ended = transaction === undefined ? undefined : await client.get(`/api/v2/transactions/${transaction}`);
   const validator = await client.get(`/api/v2/validators/${toHex(id)}`);
   const next = validator["next"];
   if ((isJson(next) ? next : validator)["publicKey"] === toHex(newKey)) return true;
-  throw new CommandFailure("the rotation was executed without effect; its receipt above says why. The new key still waits in the home");
+  if (ended === undefined || ended["status"] === "accepted" || ended["status"] === "unknown") return false;
+  const receipt = ended["receipt"];
+  const why = isJson(receipt) ? String(receipt["code"]) : String(ended["status"]);
+  throw new CommandFailure(
+    `the rotation had no effect (${why}); the new key still waits in the home, and the same command goes on with it`,
+  );
 }
 
-async function isTaken(client: NodeClient, order: Order): Promise<boolean> {
+async function isTaken(client: NodeClient, order: Order & Submitted): Promise<boolean> {
   if (!(await isNamed(client, order))) return false;
   const status = await client.get("/api/v2/status");
   return status["validator"] === toHex(order.newKey) && (await client.request("/readyz", {})).ok;
