@@ -1,4 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { publicKeyOf, type SignatureClaim, signEd25519, VerifyThreads, verifyEd25519 } from "../../../src/crypto/index.ts";
 import { Prng } from "../../../src/kernel/index.ts";
 
@@ -22,6 +24,16 @@ function claims(count: number): SignatureClaim[] {
 const expected = (all: readonly SignatureClaim[]): boolean[] =>
   all.map(({ key, message, signature }) => verifyEd25519(key, message, signature));
 
+/** Empty for a thread that ended meanwhile. */
+function statOf(thread: string): string {
+  try {
+    return readFileSync(`/proc/self/task/${thread}/stat`, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return "";
+    throw error;
+  }
+}
+
 describe("verifying threads", () => {
   for (const count of [0, 1, 31, 32, 33, 64, 65, 300]) {
     test(`verifyMany: ${count} claims, a third of them spoiled, the verdicts of the one rule in their order`, async () => {
@@ -42,6 +54,20 @@ describe("verifying threads", () => {
     );
     expect(await threads.verifyMany(all)).toEqual(expected(all));
   });
+
+  test.if(process.platform === "linux")(
+    "threads: verifying, less urgent than the thread that asked them, which stays as it was",
+    async () => {
+      const niceness = (line: string): number => Number(line.slice(line.lastIndexOf(")") + 2).split(" ")[16]);
+      const before = getPriority(0);
+      await threads.verifyMany(claims(64));
+      const lines = readdirSync("/proc/self/task").map(statOf);
+      const verifying = lines.filter((line) => line.includes("(verify)")).map(niceness);
+      expect(verifying.length).toBeGreaterThan(0);
+      for (const each of verifying) expect(each).toBe(Math.min(19, before + 5));
+      expect(getPriority(0)).toBe(before);
+    },
+  );
 
   test("verifyMany: threads end while it works, the verdicts come all the same", async () => {
     const shortLived = new VerifyThreads(2);
