@@ -122,6 +122,9 @@ function tellOwner({ id, newKey, proof, term, epoch }: Order, terminal: Terminal
   return 0;
 }
 
+/** A rotation that ended and changed nothing: no further question to the node finds another answer. */
+class WithoutEffect extends CommandFailure {}
+
 /** The transaction that asks for a rotation. */
 type Submitted = { transaction?: string };
 
@@ -178,9 +181,7 @@ async function isNamed(client: NodeClient, { id, newKey, transaction }: Order & 
   if (ended === undefined || ended["status"] === "accepted" || ended["status"] === "unknown") return false;
   const receipt = ended["receipt"];
   const why = isJson(receipt) ? String(receipt["code"]) : String(ended["status"]);
-  throw new CommandFailure(
-    `the rotation had no effect (${why}); the new key still waits in the home, and the same command goes on with it`,
-  );
+  throw new WithoutEffect(`the rotation had no effect (${why}); the new key still waits in the home, and the same command goes on with it`);
 }
 
 async function isTaken(client: NodeClient, order: Order & Submitted): Promise<boolean> {
