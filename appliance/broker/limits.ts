@@ -59,7 +59,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   connectTimeoutMs: 10_000,
   packetBytesMax: 1024 * 1024,
   connectPacketBytesMax: 64 * 1024,
-  receiveMaximum: 64,
+  receiveMaximum: 1_024,
   inflightMax: 64,
   topicAliasMax: 32,
   keepAliveSecondsMax: 3_600,
