@@ -3,7 +3,7 @@ import type { MetricFamily, MetricSource } from "../monitoring/index.ts";
 import type { Contexts } from "./contexts.ts";
 
 /** What the contexts count, as metric families; fields are read at each scrape. */
-export function nodeMetrics({ blocks, mempool, dissemination, loop, index }: Contexts): MetricSource {
+export function nodeMetrics({ blocks, mempool, dissemination, loop, index, pruning }: Contexts): MetricSource {
   return {
     collect: () => {
       const { counters, gauges } = mempool.stats();
@@ -12,6 +12,11 @@ export function nodeMetrics({ blocks, mempool, dissemination, loop, index }: Con
       const refused = Object.entries(counters.refusedBatches).map(([code, value]) => ({ labels: { code }, value }));
       const families: MetricFamily[] = [
         gauge("bizra_chain_height", "Height of the last final block.", blocks.queries.tipHeight),
+        gauge("bizra_chain_lowest_height", "Lowest block that is here.", blocks.queries.lowestHeight),
+        counter("bizra_pruning_blocks_total", "Blocks let go of.", pruning.counters.blocks),
+        counter("bizra_pruning_steps_total", "Steps in which they went.", pruning.counters.steps),
+        counter("bizra_pruning_segments_total", "Segments of the batch log let go of.", pruning.counters.segments),
+        gauge("bizra_pruning_step_seconds_max", "Longest step since the start.", pruning.counters.stepMsMax / 1000),
         gauge("bizra_consensus_epoch", "Epoch of agreement.", epoch),
         gauge("bizra_consensus_view", "View of agreement within the epoch.", view),
         gauge("bizra_index_runs", "Runs of the hash index that a miss has to ask.", index.runCount),
