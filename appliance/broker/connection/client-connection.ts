@@ -4,6 +4,7 @@ import type { ConnectPacket, PacketFault } from "../codec/packets.ts";
 import { readConnect } from "../codec/read-connect.ts";
 import { PACKET_TYPE, readPacket } from "../codec/read-packet.ts";
 import { REASON, type ReasonCode, returnCodeOf } from "../reason-codes.ts";
+import type { Session } from "../session/session.ts";
 import type { Connection, Principal, ProtocolVersion, Transport } from "../types.ts";
 import type { ClientLine } from "./client-context.ts";
 import { type ConnectPlan, messagePropertiesOf, planConnect } from "./connect-plan.ts";
@@ -251,6 +252,7 @@ export class ClientConnection implements Connection, ClientLine {
       return;
     }
     client.take(opened.value.session);
+    this.#reconsider(opened.value.session, principal);
     this.#client = client;
     if (will !== undefined) {
       const content = {
@@ -277,6 +279,16 @@ export class ClientConnection implements Connection, ClientLine {
       client.begin();
       this.#process();
     });
+  }
+
+  /** Ends what a session was subscribed to under rules that have changed since. */
+  #reconsider(session: Session, principal: Principal): void {
+    const { access, router } = this.#shared;
+    for (const { filter, parsed } of [...session.subscriptions.values()]) {
+      if (access.maySubscribe(principal, parsed.inner)) continue;
+      session.unsubscribe(filter);
+      router.subscriptions.remove(session, parsed);
+    }
   }
 
   /** @see MQTT-3.1.4-2, MQTT-3.2.2-6 */

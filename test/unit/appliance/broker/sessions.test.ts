@@ -94,6 +94,19 @@ describe("broker: sessions", () => {
     expect(second.isClosed).toBe(false);
   });
 
+  test("broker: access rules that changed, a session comes back without what it may no longer hear", async () => {
+    const rules = { secret: true };
+    const rig = new BrokerRig({ access: { maySubscribe: (_, filter) => rules.secret || !filter.startsWith("secret") } });
+    const [sender, client] = [await rig.connect("sender"), await rig.connect("c", KEPT)];
+    for (const filter of ["secret/#", "$share/g/secret/#", "open"]) client.subscribe(filter, 1);
+    await rig.settle();
+    client.lose();
+    rules.secret = false;
+    const again = await rig.connect("c", KEPT);
+    for (const topic of ["secret/1", "open"]) sender.publish(topic, "x", { qos: 1 });
+    expect([again.connack?.sessionPresent, again.takeMessages(), rig.broker.figures().subscriptionCount]).toEqual([true, ["open=x"], 1]);
+  });
+
   test("broker: 3.1.1, a session that is not clean is kept for the longest expiry", async () => {
     const rig = new BrokerRig({ limits: { sessionExpirySecondsMax: 50 } });
     const old = { protocolVersion: 4, clean: false } as const;
