@@ -13,16 +13,21 @@ const SUPPORT_URL = "https://www.home-assistant.io/integrations/mqtt/";
 
 /**
  * Home Assistant's device discovery: one retained message that makes the box one device with an entity for each figure that
- * is known here. Figures are read from the `health` topic; an entity is available while `status` says online.
+ * is known here or was. Figures are read from the `health` topic; an entity is available while `status` says online.
  *
  * @param prefix the discovery prefix of that Home Assistant, `homeassistant` unless it was changed there
  * @see https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
  */
-export function homeAssistantDiscovery(prefix: string, name: NodeName, identity: DeviceIdentity, sample: Sample): OutletMessage {
+export function homeAssistantDiscovery(
+  prefix: string,
+  name: NodeName,
+  identity: DeviceIdentity,
+  known: readonly MetricName[],
+): OutletMessage {
   const id = `bizra_${name.node}`;
   const components: Record<string, Component> = { status: statusComponent(id, name) };
-  for (const metric of METRIC_NAMES) {
-    const component = sample.values[metric] === null ? undefined : componentOf(id, name, metric);
+  for (const metric of known) {
+    const component = componentOf(id, name, metric);
     if (component) components[metric] = component;
   }
   const payload = {
@@ -39,6 +44,11 @@ export function homeAssistantDiscovery(prefix: string, name: NodeName, identity:
     qos: 1,
   };
   return { topic: `${prefix}/device/${id}/config`, payload: utf8(JSON.stringify(payload)), qos: 1, isRetained: true };
+}
+
+/** The figures of a sample that are known and that Home Assistant has an entity for. */
+export function showableIn(sample: Sample): readonly MetricName[] {
+  return METRIC_NAMES.filter((name) => sample.values[name] !== null && metricSpec(name).homeAssistant !== undefined);
 }
 
 /** The connection itself; it has no availability, for it is what tells of it. */
@@ -62,7 +72,7 @@ function componentOf(id: string, name: NodeName, metric: MetricName): Component 
   const value = `value_json['values']['${metric}']`;
   return {
     platform: look.platform,
-    name: path.split("/").at(-1) ?? path,
+    name: path.replace("/", " "),
     unique_id: `${id}_${metric}`,
     state_topic: nodeTopic(name, "health"),
     value_template: look.platform === "binary_sensor" ? `{{ {true: 'ON', false: 'OFF'}.get(${value}, 'None') }}` : `{{ ${value} }}`,

@@ -1,6 +1,7 @@
 import { type CancelTimer, type Clock, type Timers, utf8 } from "../../src/kernel/index.ts";
 import type { HealthReport } from "../../src/monitoring/index.ts";
-import { type DeviceIdentity, homeAssistantDiscovery } from "./home-assistant.ts";
+import { type DeviceIdentity, homeAssistantDiscovery, showableIn } from "./home-assistant.ts";
+import type { MetricName } from "./metrics.ts";
 import type { Outlet, OutletMessage } from "./outlet.ts";
 import { BANDWIDTH_PROFILES, type BandwidthProfile } from "./profiles.ts";
 import { namesOf, type Sample } from "./report.ts";
@@ -55,6 +56,8 @@ export class NativeView {
   #cancelHead: CancelTimer | undefined;
   #headAtMs = Number.NEGATIVE_INFINITY;
   #toldHeight = -1;
+  /** Figures that Home Assistant has been told of: some are known only a while after the start. */
+  #discovered: readonly MetricName[] = [];
 
   constructor(parts: NativeViewParts) {
     this.#parts = parts;
@@ -66,13 +69,12 @@ export class NativeView {
 
   /** Tells everything. */
   tellAll(): void {
-    const { name, clock, facts, homeAssistantPrefix, identity, sample } = this.#parts;
-    const now = sample();
+    const { name, clock, facts, sample } = this.#parts;
     this.#publish(retained(name, "info", facts.info()));
     this.#toldHeight = -1;
     this.#tellHead();
-    this.tellHealth(now);
-    if (homeAssistantPrefix !== "") this.#publish(homeAssistantDiscovery(homeAssistantPrefix, name, identity, now));
+    this.#discovered = [];
+    this.tellHealth(sample());
     this.#publish(statusMessage(name, "online", clock.nowMs()));
   }
 
@@ -85,6 +87,7 @@ export class NativeView {
       .filter((check) => !check.isOk)
       .map(({ name: check, reason }) => ({ check, ...(reason !== undefined && { reason }) }));
     this.#publish(retained(name, "health", { isReady: isOk, failing, time: new Date(sample.timeMs).toISOString(), values }));
+    this.#tellDiscovery(sample);
   }
 
   /** Says goodbye; resolves when the broker has it, or the connection is gone. */
@@ -92,6 +95,15 @@ export class NativeView {
     this.#stopListening();
     this.#cancelHead?.();
     await this.#parts.outlet.publish(statusMessage(this.#parts.name, "offline", this.#parts.clock.nowMs()));
+  }
+
+  /** Tells Home Assistant of figures that it does not know yet, together with those that it does. */
+  #tellDiscovery(sample: Sample): void {
+    const { name, identity, homeAssistantPrefix } = this.#parts;
+    const known = showableIn(sample);
+    if (homeAssistantPrefix === "" || known.every((metric) => this.#discovered.includes(metric))) return;
+    this.#discovered = [...new Set([...this.#discovered, ...known])];
+    this.#publish(homeAssistantDiscovery(homeAssistantPrefix, name, identity, this.#discovered));
   }
 
   /** At most as often as the profile says, and never more than once a second; the last block is told in the end. */

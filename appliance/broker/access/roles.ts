@@ -25,6 +25,7 @@ export function publicFilters({ network }: TopicScope): readonly string[] {
     `${root}/node/+/info`,
     `${root}/node/+/head`,
     `${root}/node/+/health`,
+    `${root}/node/+/metrics`,
     `${root}/events/#`,
     "spBv1.0/#",
     "homeassistant/#",

@@ -147,8 +147,8 @@ describe("telemetry of a node over TLS", () => {
       expect(discoveryFaultsOf(discovery?.topic ?? "", jsonSeen(discovery))).toEqual([]);
       const entities = captureEntities(observer);
       expect(entities.find(({ name }) => name === "Connection")?.state).toBe("online");
-      expect(entities.find(({ name }) => name === "Voting")?.state).toBe("voting");
-      expect(Number(entities.find(({ name }) => name === "Memory")?.state)).toBeGreaterThan(10_000_000);
+      expect(entities.find(({ name }) => name === "Chain Voting")?.state).toBe("voting");
+      expect(Number(entities.find(({ name }) => name === "Process Memory")?.state)).toBeGreaterThan(10_000_000);
       const [birth] = observer.on(/NBIRTH/);
       const metrics = birth ? captureBirth(birth) : [];
       expect(metrics.length).toBe(2 + Object.keys(METRICS).length);

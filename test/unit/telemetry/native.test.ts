@@ -99,7 +99,7 @@ describe("telemetry: native topics", () => {
 });
 
 describe("telemetry: Home Assistant", () => {
-  const all = sampleOf(1_000, Object.fromEntries(METRIC_NAMES.map((name) => [name, 1])));
+  const all = showableIn(sampleOf(1_000, Object.fromEntries(METRIC_NAMES.map((name) => [name, 1]))));
   const identity = { version: "1.2.3", chainName: "demo", model: "Board 4" };
 
   test("discovery: every figure known, a message that Home Assistant takes", () => {
@@ -122,7 +122,21 @@ describe("telemetry: Home Assistant", () => {
   });
 
   test("discovery: a machine without a thermometer, no such entity; the connection is always one", () => {
-    const sparse = jsonOf(homeAssistantDiscovery("homeassistant", NODE, identity, sampleOf(1_000, { height: 1 })));
+    const sparse = jsonOf(homeAssistantDiscovery("homeassistant", NODE, identity, showableIn(sampleOf(1_000, { height: 1, view: 1 }))));
     expect(Object.keys(sparse["components"] as object)).toEqual(["status", "height"]);
+  });
+
+  test("discovery: a figure that becomes known later, told again with it and those before", () => {
+    const rig = new Rig();
+    rig.outlet.connect();
+    rig.view.tellHealth(sampleOf(2_000, { height: 6 }));
+    rig.view.tellHealth(sampleOf(3_000, { height: 6, cpuPercent: 3 }));
+    const told = rig.outlet.published
+      .filter(({ topic }) => topic.endsWith("/config"))
+      .map((message) => Object.keys(jsonOf(message)["components"] as object));
+    expect(told).toEqual([
+      ["status", "height", "temperatureCelsius"],
+      ["status", "height", "temperatureCelsius", "cpuPercent"],
+    ]);
   });
 });
