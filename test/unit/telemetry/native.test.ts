@@ -1,5 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { BANDWIDTH_PROFILES, homeAssistantDiscovery, METRIC_NAMES, NativeView, statusMessage } from "../../../appliance/telemetry/index.ts";
+import {
+  BANDWIDTH_PROFILES,
+  homeAssistantDiscovery,
+  METRIC_NAMES,
+  NativeView,
+  showableIn,
+  statusMessage,
+} from "../../../appliance/telemetry/index.ts";
 import { ManualTime } from "../events/event-fixture.ts";
 import { discoveryFaultsOf } from "./home-assistant-rules.ts";
 import { FakeOutlet, jsonOf, NODE, sampleOf } from "./telemetry-fixture.ts";
