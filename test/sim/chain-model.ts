@@ -6,6 +6,7 @@ import type {
   ChainTip,
   EpochOpening,
   FinalizedBlock,
+  ServedBlock,
 } from "../../src/consensus/index.ts";
 import { sha256 } from "../../src/crypto/index.ts";
 import { assert, bytesEqual, concatBytes, present, toHex, utf8 } from "../../src/kernel/index.ts";
@@ -78,8 +79,9 @@ export class ChainModel implements BlockPort, SimChain {
     return boundary && { epoch, validatorSet, finalization: boundary.finalization };
   }
 
-  findFinalized(height: number): FinalizedBlock | undefined {
-    return this.committed[height - 1];
+  findFinalized(height: number): ServedBlock | undefined {
+    const found = this.committed[height - 1];
+    return found && { ...found, transactionCount: found.block.batchDigests.length };
   }
 
   /** Nothing is executed here, so what a block included has convicted. */

@@ -212,13 +212,31 @@ test("loop: a run of final blocks without a finalization of its own, is never se
   let asked = 0;
   chain.findFinalized = () => {
     asked++;
-    return { block, hash: found.hash, finalization: other };
+    return { block, hash: found.hash, finalization: other, transactionCount: 0 };
   };
   loop.onPeerUp("someone");
   loop.onMessage("someone", { kind: "fetch", target: { kind: "finalBlocks", fromHeight: 1 } });
   expect(asked).toBeGreaterThan(10);
   expect(asked).toBeLessThan(64);
   expect(sent.filter(({ kind }) => kind === "finalBlocks")).toEqual([]);
+});
+
+test("loop: final blocks with many transactions, sent in runs that a node which catches up can hold", () => {
+  const { loop, chain, sent, submit } = makeLoop();
+  loop.start();
+  submit();
+  const found = chain.findFinalized(1);
+  if (!found) throw new Error("a block was committed");
+  for (const [transactionCount, expected] of [
+    [5_000, 3],
+    [100_000, 1],
+  ] as const) {
+    sent.splice(0);
+    chain.findFinalized = () => ({ ...found, transactionCount });
+    loop.onPeerUp("someone");
+    loop.onMessage("someone", { kind: "fetch", target: { kind: "finalBlocks", fromHeight: 1 } });
+    expect(sent.flatMap((message) => (message.kind === "finalBlocks" ? [message.blocks.length] : []))).toEqual([expected]);
+  }
 });
 
 test("loop: an epoch's last block, opens the next epoch and the chain goes on", () => {
