@@ -104,7 +104,7 @@ class Engine implements Broker {
     return ok(connection);
   }
 
-  publish({ topic, payload, qos, isRetain = false, properties = {}, expirySeconds }: Publication): Promise<void> {
+  publish({ topic, payload, qos, isRetain = false, isVolatile = false, properties = {}, expirySeconds }: Publication): Promise<void> {
     assert(isTopicName(topic, this.#limits), "the node publishes to topic names");
     const content = { topic, payload, qos, isRetain, properties };
     const message = this.#router.compose(expirySeconds === undefined ? content : { ...content, expirySeconds }, undefined);
@@ -113,7 +113,7 @@ class Engine implements Broker {
       this.#counters.publishesRefused++;
       this.#shared.log.warn("broker.retained.full", { topic });
     }
-    const { isDurable } = this.#router.route(mayRetain ? message : { ...message, isRetain: false }, undefined);
+    const { isDurable } = this.#router.route(mayRetain ? message : { ...message, isRetain: false }, undefined, isVolatile);
     return isDurable ? this.#journal.committed() : Promise.resolve();
   }
 

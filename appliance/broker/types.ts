@@ -144,6 +144,8 @@ export interface Publication {
   readonly payload: Uint8Array;
   readonly qos: QoS;
   readonly isRetain?: boolean;
+  /** With `isRetain`: kept in memory only, for what the node publishes again at each start; no commit is spent on it. */
+  readonly isVolatile?: boolean;
   readonly properties?: MessageProperties;
   /** Seconds after which it is no longer delivered; absent: never. */
   readonly expirySeconds?: number;

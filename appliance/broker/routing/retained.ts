@@ -18,6 +18,7 @@ export class RetainedMessages {
   readonly #bounds: RetainedBounds;
   readonly #journal: Journal;
   readonly #byTopic = new Map<string, Retained>();
+  /** Not durable; no topic stands here and above. */
   readonly #shown = new Map<string, Retained>();
   #bytes = 0;
 
@@ -47,6 +48,7 @@ export class RetainedMessages {
 
   /** Keeps the message for its topic in place of the one before; an empty one only takes that away. @see MQTT-3.3.1-5, -6, -7 */
   keep(message: Message): void {
+    this.#shown.delete(message.topic);
     const before = this.#byTopic.get(message.topic);
     if (message.payload.length === 0) {
       if (before !== undefined) this.#drop(before);
@@ -62,19 +64,25 @@ export class RetainedMessages {
     this.#journal.release(before.message);
   }
 
-  /** As `keep`, for what the broker says of itself (`$SYS`): a fixed few topics, outside the bounds and never durable. */
+  /** As `keep`, for what the broker (`$SYS`) and its node say of themselves: a limited set of topics, outside the bounds and never durable. */
   show(message: Message): void {
-    this.#shown.set(message.topic, { message, levels: message.topic.split("/") });
+    const before = this.#byTopic.get(message.topic);
+    if (before !== undefined) this.#drop(before);
+    if (message.payload.length === 0) this.#shown.delete(message.topic);
+    else this.#shown.set(message.topic, { message, levels: message.topic.split("/") });
   }
 
   /** What a new subscription with this filter gets, by topic. */
   matching(filter: TopicFilter, nowMs: number): readonly Message[] {
     const hasWildcard = filter.levels.includes("+") || filter.levels.includes("#");
-    const kept = filter.levels[0] === "$SYS" ? this.#shown : this.#byTopic;
-    const exact = kept.get(filter.inner);
-    const candidates = hasWildcard ? [...kept.values()] : exact === undefined ? [] : [exact];
+    const exact = this.#byTopic.get(filter.inner) ?? this.#shown.get(filter.inner);
+    const candidates = hasWildcard ? [...this.#byTopic.values(), ...this.#shown.values()] : exact === undefined ? [] : [exact];
+    const isSys = filter.levels[0] === "$SYS";
     return candidates
-      .filter(({ message, levels }) => filterMatches(filter.levels, levels) && !isExpired(message, nowMs))
+      .filter(
+        ({ message, levels }) =>
+          isSys === message.topic.startsWith("$") && filterMatches(filter.levels, levels) && !isExpired(message, nowMs),
+      )
       .map(({ message }) => message);
   }
 

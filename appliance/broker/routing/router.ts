@@ -65,11 +65,16 @@ export class Router {
     return !message.isRetain || this.retained.hasRoomFor(message, this.#clock.nowMs());
   }
 
-  /** Delivers to all who are subscribed, and keeps a retained message for those to come. Room for it was asked for. */
-  route(message: Message, publisher: Publisher | undefined): Routed {
+  /**
+   * Delivers to all who are subscribed, and keeps a retained message for those to come. Room for it was asked for.
+   *
+   * @param isVolatile whether a retained message is kept in memory only
+   */
+  route(message: Message, publisher: Publisher | undefined, isVolatile = false): Routed {
     const levels = message.topic.split("/");
-    let isDurable = message.isRetain;
-    if (message.isRetain) this.retained.keep(message);
+    let isDurable = message.isRetain && !isVolatile;
+    if (message.isRetain && isVolatile) this.retained.show(message);
+    else if (message.isRetain) this.retained.keep(message);
     const shares = this.subscriptions.sharesOf(levels, message.publisherId);
     for (const { session, qos: granted, isRetainAsPublished, subscriptionIds } of shares) {
       const qos = lowerOf(granted, message.qos);

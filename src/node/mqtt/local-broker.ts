@@ -10,6 +10,7 @@ export function localBrokerOf(thread: BrokerThread): LocalBroker {
         payload,
         qos,
         isRetain: isRetained,
+        isVolatile: true, // told again at each start
         properties: { ...(contentType === undefined ? {} : { contentType }), ...(correlationData ? { correlationData } : {}) },
       }),
     subscribe: (filter, handler) =>
