@@ -2,7 +2,9 @@
  * Floor 7. The command line: parses arguments, calls the floors below, prints. Errors are sentences that say what was
  * expected, what came and what to do; exit codes are 0 done, 1 failed, 2 wrong usage. Decides nothing by itself.
  */
+
 import type { Command } from "./command.ts";
+import { aggregator } from "./commands/aggregator.ts";
 import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
@@ -33,6 +35,7 @@ import { version } from "./commands/version.ts";
 export const COMMANDS: readonly Command[] = [
   up,
   node,
+  aggregator,
   testnet,
   genesisNew,
   genesisAddValidator,

@@ -1,5 +1,5 @@
 import type { SeedRange, SeedVerdict } from "../../test/sim/index.ts";
-import { programWords } from "./up/child-node.ts";
+import { programWords } from "./up/supervised-child.ts";
 
 /**
  * Runs a range of seeds in several processes of this program and hands on each verdict as it comes. A process that dies

@@ -11,5 +11,5 @@ export * from "./describe.ts";
 export * from "./fault.ts";
 export * from "./load.ts";
 export { type ResolvedConfiguration, resolveConfiguration, type Sources } from "./resolve.ts";
-export { formatListenAddress, type ListenAddress, type Setting } from "./setting.ts";
+export { formatListenAddress, type ListenAddress, parseListenAddress, type Setting } from "./setting.ts";
 export { CONFIGURATION_VERSION, type Configuration, NAMED_SETTINGS, type NamedSetting } from "./settings.ts";

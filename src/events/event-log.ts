@@ -112,6 +112,24 @@ export class EventLog {
     this.#accept("chain", records);
   }
 
+  /**
+   * Begins a new incarnation of a lane whose history somebody else holds otherwise: what is here stays, and the first
+   * record says what it follows and why.
+   *
+   * @param beyondEpoch the latest incarnation that is known elsewhere
+   * @param reason `restore`, `clone` or `tamper`
+   */
+  reopen(lane: "crit" | "ops", beyondEpoch: number, reason: string): LaneRecord {
+    if (lane === "ops") this.#ops.flush();
+    const { tip } = this.#lanes[lane];
+    const payload = { reason, previousEpoch: tip.epoch, previousSequence: tip.sequence, previousHash: tip.hash };
+    const place = { epoch: Math.max(tip.epoch, beyondEpoch) + 1, sequence: 0, hash: tip.hash };
+    const opening = sealRecord(lane, place, this.#parts.clock.nowMs(), event("log.opened", payload));
+    this.#parts[lane].append([opening]);
+    this.#accept(lane, [opening]);
+    return opening;
+  }
+
   /** The last record of a lane that can be read. */
   tip(lane: Lane): LaneTip {
     return this.#lanes[lane].tip;
@@ -233,17 +251,7 @@ export class EventLog {
 
   /** What is left stays as it is; the new incarnation says what it follows. */
   #reopenOps(fault: LaneFault): void {
-    const { tip } = this.#lanes.ops;
-    const reason = fault.kind === "missing" ? "lostTail" : "tamper";
-    const payload = { reason, previousEpoch: tip.epoch, previousSequence: tip.sequence, previousHash: tip.hash };
-    const opening = sealRecord(
-      "ops",
-      { epoch: tip.epoch + 1, sequence: 0, hash: tip.hash },
-      this.#parts.clock.nowMs(),
-      event("log.opened", payload),
-    );
-    this.#parts.ops.append([opening]);
-    this.#accept("ops", [opening]);
+    this.reopen("ops", 0, fault.kind === "missing" ? "lostTail" : "tamper");
     const place = `record ${fault.epoch}/${fault.sequence}`;
     this.appendCrit(event("storage.damaged", { file: "ops.db", place, detail: fault.detail }));
   }

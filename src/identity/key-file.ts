@@ -3,7 +3,7 @@ import { localSigner, openSecret, type ScryptCost, type Signer, sealSecret } fro
 import { bytesEqual, type Entropy, err, ok, parseHex, type Result, toHex } from "../kernel/index.ts";
 
 /** What a key is for; a key file is refused for any other purpose. */
-export type KeyPurpose = "validator" | "identity" | "account";
+export type KeyPurpose = "validator" | "identity" | "account" | "witness";
 
 /** A key at rest: its public half in clear, its seed sealed under a passphrase. */
 export type KeyFile = {
@@ -20,7 +20,7 @@ export type KeyFault = { readonly code: "malformed" | "wrongPassphrase" | "misma
 const FORMAT = "bizra-key/1";
 const schema = z.strictObject({
   format: z.literal(FORMAT),
-  purpose: z.enum(["validator", "identity", "account"]),
+  purpose: z.enum(["validator", "identity", "account", "witness"]),
   publicKey: z.string().regex(/^[0-9a-f]{64}$/),
   sealed: z.record(z.string(), z.unknown()),
 });

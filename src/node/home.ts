@@ -21,6 +21,8 @@ export const HOME = {
   ops: "ops.db",
   /** What telemetry has not brought to its brokers yet. */
   telemetry: "telemetry.db",
+  /** What aggregators have acknowledged. */
+  sync: "sync.db",
   /** Sessions and retained messages of MQTT clients. */
   broker: "broker.db",
   /** Who may connect over MQTT; absent until somebody is listed. */

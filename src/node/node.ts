@@ -20,6 +20,7 @@ import type { NodeControls } from "./remote-commands.ts";
 import { isRotationDue } from "./rotation.ts";
 import type { NodeSetup } from "./setup.ts";
 import { StartRefused } from "./start-refused.ts";
+import { NodeSync } from "./sync.ts";
 import { NodeTelemetry, type NodeTelemetryParts } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
 import { Watch } from "./watch.ts";
@@ -62,7 +63,7 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
   }
   const lag = new EventLoopLag(systemClock, systemTimers);
   const watch = new Watch(setup, contexts, lag, log, () => networking?.sharedKey);
-  const { gateway, telemetry, broker } = await openServices(
+  const { gateway, telemetry, broker, sync } = await openServices(
     { setup, contexts, networking, lag, watch, controls, log },
     files,
     startedAtMs,
@@ -73,6 +74,7 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
   lag.start();
   watch.start();
   telemetry?.start();
+  sync?.start();
   const mqtt = broker?.urls ?? {};
   announceRunningNode(setup.home, { pid: process.pid, http: gateway.url, ...(mqtt.tcp === undefined ? {} : { mqtt: mqtt.tcp }) });
   const { queries } = contexts.blocks;
@@ -83,6 +85,7 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
     await networking?.stop();
     await telemetry?.stop();
     await broker?.stop();
+    sync?.stop();
     watch.stop();
     lag.stop();
     tellStop(contexts);
@@ -106,7 +109,12 @@ function watchRotation({ home, validator }: NodeSetup, { blocks }: Contexts, tel
 }
 
 /** What a node offers to others; a refusal closes what is open. */
-type Services = { readonly gateway: Gateway; readonly telemetry: NodeTelemetry | undefined; readonly broker: DeviceBroker | undefined };
+type Services = {
+  readonly gateway: Gateway;
+  readonly telemetry: NodeTelemetry | undefined;
+  readonly broker: DeviceBroker | undefined;
+  readonly sync: NodeSync | undefined;
+};
 
 /** Opens the broker, telemetry and the gateway, and sets the contexts and the network going. */
 async function openServices(
@@ -128,13 +136,15 @@ async function openServices(
     const told = { ...parts, broker: broker?.local, submissions };
     const telemetry = NodeTelemetry.isWanted(setup, broker?.local) ? new NodeTelemetry(told) : undefined;
     if (telemetry) opened.push(telemetry);
-    const sources = [lag, nodeMetrics(contexts), networking && networkMetrics(networking), telemetry?.metrics, broker];
+    const sync = NodeSync.isWanted(setup) ? new NodeSync(parts) : undefined;
+    if (sync) opened.push(sync);
+    const sources = [lag, nodeMetrics(contexts), networking && networkMetrics(networking), telemetry?.metrics, broker, sync];
     const gateway = listen(setup, ports, sources, log, fail);
     if (!gateway.ok) throw new StartRefused(gateway.error.detail);
     opened.push(gateway.value);
     runContexts(contexts);
     await networking?.start(contexts);
-    return { gateway: gateway.value, telemetry, broker };
+    return { gateway: gateway.value, telemetry, broker, sync };
   } catch (error) {
     for (const part of opened.reverse()) await part.stop();
     throw error;

@@ -2,7 +2,16 @@ import type { Database, Migration } from "../../src/storage/index.ts";
 import { SYNC_LANES } from "../protocol/index.ts";
 import type { AckStore, KeptAck } from "./ports.ts";
 
-/** Table of acknowledgements, for node.db. One row for each aggregator and lane. */
+/** Marks a file as a sync.db: "BZsy". */
+export const SYNC_APPLICATION_ID = 0x42_5a_73_79;
+
+/** Bytes of a page of sync.db: its few rows are written again and again. */
+export const SYNC_PAGE_BYTES = 1_024;
+
+/** Frames of the write-ahead log at which it is moved into the main file. */
+const MOVED_FRAMES = 1_000;
+
+/** Table of acknowledgements. One row for each aggregator and lane. */
 export const SYNC_MIGRATION: Migration = (database) => {
   database.run(
     "CREATE TABLE sync_ack (aggregator TEXT, lane TEXT, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, hash BLOB NOT NULL, time_ms INTEGER NOT NULL, witness BLOB NOT NULL, witness_key BLOB NOT NULL, PRIMARY KEY (aggregator, lane)) STRICT, WITHOUT ROWID",
@@ -19,7 +28,7 @@ type AckRow = {
   readonly witness_key: Uint8Array;
 };
 
-/** The last acknowledgement of each lane by each aggregator, in node.db. */
+/** The last acknowledgement of each lane by each aggregator. */
 export class AckTable implements AckStore {
   readonly #database: Database;
   readonly #select;
@@ -48,5 +57,6 @@ export class AckTable implements AckStore {
   put(aggregator: string, ack: KeptAck): void {
     const { lane, epoch, sequence, hash, timeMs, witness, witnessKey } = ack;
     this.#database.atomically(() => this.#put.run(aggregator, lane, epoch, sequence, hash, timeMs, witness, witnessKey));
+    if (this.#database.logFrameCount >= MOVED_FRAMES) this.#database.checkpoint();
   }
 }

@@ -173,6 +173,6 @@ export type Heartbeat = {
   readonly peers: number;
   /** Age of the oldest event that no aggregator has acknowledged, ms: the live RPO. */
   readonly unacknowledgedMs: number;
-  /** Named figures: integers, units in the name. */
+  /** Named figures in thousandths of the unit that the name ends in; flags as 0 and 1,000. */
   readonly metrics: readonly { readonly name: string; readonly value: number }[];
 };

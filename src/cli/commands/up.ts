@@ -11,9 +11,10 @@ import { type Command, CommandFailure, parseCount } from "../command.ts";
 import { createNetwork, meshSettings, type NetworkFiles, TRAFFIC_ACCOUNT } from "../network-files.ts";
 import { untilSignal } from "../signals.ts";
 import type { Terminal } from "../terminal.ts";
-import { ChildNode, type ReadyNode } from "../up/child-node.ts";
+import { childAggregator, type ReadyAggregator } from "../up/child-aggregator.ts";
+import { childNode, type ReadyNode } from "../up/child-node.ts";
 import { runDemoTraffic } from "../up/demo-traffic.ts";
-import { freePorts, freeUdpPort, loopbackAddress } from "../up/free-port.ts";
+import { freePort, freePorts, freeUdpPort, loopbackAddress } from "../up/free-port.ts";
 import { readGenesis } from "./genesis.ts";
 
 /** Validators of a network when nobody says how many. */
@@ -21,6 +22,8 @@ const VALIDATORS = 4;
 /** Where the first node answers HTTP, and where its device broker is, when these ports are free. */
 const FIRST_PORT = 8645;
 const FIRST_MQTT_PORT = 1883;
+/** Where the aggregator answers, when that port is free. */
+const AGGREGATOR_PORT = 8700;
 
 /** `bizra up`: the whole system on this machine. */
 export const up: Command = {
@@ -113,17 +116,19 @@ function keyOf(path: string): string {
 /** Runs the children until a signal; prints where everything answers, again on change. */
 async function supervise(files: NetworkFiles, terminal: Terminal): Promise<number> {
   const ready = new Map<string, ReadyNode>();
+  let aggregator: ReadyAggregator | undefined;
   let hasTraffic = false;
-  const onReady = async (node: ReadyNode): Promise<void> => {
-    ready.set(node.home, node);
-    if (ready.size < files.homes.length) return;
+  const onChange = async (): Promise<void> => {
+    const [first] = ready.values();
+    if (!first || ready.size < files.homes.length || !aggregator) return;
     if (!hasTraffic) {
       hasTraffic = true;
-      await showTraffic(files, node.http, terminal);
+      await showTraffic(files, first.http, terminal);
     }
-    await announce(files, ready, terminal);
+    await announce(files, ready, aggregator, terminal);
   };
   const ports = freePorts(files.homes.length);
+  const aggregatorPort = freePort(AGGREGATOR_PORT);
   // One node for browsers is enough to try it, and WebRTC costs each some 20 MB of memory.
   const webRtc = ["--network-web-rtc-port", String(await freeUdpPort())];
   const children = files.homes.map((home, i) => {
@@ -134,16 +139,32 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
     const mesh = meshSettings(i, files.keys, ports);
     const flags = Object.entries(mesh).flatMap(([key, value]) => [`--${key.replace(".", "-")}`, value]);
     const listen = { http: loopbackAddress(FIRST_PORT + i), mqtt: loopbackAddress(FIRST_MQTT_PORT + i) };
-    return new ChildNode(home, listen, i === 0 ? [...flags, ...webRtc] : flags, {
+    const sync = ["--sync-aggregators", `http://127.0.0.1:${aggregatorPort}`];
+    return childNode(home, listen, [...flags, ...sync, ...(i === 0 ? webRtc : [])], {
       timers: systemTimers,
-      onReady: (node) => void onReady(node),
+      onReady: (node) => {
+        ready.set(home, node);
+        void onChange();
+      },
       onTrouble,
     });
   });
-  for (const child of children) void child.start();
+  const cloud = childAggregator(join(files.directory, "aggregator"), aggregatorPort, files.genesisHash, {
+    timers: systemTimers,
+    onReady: (running) => {
+      aggregator = running;
+      void onChange();
+    },
+    onTrouble: (sentence) => {
+      aggregator = undefined;
+      terminal.note(`bizra up: ${sentence}`);
+    },
+  });
+  cloud.start();
+  for (const child of children) child.start();
   await untilSignal();
   terminal.note("Stopping.");
-  await Promise.all(children.map((child) => child.stop()));
+  await Promise.all([cloud, ...children].map((child) => child.stop()));
   return 0;
 }
 
@@ -158,7 +179,12 @@ async function showTraffic(files: NetworkFiles, http: string, terminal: Terminal
   }
 }
 
-async function announce(files: NetworkFiles, ready: ReadonlyMap<string, ReadyNode>, terminal: Terminal): Promise<void> {
+async function announce(
+  files: NetworkFiles,
+  ready: ReadonlyMap<string, ReadyNode>,
+  aggregator: ReadyAggregator,
+  terminal: Terminal,
+): Promise<void> {
   const nodes: { id: string; http: string; mqtt: string; home: string; pid: number }[] = [];
   for (const home of files.homes) {
     const node = ready.get(home);
@@ -167,10 +193,11 @@ async function announce(files: NetworkFiles, ready: ReadonlyMap<string, ReadyNod
     nodes.push({ id: textOf(await new NodeClient(http).get("/api/v2/status"), "id"), http, mqtt, home, pid });
   }
   const network = networkIdOf(files.genesisHash);
-  terminal.result({ ready: true, network, genesis: files.genesisPath, nodes, accounts: files.accounts }, () =>
+  terminal.result({ ready: true, network, genesis: files.genesisPath, nodes, aggregator, accounts: files.accounts }, () =>
     [
       `Network ${network} is up. Genesis ${files.genesisPath} (${toHex(files.genesisHash)})`,
       ...nodes.map((n) => `  node ${n.id}  ${n.http}  ${n.mqtt}  (pid ${n.pid}, home ${n.home})`),
+      `  aggregator  ${aggregator.http}  (pid ${aggregator.pid})`,
       ...files.accounts.map((a) => `  account ${a.name.padEnd(6)} ${a.address}  ${a.key}`),
       `In a browser on this machine: ${nodes[0]?.http}/try`,
       "Ctrl-C stops it.",

@@ -1,0 +1,209 @@
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { MachineReader } from "../../appliance/telemetry/index.ts";
+import {
+  AckTable,
+  EitherCarrier,
+  type ForkHandler,
+  type NodeFacts,
+  PostCarrier,
+  SYNC_APPLICATION_ID,
+  SYNC_MIGRATION,
+  SYNC_PAGE_BYTES,
+  SyncAgent,
+  type SyncStatus,
+  type TlsClient,
+  WebSocketCarrier,
+} from "../../sync/agent/index.ts";
+import { event } from "../events/index.ts";
+import { type Log, Prng, parseHex } from "../kernel/index.ts";
+import type { EventLoopLag, MetricFamily, MetricSource } from "../monitoring/index.ts";
+import type { Database } from "../storage/index.ts";
+import type { Contexts } from "./contexts.ts";
+import { named } from "./files.ts";
+import { healthOf } from "./gateway-ports.ts";
+import { HOME } from "./home.ts";
+import type { NodeNetworking } from "./networking.ts";
+import { systemPlatform } from "./platform.ts";
+import type { NodeSetup } from "./setup.ts";
+import { StartRefused } from "./start-refused.ts";
+import { nodeReader } from "./telemetry-facts.ts";
+import { VERSION } from "./version.ts";
+import type { Watch } from "./watch.ts";
+
+/** What event sync stands on. */
+export type NodeSyncParts = {
+  readonly setup: NodeSetup;
+  readonly contexts: Contexts;
+  readonly networking: NodeNetworking | undefined;
+  readonly lag: EventLoopLag;
+  readonly watch: Watch;
+  readonly log: Log;
+};
+
+/** Brings the node's events to its aggregators, one agent for each, over one database of acknowledgements. */
+export class NodeSync implements MetricSource {
+  readonly #agents: readonly SyncAgent[];
+  readonly #database: Database;
+
+  /** Whether there is an aggregator. */
+  static isWanted({ configuration }: NodeSetup): boolean {
+    return configuration.sync.aggregators.length > 0;
+  }
+
+  /**
+   * Opens sync.db and prepares; nothing is sent yet.
+   *
+   * @throws StartRefused when a file of the settings, or sync.db, cannot be used
+   */
+  constructor(parts: NodeSyncParts) {
+    const { setup, contexts, log } = parts;
+    const { clock, timers, entropy, suite, openDatabase } = systemPlatform;
+    const { aggregators, profile, witnessKeys } = setup.configuration.sync;
+    const tls = tlsOf(setup);
+    this.#database = named(setup.home, () =>
+      openDatabase({
+        path: join(setup.home, HOME.sync),
+        applicationId: SYNC_APPLICATION_ID,
+        migrations: [SYNC_MIGRATION],
+        pageBytes: SYNC_PAGE_BYTES,
+        durability: "full",
+        create: true,
+      }),
+    );
+    const acks = new AckTable(this.#database);
+    const facts = factsOf(parts);
+    const common = {
+      source: contexts.events,
+      acks,
+      facts,
+      forks: forkHandler(contexts),
+      identity: setup.identity,
+      suite,
+      clock,
+      timers,
+      entropy,
+      log,
+      profile,
+    };
+    this.#agents = aggregators.map((url, index) => {
+      const witnessKey = parseHex(witnessKeys[index] ?? "");
+      const carrier = new EitherCarrier(new WebSocketCarrier(url, tls), new PostCarrier(url, tls));
+      const prng = new Prng(new DataView(entropy.bytes(4).buffer).getUint32(0));
+      return new SyncAgent({ ...common, carrier, prng, ...(witnessKey?.length === 32 ? { witnessKey } : {}) });
+    });
+  }
+
+  /** Begins to send. */
+  start(): void {
+    for (const agent of this.#agents) agent.start();
+  }
+
+  /** Stops; what is not acknowledged is sent by the next start. */
+  stop(): void {
+    for (const agent of this.#agents) agent.stop();
+    this.#database.close();
+  }
+
+  /** How each aggregator's agent stands. */
+  status(): readonly SyncStatus[] {
+    return this.#agents.map((agent) => agent.status());
+  }
+
+  collect(): readonly MetricFamily[] {
+    const states = this.status();
+    const gauge = (name: string, help: string, figureOf: (status: SyncStatus) => number): MetricFamily => ({
+      name,
+      help,
+      kind: "gauge",
+      samples: states.map((status, index) => ({ labels: { aggregator: String(index + 1) }, value: figureOf(status) })),
+    });
+    return [
+      gauge("bizra_sync_up", "Whether the aggregator is connected.", ({ isUp }) => (isUp ? 1 : 0)),
+      gauge(
+        "bizra_sync_unacknowledged_seconds",
+        "Age of the oldest event without an acknowledgement: the live RPO.",
+        (s) => s.unacknowledgedMs / 1_000,
+      ),
+      gauge("bizra_sync_sent_bytes", "Bytes of sync messages sent since the start.", ({ sentBytes }) => sentBytes),
+      gauge("bizra_sync_received_bytes", "Bytes of sync messages received since the start.", ({ receivedBytes }) => receivedBytes),
+      gauge(
+        "bizra_sync_held_lanes",
+        "Lanes of which the aggregator holds another history.",
+        ({ lanes }) => lanes.filter(({ isHeld }) => isHeld).length,
+      ),
+    ];
+  }
+}
+
+function factsOf({ setup, contexts, networking, lag, watch }: NodeSyncParts): NodeFacts {
+  const reader = nodeReader({ setup, contexts, lag, watch, networking });
+  const machine = new MachineReader(systemPlatform.clock);
+  const health = healthOf(setup, contexts, networking);
+  return {
+    hello: () => {
+      const validatorKey = contexts.loop.status().self === undefined ? undefined : setup.validator.publicKey;
+      return { node: setup.nodeId, network: setup.genesis.hash, software: VERSION.version, ...(validatorKey && { validatorKey }) };
+    },
+    heartbeat: () => {
+      const { epoch, view, voting, isLagging, peerCount } = contexts.loop.status();
+      const ready = health.report("ready");
+      const reason = ready.checks.find(({ isOk }) => !isOk)?.reason ?? "";
+      const figures = { ...reader.read(), ...machine.read() };
+      const metrics = Object.entries(figures).flatMap(([name, value]) => metricOf(name, value));
+      const state = isLagging ? "catchingUp" : voting;
+      return { height: contexts.blocks.queries.tipHeight, epoch, view, state, isReady: ready.isOk, reason, peers: peerCount, metrics };
+    },
+  };
+}
+
+/** A figure in thousandths; texts and what is not known are left out. */
+function metricOf(name: string, value: unknown): { readonly name: string; readonly value: number }[] {
+  const number = typeof value === "boolean" ? Number(value) : value;
+  if (typeof number !== "number" || !Number.isFinite(number)) return [];
+  const thousandths = Math.round(number * 1_000);
+  return Number.isSafeInteger(thousandths) ? [{ name, value: thousandths }] : [];
+}
+
+/**
+ * Two histories of a lane: people are told, and what this box says from now on goes into a new incarnation. A chain lane
+ * that an aggregator holds more of grows back with the chain. An aggregator's word alone never silences a validator:
+ * whoever could speak for it would stop the network.
+ */
+function forkHandler({ events }: Contexts): ForkHandler {
+  return {
+    onFork(lane, cursor, verdict) {
+      if (lane === "chain" && verdict === "ahead") return false;
+      const detail =
+        verdict === "ahead"
+          ? `an aggregator holds record ${cursor.epoch}/${cursor.sequence} of the ${lane} lane, which is not here: this home is an older copy, or another box runs its identity`
+          : `an aggregator holds another record ${cursor.epoch}/${cursor.sequence} of the ${lane} lane: this home was restored or copied`;
+      if (lane === "chain") {
+        events.appendCrit(event("alert.raised", { alert: "syncFork", severity: "critical", detail }));
+        return false;
+      }
+      events.reopen(lane, cursor.epoch, verdict === "ahead" ? "restore" : "clone");
+      events.appendCrit(event("alert.raised", { alert: "syncFork", severity: "critical", detail }));
+      return true;
+    },
+  };
+}
+
+function tlsOf({ home, configuration }: NodeSetup): TlsClient {
+  const { caFile, certificateFile, keyFile } = configuration.sync;
+  const read = (setting: string, path: string): string => {
+    try {
+      return readFileSync(resolve(home, path), "utf8");
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error)) throw error;
+      throw new StartRefused(
+        `sync.${setting}: expected a readable file at ${resolve(home, path)}, got ${String(error.code)}; correct it in node.toml`,
+      );
+    }
+  };
+  return {
+    ...(caFile && { ca: read("caFile", caFile) }),
+    ...(certificateFile && { cert: read("certificateFile", certificateFile) }),
+    ...(keyFile && { key: read("keyFile", keyFile) }),
+  };
+}
