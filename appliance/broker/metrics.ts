@@ -32,23 +32,25 @@ export function metricFamilies(figures: BrokerFigures, counters: Counters, journ
       queueFull: counters.droppedQueueFull,
       tooLarge: counters.droppedTooLarge,
     }),
-    counter("bizra_broker_submissions_total", "Publications given to an intake.", "kind", { taken: counters.submissions }),
-    counter("bizra_broker_refused_publishes_total", "Publications refused by access rules, bounds or an intake.", "kind", {
-      all: counters.publishesRefused,
-    }),
+    total("bizra_broker_submissions_total", "Publications given to an intake.", counters.submissions),
+    total("bizra_broker_refused_publishes_total", "Publications refused by access rules, bounds or an intake.", counters.publishesRefused),
     counter("bizra_broker_closed_clients_total", "Connections that the broker ended, by reason.", "reason", {
       protocol: counters.protocolFaults,
       stuck: counters.stuckClosed,
       keepAlive: counters.keepAliveExpired,
       takenOver: counters.takeOvers,
     }),
-    counter("bizra_broker_commits_total", "Group commits to broker.db.", "kind", { all: journal.commitCount }),
-    counter("bizra_broker_committed_rows_total", "Rows written by group commits.", "kind", { all: journal.rowCount }),
+    total("bizra_broker_commits_total", "Group commits to broker.db.", journal.commitCount),
+    total("bizra_broker_committed_rows_total", "Rows written by group commits.", journal.rowCount),
   ];
 }
 
 function gauge(name: string, help: string, value: number): MetricFamily {
   return { name, help, kind: "gauge", samples: [{ value }] };
+}
+
+function total(name: string, help: string, value: number): MetricFamily {
+  return { name, help, kind: "counter", samples: [{ value }] };
 }
 
 function counter(name: string, help: string, label: string, values: Readonly<Record<string, number>>): MetricFamily {

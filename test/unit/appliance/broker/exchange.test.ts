@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { MetricRegistry } from "../../../../src/monitoring/index.ts";
 import { BrokerRig } from "./broker-rig.ts";
 
 describe("broker: publications", () => {
@@ -89,5 +90,27 @@ describe("broker: publications", () => {
       correlationData: Buffer.from([0, 1, 255]),
       userProperties: { b: ["1", "2"], a: "3", __proto__x: "4" },
     });
+  });
+});
+
+describe("broker: figures", () => {
+  test("broker: its metrics, as a scraper gets them", async () => {
+    const rig = new BrokerRig();
+    const client = await rig.connect("c");
+    client.subscribe("t", 1);
+    client.publish("t", "x", { qos: 1, retain: true });
+    await rig.settle();
+    const registry = new MetricRegistry();
+    registry.addSource(rig.broker);
+    for (const format of ["openmetrics", "prometheus"] as const) {
+      const { body } = await registry.render(format);
+      for (const line of [
+        "bizra_broker_connections 1",
+        "bizra_broker_retained_messages 1",
+        'bizra_broker_publishes_total{direction="in"} 1',
+      ]) {
+        expect(body).toContain(line);
+      }
+    }
   });
 });
