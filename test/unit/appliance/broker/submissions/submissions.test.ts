@@ -6,9 +6,9 @@ import {
   type Submission,
   type SubmissionGroup,
   Submissions,
-} from "../../../../appliance/broker/index.ts";
-import { CborReader, concatBytes, silentLog, toHex, utf8 } from "../../../../src/kernel/index.ts";
-import { ManualTime } from "../../gateway/manual-time.ts";
+} from "../../../../../appliance/broker/index.ts";
+import { CborReader, concatBytes, silentLog, toHex, utf8 } from "../../../../../src/kernel/index.ts";
+import { ManualTime } from "../../../gateway/manual-time.ts";
 
 const SCOPE = { network: "0011aabb", node: "n1" };
 const SUBMIT = "bizra/v1/0011aabb/tx/pump/submit";

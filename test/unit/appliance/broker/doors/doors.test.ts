@@ -2,11 +2,11 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { certificateNameOf } from "../../../../appliance/broker/doors/certificate-name.ts";
-import { isOriginAllowed } from "../../../../appliance/broker/doors/origin-rules.ts";
-import { DoorCounts, type DoorPlan, type OpenDoors, openDoors } from "../../../../appliance/broker/index.ts";
-import { silentLog } from "../../../../src/kernel/index.ts";
-import { systemTimers } from "../../../../src/node/ports.ts";
+import { certificateNameOf } from "../../../../../appliance/broker/doors/certificate-name.ts";
+import { isOriginAllowed } from "../../../../../appliance/broker/doors/origin-rules.ts";
+import { DoorCounts, type DoorPlan, type OpenDoors, openDoors } from "../../../../../appliance/broker/index.ts";
+import { silentLog } from "../../../../../src/kernel/index.ts";
+import { systemTimers } from "../../../../../src/node/ports.ts";
 import { EchoBroker } from "./echo-broker.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };

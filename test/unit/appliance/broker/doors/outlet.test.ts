@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { Outlet } from "../../../../appliance/broker/doors/outlet.ts";
-import { concatBytes } from "../../../../src/kernel/index.ts";
+import { Outlet } from "../../../../../appliance/broker/doors/outlet.ts";
+import { concatBytes } from "../../../../../src/kernel/index.ts";
 
 /** A sink that takes so many bytes and then no more until told. */
 function makeSink(room: number) {

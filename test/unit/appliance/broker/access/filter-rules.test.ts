@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { coversWithParent, isFilter, isTopic, withoutShare } from "../../../../appliance/broker/access/filter-rules.ts";
+import { coversWithParent, isFilter, isTopic, withoutShare } from "../../../../../appliance/broker/access/filter-rules.ts";
 
 /** Whether a filter matches a topic, straight from section 4.7 and slowly. */
 function matches(filter: string, topic: string): boolean {

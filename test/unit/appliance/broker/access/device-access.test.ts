@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { type AccessUser, formatAccessList, parseAccessList } from "../../../../appliance/broker/access/access-list.ts";
-import { CERTIFICATE_ONLY, hashPassword, makeToken } from "../../../../appliance/broker/access/credentials.ts";
-import { type Anonymity, DeviceAccess } from "../../../../appliance/broker/access/device-access.ts";
-import type { Credentials } from "../../../../appliance/broker/index.ts";
-import { silentLog, utf8 } from "../../../../src/kernel/index.ts";
-import { ManualTime } from "../../gateway/manual-time.ts";
+import { type AccessUser, formatAccessList, parseAccessList } from "../../../../../appliance/broker/access/access-list.ts";
+import { CERTIFICATE_ONLY, hashPassword, makeToken } from "../../../../../appliance/broker/access/credentials.ts";
+import { type Anonymity, DeviceAccess } from "../../../../../appliance/broker/access/device-access.ts";
+import type { Credentials } from "../../../../../appliance/broker/index.ts";
+import { silentLog, utf8 } from "../../../../../src/kernel/index.ts";
+import { ManualTime } from "../../../gateway/manual-time.ts";
 
 const SCOPE = { network: "0011aabb", node: "n1" };
 const listOf = (...users: readonly AccessUser[]): ReadonlyMap<string, AccessUser> => new Map(users.map((user) => [user.name, user]));

@@ -1,5 +1,5 @@
-import type { AcceptRefusal, Connection, Transport } from "../../../../appliance/broker/index.ts";
-import { err, ok, type Result } from "../../../../src/kernel/index.ts";
+import type { AcceptRefusal, Connection, Transport } from "../../../../../appliance/broker/index.ts";
+import { err, ok, type Result } from "../../../../../src/kernel/index.ts";
 
 /** Stands in for the engine behind a door: sends back what comes, and remembers whom it was handed. */
 export class EchoBroker {
