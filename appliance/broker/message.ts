@@ -2,6 +2,8 @@ import type { MessageProperties, QoS } from "./types.ts";
 
 /** What a message costs beside its topic and payload: rows, objects, properties of the usual size. */
 const OVERHEAD_BYTES = 128;
+/** What a user property costs in memory beside its texts. */
+const PROPERTY_OVERHEAD_BYTES = 64;
 
 /** One application message inside the broker: shared by all who wait for it, never changed. */
 export interface Message {
@@ -23,7 +25,7 @@ export interface Message {
 export function weightOf({ topic, payload, properties }: Message): number {
   let weight = OVERHEAD_BYTES + topic.length + payload.length;
   weight += (properties.contentType?.length ?? 0) + (properties.responseTopic?.length ?? 0) + (properties.correlationData?.length ?? 0);
-  for (const [name, value] of properties.userProperties ?? []) weight += 8 + name.length + value.length;
+  for (const [name, value] of properties.userProperties ?? []) weight += PROPERTY_OVERHEAD_BYTES + name.length + value.length;
   return weight;
 }
 

@@ -10,6 +10,8 @@ type Outcome = { readonly code: number; readonly subscription?: Subscription; re
 
 /** What any failure is to a client of 3.1.1. */
 const FAILURE_3_1_1 = 0x80;
+/** Filters in one packet, in multiples of the subscriptions that a client may have. */
+const FILTERS_FACTOR = 4;
 
 /** Subscriptions of one client. Answers leave when a session that survives has them on disk; retained messages follow the answer. */
 export class Subscribing {
@@ -21,6 +23,7 @@ export class Subscribing {
 
   /** Each filter on its own, in their order. @see MQTT-3.8.4-1 to -8 */
   onSubscribe({ packetId, requests, subscriptionId }: SubscribePacket): void {
+    if (!this.#isBearable(requests.length)) return;
     const { shared, sink } = this.#client.parts;
     const outcomes = requests.map((request) => this.#subscribe(request, subscriptionId));
     const codes = outcomes.map(({ code }) => (code >= FAILURE_3_1_1 && sink.version === 4 ? FAILURE_3_1_1 : code));
@@ -33,11 +36,20 @@ export class Subscribing {
   }
 
   onUnsubscribe({ packetId, filters }: UnsubscribePacket): void {
+    if (!this.#isBearable(filters.length)) return;
     const { shared, sink } = this.#client.parts;
     const codes = filters.map((filter) => this.#unsubscribe(filter));
     shared.journal.afterCommit(() => {
       if (this.#client.isCurrent) sink.send({ kind: "unsuback", packetId, codes });
     });
+  }
+
+  /** A packet of a megabyte could name a quarter of a million filters. */
+  #isBearable(count: number): boolean {
+    const { line, shared } = this.#client.parts;
+    if (count <= FILTERS_FACTOR * shared.limits.subscriptionsPerClientMax) return true;
+    line.fail(REASON.quotaExceeded, "too many filters in one packet");
+    return false;
   }
 
   #subscribe(request: SubscribeRequest, subscriptionId: number | undefined): Outcome {

@@ -4,7 +4,7 @@ import { BrokerRig } from "./broker-rig.ts";
 describe("broker: subscriptions", () => {
   test("broker: filters that are none, quota and access, each told by its own code", async () => {
     const rig = new BrokerRig({
-      limits: { subscriptionsPerClientMax: 2, topicLevelsMax: 4 },
+      limits: { subscriptionsPerClientMax: 4, topicLevelsMax: 4 },
       access: { maySubscribe: (_, filter) => !filter.startsWith("secret") },
     });
     const [five, four] = [await rig.connect("five"), await rig.connect("four", { protocolVersion: 4 })];
@@ -20,18 +20,28 @@ describe("broker: subscriptions", () => {
       "$share/g/secret",
       "a",
       "b",
+      "b2",
+      "b3",
       "c",
       "a",
     ];
     for (const client of [five, four])
       client.send({ cmd: "subscribe", messageId: 1, subscriptions: filters.map((topic) => ({ topic, qos: 1 })) });
     await rig.settle();
-    expect(five.take("suback").granted).toEqual([0x8f, 0x8f, 0x8f, 0x8f, 0x8f, 0x8f, 0x8f, 0x87, 0x87, 1, 1, 0x97, 1]);
-    expect(four.take("suback").granted).toEqual([128, 128, 128, 128, 128, 128, 128, 128, 128, 1, 1, 128, 1]);
+    expect(five.take("suback").granted).toEqual([0x8f, 0x8f, 0x8f, 0x8f, 0x8f, 0x8f, 0x8f, 0x87, 0x87, 1, 1, 1, 1, 0x97, 1]);
+    expect(four.take("suback").granted).toEqual([128, 128, 128, 128, 128, 128, 128, 128, 128, 1, 1, 1, 1, 128, 1]);
     five.unsubscribe("a", "never", "x/#/y");
     await rig.settle();
     expect(five.take("unsuback").granted).toEqual([0, 0x11, 0x8f]);
-    expect(rig.broker.figures().subscriptionCount).toBe(3);
+    expect(rig.broker.figures().subscriptionCount).toBe(7);
+  });
+
+  test("broker: a packet with more filters than any client needs, 0x97 and closed", async () => {
+    const rig = new BrokerRig({ limits: { subscriptionsPerClientMax: 2 } });
+    const [one, other] = [await rig.connect("one"), await rig.connect("other")];
+    one.send({ cmd: "subscribe", messageId: 1, subscriptions: Array.from({ length: 9 }, () => ({ topic: "t", qos: 0 })) });
+    other.unsubscribe(...Array.from({ length: 9 }, () => "t"));
+    for (const client of [one, other]) expect([client.take("disconnect").reasonCode, client.isClosed]).toEqual([0x97, true]);
   });
 
   test("broker: [MQTT-3.3.4-2] overlapping subscriptions, one copy of the highest QoS with all identifiers", async () => {
