@@ -14,7 +14,8 @@ import type { Terminal } from "../terminal.ts";
 import { childAggregator, type ReadyAggregator } from "../up/child-aggregator.ts";
 import { childNode, type ReadyNode } from "../up/child-node.ts";
 import { runDemoTraffic } from "../up/demo-traffic.ts";
-import { freePort, freePorts, freeUdpPort, loopbackAddress } from "../up/free-port.ts";
+import { freePorts, freeUdpPort, loopbackAddress } from "../up/free-port.ts";
+import type { SupervisedChild } from "../up/supervised-child.ts";
 import { readGenesis } from "./genesis.ts";
 
 /** Validators of a network when nobody says how many. */
@@ -128,10 +129,10 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
     await announce(files, ready, aggregator, terminal);
   };
   const ports = freePorts(files.homes.length);
-  const aggregatorPort = freePort(AGGREGATOR_PORT);
   // One node for browsers is enough to try it, and WebRTC costs each some 20 MB of memory.
   const webRtc = ["--network-web-rtc-port", String(await freeUdpPort())];
-  const children = files.homes.map((home, i) => {
+  const children: SupervisedChild<ReadyNode>[] = [];
+  const startNode = (home: string, i: number, aggregatorUrl: string): void => {
     const onTrouble = (sentence: string): void => {
       ready.delete(home);
       terminal.note(`bizra up: ${sentence}`);
@@ -139,8 +140,8 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
     const mesh = meshSettings(i, files.keys, ports);
     const flags = Object.entries(mesh).flatMap(([key, value]) => [`--${key.replace(".", "-")}`, value]);
     const listen = { http: loopbackAddress(FIRST_PORT + i), mqtt: loopbackAddress(FIRST_MQTT_PORT + i) };
-    const sync = ["--sync-aggregators", `http://127.0.0.1:${aggregatorPort}`];
-    return childNode(home, listen, [...flags, ...sync, ...(i === 0 ? webRtc : [])], {
+    const sync = ["--sync-aggregators", aggregatorUrl];
+    const child = childNode(home, listen, [...flags, ...sync, ...(i === 0 ? webRtc : [])], {
       timers: systemTimers,
       onReady: (node) => {
         ready.set(home, node);
@@ -148,11 +149,15 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
       },
       onTrouble,
     });
-  });
-  const cloud = childAggregator(join(files.directory, "aggregator"), aggregatorPort, files.genesisHash, {
+    children.push(child);
+    child.start();
+  };
+  const cloud = childAggregator(join(files.directory, "aggregator"), loopbackAddress(AGGREGATOR_PORT), files.genesisHash, {
     timers: systemTimers,
     onReady: (running) => {
       aggregator = running;
+      // The nodes are told where it is, so they start once that is known; it keeps its address.
+      if (children.length === 0) for (const [i, home] of files.homes.entries()) startNode(home, i, running.http);
       void onChange();
     },
     onTrouble: (sentence) => {
@@ -161,7 +166,6 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
     },
   });
   cloud.start();
-  for (const child of children) child.start();
   await untilSignal();
   terminal.note("Stopping.");
   await Promise.all([cloud, ...children].map((child) => child.stop()));

@@ -11,19 +11,22 @@ export type ReadyAggregator = { readonly http: string; readonly pid: number };
 
 /**
  * An aggregator as a child process on loopback, which takes the nodes of one network by their first hello. Its home is
- * made when there is none. It stays at the port it was given, since nodes know it by that.
+ * made when there is none. It stays at the address where it first answered, since nodes know it by that.
  *
+ * @param listen its address; port 0 stands for any free one
  * @param network the genesis hash
  */
 export function childAggregator(
   home: string,
-  port: number,
+  listen: string,
   network: Uint8Array,
   ports: Pick<ChildParts<ReadyAggregator>, "timers" | "onReady" | "onTrouble">,
 ): SupervisedChild<ReadyAggregator> {
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const passphrase = join(home, AGGREGATOR_PASSPHRASE);
   if (!existsSync(passphrase)) writeNew(passphrase, `${toHex(systemEntropy.bytes(32))}\n`);
+  let address = listen;
+  let hasBeenReady = false;
   return new SupervisedChild({
     name: `the aggregator on ${home}`,
     logPath: join(home, "aggregator.log"),
@@ -32,7 +35,7 @@ export function childAggregator(
       "--home",
       home,
       "--listen",
-      `127.0.0.1:${port}`,
+      address,
       "--open",
       "--network",
       toHex(network),
@@ -41,8 +44,16 @@ export function childAggregator(
     ],
     async findReady(pid) {
       const running = findAggregator(home);
-      return running?.pid === pid && (await isReadyAt(running.http)) ? { http: running.http, pid } : undefined;
+      if (running?.pid !== pid || !(await isReadyAt(running.http))) return undefined;
+      address = new URL(running.http).host;
+      hasBeenReady = true;
+      return { http: running.http, pid };
     },
-    ...ports,
+    timers: ports.timers,
+    onReady: ports.onReady,
+    onTrouble(sentence) {
+      if (!hasBeenReady) address = "127.0.0.1:0"; // another program may have taken the port meanwhile
+      ports.onTrouble(sentence);
+    },
   });
 }

@@ -1,5 +1,3 @@
-import { present } from "../../kernel/index.ts";
-
 /** Whether a TCP port of loopback can be listened on now. */
 function isFree(port: number): boolean {
   try {
@@ -15,13 +13,6 @@ function isFree(port: number): boolean {
 /** Address to listen on: the wanted port of loopback when it is free, else one that the system picks. */
 export function loopbackAddress(wantedPort: number): string {
   return `127.0.0.1:${isFree(wantedPort) ? wantedPort : 0}`;
-}
-
-/** A TCP port of loopback that is free now: the wanted one, else one that the system picks. */
-export function freePort(wantedPort: number): number {
-  if (isFree(wantedPort)) return wantedPort;
-  const [port] = freePorts(1);
-  return present(port, "as many ports are picked as were asked for");
 }
 
 /** TCP ports of loopback that the system picks, all different: fixed ones could be wanted by two systems that start at once. */

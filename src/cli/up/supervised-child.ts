@@ -69,6 +69,7 @@ export class SupervisedChild<Ready> {
     this.#cancelTimer = this.#parts.timers.after(POLL_MS, async () => {
       if (this.#process !== child || child.exitCode !== null) return;
       const ready = await this.#parts.findReady(child.pid);
+      if (this.#isStopping) return;
       if (ready !== undefined) {
         this.#backOffMs = BACK_OFF_MS.first;
         this.#parts.onReady(ready);

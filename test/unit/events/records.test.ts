@@ -150,7 +150,10 @@ describe("record chain", () => {
     const payload = { reason: "restore", previousEpoch: 1, previousSequence: 3, previousHash: last.hash };
     const opening = sealRecord("ops", { epoch: 2, sequence: 0, hash: last.hash }, 5, event("log.opened", payload));
     expect(openRecord("ops", last, opening)).toMatchObject({ ok: true, value: { epoch: 2, sequence: 1 } });
-    expect(openRecord("ops", last, { ...opening, epoch: 3 })).toMatchObject({ ok: false, error: { kind: "missing" } });
+    expect(openRecord("ops", last, { ...opening, epoch: 3 })).toMatchObject({ ok: false, error: { kind: "changed" } });
+    const later = sealRecord("ops", { epoch: 5, sequence: 0, hash: last.hash }, 5, event("log.opened", payload));
+    expect(openRecord("ops", last, later)).toMatchObject({ ok: true, value: { epoch: 5, sequence: 1 } });
+    expect(openRecord("ops", last, { ...later, sequence: 2 })).toMatchObject({ ok: false, error: { kind: "missing" } });
   });
 
   test("chain lane: genesis and blocks, one record for each validator and each block", () => {
