@@ -32,12 +32,12 @@ export class Observer {
     });
   }
 
-  /** Connects and hears everything. */
-  static async connect(url: string, options: IClientOptions = {}): Promise<Observer> {
+  /** Connects and hears everything, or what some filters mean. */
+  static async connect(url: string, options: IClientOptions = {}, filters: readonly string[] = ["#"]): Promise<Observer> {
     const client = await connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0, ...options });
     const observer = new Observer(client);
     client.on("error", () => {}); // of a broker that a test ends
-    await client.subscribeAsync("#", { qos: 1 });
+    await client.subscribeAsync([...filters], { qos: 1 });
     return observer;
   }
 
