@@ -1,14 +1,13 @@
 import type { Journal } from "../journal.ts";
 import { isExpired, type Message, weightOf } from "../message.ts";
-import { filterMatches, type TopicFilter } from "../topics/topic-rules.ts";
+import type { TopicFilter } from "../topics/topic-rules.ts";
+import { TopicTree } from "../topics/topic-tree.ts";
 
 /** Bounds on what is retained. */
 export interface RetainedBounds {
   readonly retainedCountMax: number;
   readonly retainedBytesMax: number;
 }
-
-type Retained = { readonly message: Message; readonly levels: readonly string[] };
 
 /**
  * The last retained message of each topic, within a count and bytes; durable, of every QoS. A new topic beyond the bound is
@@ -17,9 +16,11 @@ type Retained = { readonly message: Message; readonly levels: readonly string[] 
 export class RetainedMessages {
   readonly #bounds: RetainedBounds;
   readonly #journal: Journal;
-  readonly #byTopic = new Map<string, Retained>();
+  readonly #byTopic = new Map<string, Message>();
   /** Not durable; no topic stands here and above. */
-  readonly #shown = new Map<string, Retained>();
+  readonly #shown = new Map<string, Message>();
+  /** All of both. */
+  readonly #tree = new TopicTree<Message>();
   #bytes = 0;
 
   constructor(bounds: RetainedBounds, journal: Journal) {
@@ -35,7 +36,7 @@ export class RetainedMessages {
   /** Takes in what was kept. */
   restore(message: Message): void {
     this.#journal.referStored(message);
-    this.#byTopic.set(message.topic, { message, levels: message.topic.split("/") });
+    this.#place(this.#byTopic, message);
     this.#bytes += weightOf(message);
   }
 
@@ -48,57 +49,62 @@ export class RetainedMessages {
 
   /** Keeps the message for its topic in place of the one before; an empty one only takes that away. @see MQTT-3.3.1-5, -6, -7 */
   keep(message: Message): void {
-    this.#shown.delete(message.topic);
-    const before = this.#byTopic.get(message.topic);
+    const { topic, id } = message;
+    this.#hide(topic);
+    const before = this.#byTopic.get(topic);
     if (message.payload.length === 0) {
       if (before !== undefined) this.#drop(before);
       return;
     }
     this.#journal.refer(message);
-    this.#byTopic.set(message.topic, { message, levels: message.topic.split("/") });
+    this.#place(this.#byTopic, message);
     this.#bytes += weightOf(message);
-    const { topic, id } = message;
     this.#journal.put(`retained ${topic}`, (store) => store.putRetained(topic, id), before === undefined);
     if (before === undefined) return;
-    this.#bytes -= weightOf(before.message);
-    this.#journal.release(before.message);
+    this.#bytes -= weightOf(before);
+    this.#journal.release(before);
   }
 
   /** As `keep`, for what the broker (`$SYS`) and its node say of themselves: a limited set of topics, outside the bounds and never durable. */
   show(message: Message): void {
     const before = this.#byTopic.get(message.topic);
     if (before !== undefined) this.#drop(before);
-    if (message.payload.length === 0) this.#shown.delete(message.topic);
-    else this.#shown.set(message.topic, { message, levels: message.topic.split("/") });
+    if (message.payload.length === 0) this.#hide(message.topic);
+    else this.#place(this.#shown, message);
   }
 
-  /** What a new subscription with this filter gets, by topic. */
+  /** What a new subscription with this filter gets. */
   matching(filter: TopicFilter, nowMs: number): readonly Message[] {
-    const hasWildcard = filter.levels.includes("+") || filter.levels.includes("#");
-    const exact = this.#byTopic.get(filter.inner) ?? this.#shown.get(filter.inner);
-    const candidates = hasWildcard ? [...this.#byTopic.values(), ...this.#shown.values()] : exact === undefined ? [] : [exact];
-    const isSys = filter.levels[0] === "$SYS";
-    return candidates
-      .filter(
-        ({ message, levels }) =>
-          isSys === message.topic.startsWith("$") && filterMatches(filter.levels, levels) && !isExpired(message, nowMs),
-      )
-      .map(({ message }) => message);
+    const found: Message[] = [];
+    this.#tree.match(filter.levels, (message) => {
+      if (!isExpired(message, nowMs)) found.push(message);
+    });
+    return found;
+  }
+
+  #place(map: Map<string, Message>, message: Message): void {
+    map.set(message.topic, message);
+    this.#tree.set(message.topic.split("/"), message);
+  }
+
+  #hide(topic: string): void {
+    if (this.#shown.delete(topic)) this.#tree.remove(topic.split("/"));
   }
 
   #fits(message: Message): boolean {
     const before = this.#byTopic.get(message.topic);
     const count = this.#byTopic.size + (before === undefined ? 1 : 0);
-    const bytes = this.#bytes + weightOf(message) - (before === undefined ? 0 : weightOf(before.message));
+    const bytes = this.#bytes + weightOf(message) - (before === undefined ? 0 : weightOf(before));
     return count <= this.#bounds.retainedCountMax && bytes <= this.#bounds.retainedBytesMax;
   }
 
   #dropExpired(nowMs: number): void {
-    for (const retained of this.#byTopic.values()) if (isExpired(retained.message, nowMs)) this.#drop(retained);
+    for (const message of this.#byTopic.values()) if (isExpired(message, nowMs)) this.#drop(message);
   }
 
-  #drop({ message }: Retained): void {
+  #drop(message: Message): void {
     this.#byTopic.delete(message.topic);
+    this.#tree.remove(message.topic.split("/"));
     this.#bytes -= weightOf(message);
     this.#journal.remove(`retained ${message.topic}`, (store) => store.dropRetained(message.topic));
     this.#journal.release(message);

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { SubscriptionTree } from "../../../../../appliance/broker/topics/subscription-tree.ts";
 import { filterMatches, isTopicName, parseTopicFilter } from "../../../../../appliance/broker/topics/topic-rules.ts";
+import { TopicTree } from "../../../../../appliance/broker/topics/topic-tree.ts";
 
 const BOUNDS = { topicBytesMax: 64, topicLevelsMax: 6 };
 const level = fc.constantFrom("a", "b", "", "$a");
@@ -36,6 +37,33 @@ describe("broker: the tree of filters", () => {
           }
           for (const [value, filter] of model) tree.remove(filter, value.slice(0, 2));
           expect([tree.size, JSON.stringify(tree)]).toEqual([0, JSON.stringify(new SubscriptionTree())]);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test("broker tree: any topics put and taken away, a filter finds exactly those that match one by one", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(topics, fc.boolean()), { maxLength: 24 }),
+        fc.array(filters, { minLength: 1, maxLength: 8 }),
+        (steps, asked) => {
+          const tree = new TopicTree<string>();
+          const model = new Map<string, readonly string[]>();
+          for (const [topic, isPut] of steps) {
+            const value = `=${topic.join("/")}`;
+            if (isPut) tree.set(topic, value);
+            else tree.remove(topic);
+            if (isPut) model.set(value, topic);
+            else model.delete(value);
+          }
+          for (const filter of asked) {
+            const found: string[] = [];
+            tree.match(filter, (value) => found.push(value));
+            const wanted = [...model].filter(([, topic]) => filterMatches(filter, topic)).map(([value]) => value);
+            expect(found.toSorted()).toEqual(wanted.toSorted());
+          }
         },
       ),
       { numRuns: 300 },
