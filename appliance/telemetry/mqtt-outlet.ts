@@ -10,6 +10,8 @@ export type BrokerAddress = {
   readonly version: "5" | "3.1.1";
   /** Start of the client ids; the session's name follows. */
   readonly clientId: string;
+  /** Seconds of silence after which the connection is tried; default 30. */
+  readonly keepAliveSeconds?: number;
   readonly username?: string;
   readonly password?: string;
   /** PEM: what the broker's certificate must chain to (else the runtime's roots), and the client's own. */
@@ -137,7 +139,7 @@ class MqttOutlet implements Outlet {
       clientId: `${address.clientId}-${this.#options.name}`,
       protocolVersion: is5 ? 5 : 4,
       clean: true,
-      keepalive: 30,
+      keepalive: address.keepAliveSeconds ?? 30,
       reconnectPeriod: 0,
       connectTimeout: CONNECT_LIMIT_MS,
       queueQoSZero: false,

@@ -19,6 +19,8 @@ export type BandwidthProfile = {
   readonly lanes: readonly Lane[];
   /** Milliseconds for which events wait for company. */
   readonly eventLingerMs: number;
+  /** Seconds of silence after which the connection is tried; the broker tells the wills one and a half times as long after the last word. */
+  readonly keepAliveSeconds: number;
 };
 
 /** The profiles by name. */
@@ -33,6 +35,7 @@ export const BANDWIDTH_PROFILES: Readonly<Record<BandwidthProfile["name"], Bandw
     headMs: 1_000,
     lanes: ["crit", "chain", "ops"],
     eventLingerMs: 250,
+    keepAliveSeconds: 30,
   },
   metered: {
     name: "metered",
@@ -44,6 +47,7 @@ export const BANDWIDTH_PROFILES: Readonly<Record<BandwidthProfile["name"], Bandw
     headMs: 900_000,
     lanes: ["crit"],
     eventLingerMs: 5_000,
+    keepAliveSeconds: 240,
   },
   emergency: {
     name: "emergency",
@@ -55,5 +59,6 @@ export const BANDWIDTH_PROFILES: Readonly<Record<BandwidthProfile["name"], Bandw
     headMs: 3_600_000,
     lanes: ["crit"],
     eventLingerMs: 30_000,
+    keepAliveSeconds: 600,
   },
 };

@@ -197,6 +197,7 @@ function outsideConnector(setup: NodeSetup, log: Log): MqttConnector {
   const address = {
     url: telemetry.url,
     version: telemetry.mqttVersion,
+    keepAliveSeconds: BANDWIDTH_PROFILES[telemetry.profile].keepAliveSeconds,
     clientId: telemetry.clientId || `bizra-${setup.nodeId}`,
     ...(telemetry.username !== "" && { username: telemetry.username }),
     ...(password !== undefined && { password: password.trimEnd() }),
