@@ -95,7 +95,7 @@ async function portOf(node: NodeProcess): Promise<number> {
 }
 
 try {
-  const net = await makeTestnet(place.at("net"));
+  const net = await makeTestnet(place.at("net"), 1, ["--mqtt"]);
   const home = homeOf(net);
   const words = ["--mqtt-connections-max", "20000", "--mqtt-connections-per-address-max", "20000", "--mqtt-connects-per-second", "20000"];
   const sources = ["--mempool-source-transactions-max", "100000"];

@@ -21,7 +21,7 @@ let signer: Signer;
 let doors: { tcp: string; tls: string; webSocket: string };
 
 beforeAll(async () => {
-  net = await makeTestnet(place.at("net"));
+  net = await makeTestnet(place.at("net"), 1, ["--mqtt"]);
   network = net.hash.toString("hex").slice(0, 8);
   const tls = certificates?.issue("localhost");
   const words = tls
@@ -148,7 +148,7 @@ describe("a device by mqtt.js", () => {
   }, 60_000);
 
   test("e2e mqtt: no room for more receipts, MQTT 5 told when to come again, 3.1.1 cut off unanswered", async () => {
-    const small = await makeTestnet(place.at("small"));
+    const small = await makeTestnet(place.at("small"), 1, ["--mqtt"]);
     const full = await place.start(homeOf(small), { words: ["--mqtt-receipts-max", "1"] });
     const tcp = (await doorsOf(full)).tcp;
     const name = small.hash.toString("hex").slice(0, 8);

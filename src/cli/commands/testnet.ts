@@ -21,6 +21,7 @@ export const testnet: Command = {
       value: "PORT",
       doc: `Where the first node listens for the others, on loopback; the next ones follow (default ${FIRST_PORT}).`,
     },
+    mqtt: { kind: "presence", doc: "Gives each node a device broker on loopback, at any free port." },
     chain: { kind: "text", value: "NAME", doc: "Chain name (default testnet)." },
     "epoch-blocks": { kind: "text", value: "N", doc: "Blocks in an epoch (default 100000)." },
   },
@@ -35,7 +36,11 @@ export const testnet: Command = {
         validators,
         epochBlocks: parseCount(input.flag("epoch-blocks") ?? String(EPOCH_BLOCKS_DEFAULT), "--epoch-blocks", 8, 1_000_000_000),
         timeMs: systemClock.nowMs(),
-        settingsOf: (index, keys) => ({ "http.listen": "127.0.0.1:0", "mqtt.listen": "127.0.0.1:0", ...meshSettings(index, keys, ports) }),
+        settingsOf: (index, keys) => ({
+          "http.listen": "127.0.0.1:0",
+          ...(input.has("mqtt") && { "mqtt.listen": "127.0.0.1:0" }),
+          ...meshSettings(index, keys, ports),
+        }),
       },
       systemEntropy,
     );

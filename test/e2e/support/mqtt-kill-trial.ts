@@ -54,7 +54,7 @@ export async function runMqttKillTrial(
   place: Workplace,
   { chance, kills, publishMsMax, onProgress }: MqttKillPlan,
 ): Promise<MqttKillReport> {
-  const net = await makeTestnet(place.at("mqtt-kill"));
+  const net = await makeTestnet(place.at("mqtt-kill"), 1, ["--mqtt"]);
   const home = homeOf(net);
   const network = net.hash.toString("hex").slice(0, 8);
   let node = await place.start(home);
