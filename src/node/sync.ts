@@ -15,7 +15,7 @@ import {
   type TlsClient,
   WebSocketCarrier,
 } from "../../sync/agent/index.ts";
-import { event } from "../events/index.ts";
+import { compareCursors, event, type LaneCursor } from "../events/index.ts";
 import { type Log, Prng, parseHex } from "../kernel/index.ts";
 import type { EventLoopLag, MetricFamily, MetricSource } from "../monitoring/index.ts";
 import type { Database } from "../storage/index.ts";
@@ -45,6 +45,7 @@ export type NodeSyncParts = {
 export class NodeSync implements MetricSource {
   readonly #agents: readonly SyncAgent[];
   readonly #database: Database;
+  readonly #contexts: Contexts;
 
   /** Whether there is an aggregator. */
   static isWanted({ configuration }: NodeSetup): boolean {
@@ -61,6 +62,7 @@ export class NodeSync implements MetricSource {
     const { clock, timers, entropy, suite, openDatabase } = systemPlatform;
     const { aggregators, profile, witnessKeys } = setup.configuration.sync;
     const tls = tlsOf(setup);
+    this.#contexts = contexts;
     this.#database = named(setup.home, () =>
       openDatabase({
         path: join(setup.home, HOME.sync),
@@ -94,8 +96,9 @@ export class NodeSync implements MetricSource {
     });
   }
 
-  /** Begins to send. */
+  /** Begins to send; from now on nothing of the chain lane goes before every aggregator holds it. */
   start(): void {
+    this.#contexts.pruning.holdBack((_height, place) => this.#agents.every((agent) => isHeld(agent.acknowledged("chain"), place)));
     for (const agent of this.#agents) agent.start();
   }
 
@@ -134,6 +137,11 @@ export class NodeSync implements MetricSource {
       ),
     ];
   }
+}
+
+/** Whether an acknowledgement covers a place. */
+function isHeld(acknowledged: LaneCursor | undefined, { epoch, sequence }: LaneCursor): boolean {
+  return acknowledged !== undefined && compareCursors(acknowledged, { epoch, sequence }) >= 0;
 }
 
 function factsOf({ setup, contexts, networking, lag, watch }: NodeSyncParts): NodeFacts {
