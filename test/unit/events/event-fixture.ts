@@ -18,10 +18,12 @@ import {
 import { type CancelTimer, type Clock, silentLog, type Timers, utf8 } from "../../../src/kernel/index.ts";
 import { type Database, openMemoryDatabase } from "../../../src/storage/index.ts";
 
+type ManualTimer = { readonly atMs: number; readonly action: () => void };
+
 /** Time that a test moves: timers fire when it passes them. */
 export class ManualTime implements Clock, Timers {
   #nowMs = 1_767_225_600_000;
-  #timers: { readonly atMs: number; readonly action: () => void }[] = [];
+  readonly #timers = new Set<ManualTimer>();
 
   nowMs(): number {
     return this.#nowMs;
@@ -33,28 +35,33 @@ export class ManualTime implements Clock, Timers {
 
   after(delayMs: number, action: () => void): CancelTimer {
     const timer = { atMs: this.#nowMs + delayMs, action };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
   }
 
   /** Timers that have not fired. */
   get pending(): number {
-    return this.#timers.length;
+    return this.#timers.size;
   }
 
   /** Lets time pass, firing what is due in order. */
   pass(durationMs: number): void {
     const endMs = this.#nowMs + durationMs;
     for (;;) {
-      const due = this.#timers.filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs)[0];
+      const due = this.#findDue(endMs);
       if (!due) break;
-      this.#timers = this.#timers.filter((other) => other !== due);
+      this.#timers.delete(due);
       this.#nowMs = Math.max(this.#nowMs, due.atMs);
       due.action();
     }
     this.#nowMs = endMs;
+  }
+
+  /** The first timer that is due; of several at one time the one that was set first. */
+  #findDue(endMs: number): ManualTimer | undefined {
+    let due: ManualTimer | undefined;
+    for (const timer of this.#timers) if (timer.atMs <= endMs && (!due || timer.atMs < due.atMs)) due = timer;
+    return due;
   }
 }
 
