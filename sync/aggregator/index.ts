@@ -6,6 +6,7 @@
  * Never decides anything for a node, never holds a key that signs votes.
  */
 export { Aggregator, AggregatorRefused, type AggregatorSetup } from "./aggregator.ts";
+export type { Claim, EnrolmentRequest, EnrolmentStore, IssuedCertificate } from "./enrolment/types.ts";
 export { Ingest, type IngestParts } from "./ingest/ingest.ts";
 export { AGGREGATOR_APPLICATION_ID, AGGREGATOR_MIGRATIONS, AGGREGATOR_PAGE_BYTES } from "./stores/migrations.ts";
 export { SqliteStore } from "./stores/sqlite-store.ts";

@@ -1,4 +1,5 @@
 import type { Hello, LinkProfile, SyncLane } from "../protocol/index.ts";
+import type { EnrolmentStore } from "./enrolment/types.ts";
 
 /** Whom an aggregator speaks of: a node's name within a network (hex of the genesis hash). */
 export type NodeRef = { readonly network: string; readonly node: string };
@@ -88,6 +89,12 @@ export type AuditEntry = {
   readonly detail: string;
 };
 
+/** A lane with records that were not handed on to a bus yet, and the last place that was; epoch 0 before the first. */
+export type WaitingLane = { readonly ref: NodeRef; readonly lane: SyncLane; readonly forwarded: EventPlace };
+
+/** How far a lane was handed on, from where to where. */
+export type ForwardStep = WaitingLane & { readonly to: EventPlace };
+
 /** A store could not do its work; the same may go through later. */
 export class StoreUnavailable extends Error {
   override readonly name = "StoreUnavailable";
@@ -106,10 +113,15 @@ export class StoreUnavailable extends Error {
  */
 export interface AggregatorStore {
   readonly kind: "sqlite" | "postgresql";
+  /** Claims, certificate requests, certificates and revocations; lives and closes with this store. */
+  readonly enrolment: EnrolmentStore;
 
   findNode(ref: NodeRef): Promise<EnrolledNode | undefined>;
-  /** Adds or replaces a node; a node keeps its identity key: another one for the same name is refused. */
-  putNode(node: EnrolledNode): Promise<"stored" | "otherIdentity">;
+  /**
+   * Adds or replaces a node, in one atomic step. A node keeps its identity key: another one for the same name is refused. A
+   * revoked node stays as it is: only `enrolment` lets it in again.
+   */
+  putNode(node: EnrolledNode): Promise<"stored" | "otherIdentity" | "revoked">;
   /** Nodes in order of network and name, after a place. */
   listNodes(after: NodeRef | undefined, limit: number): Promise<readonly EnrolledNode[]>;
 
@@ -134,6 +146,16 @@ export interface AggregatorStore {
   latestHeartbeats(refs: readonly NodeRef[]): Promise<readonly StoredHeartbeat[]>;
   /** Heartbeats of a node since a time, oldest first. */
   heartbeatHistory(ref: NodeRef, sinceMs: number, limit: number): Promise<readonly StoredHeartbeat[]>;
+
+  /**
+   * Lanes that hold more than a bus was given, in order of network, node and lane, after one of them. Kept by lane and not
+   * by order of arrival: with several writers, what is committed later may have arrived earlier, and would be passed over.
+   */
+  lanesToForward(bus: string, after: Omit<WaitingLane, "forwarded"> | undefined, limit: number): Promise<readonly WaitingLane[]>;
+  /** Notes what a bus has. A step that does not start where the lane stands any more is left out: another was faster. */
+  moveForwarded(bus: string, steps: readonly ForwardStep[]): Promise<readonly ("stored" | "moved")[]>;
+  /** Whether `holder` is the one who hands on to a bus until a time: the one who was, or anyone once that time is over. */
+  leaseForwarding(bus: string, holder: string, nowMs: number, untilMs: number): Promise<boolean>;
 
   addFinding(finding: Finding): Promise<void>;
   /** The newest first. */

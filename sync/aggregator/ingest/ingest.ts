@@ -148,7 +148,9 @@ export class Ingest {
     } as const;
     const node: EnrolledNode = { ...ref, identityKey, ...(validatorKey && { validatorKey }), software, profile, ...standing };
     const isOther = known !== undefined && !bytesEqual(known.identityKey, identityKey);
-    if (isOther || (await store.putNode(node)) === "otherIdentity") {
+    const outcome = isOther ? "otherIdentity" : await store.putNode(node);
+    if (outcome === "revoked") return { code: "revoked", detail: `${hello.node} was revoked` };
+    if (outcome === "otherIdentity") {
       await this.#note({ ...ref, kind: "badSignature", detail: `a hello of another identity, ${toHex(identityKey)}` });
       return { code: "wrongNode", detail: `${hello.node} has another identity` };
     }

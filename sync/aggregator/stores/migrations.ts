@@ -11,6 +11,9 @@ export const AGGREGATOR_MIGRATIONS: readonly Migration[] = [
   (database) => {
     for (const statement of FIRST) database.run(statement);
   },
+  (database) => {
+    for (const statement of ENROLMENT) database.run(statement);
+  },
 ];
 
 const FIRST = [
@@ -32,4 +35,24 @@ const FIRST = [
   `CREATE INDEX finding_node ON finding (network, node, id)`,
   `CREATE TABLE audit (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
      outcome TEXT NOT NULL, detail TEXT NOT NULL) STRICT`,
+] as const;
+
+const ENROLMENT = [
+  `CREATE TABLE claim (id TEXT PRIMARY KEY, token_hash BLOB NOT NULL UNIQUE, network TEXT NOT NULL, node TEXT, site TEXT NOT NULL,
+     approval TEXT NOT NULL, made_by TEXT NOT NULL, made_at_ms INTEGER NOT NULL, expires_at_ms INTEGER NOT NULL, status TEXT NOT NULL) STRICT`,
+  `CREATE TABLE enrolment_request (id TEXT PRIMARY KEY, claim_id TEXT NOT NULL UNIQUE REFERENCES claim (id), network TEXT NOT NULL,
+     node TEXT NOT NULL, identity_key BLOB NOT NULL, csr BLOB NOT NULL, site TEXT NOT NULL, address TEXT NOT NULL,
+     requested_at_ms INTEGER NOT NULL, status TEXT NOT NULL, decided_by TEXT NOT NULL) STRICT`,
+  `CREATE INDEX enrolment_request_status ON enrolment_request (status, requested_at_ms)`,
+  `CREATE TABLE certificate (serial TEXT PRIMARY KEY, request_id TEXT NOT NULL UNIQUE, network TEXT NOT NULL, node TEXT NOT NULL,
+     pem TEXT NOT NULL, not_after_ms INTEGER NOT NULL, issued_at_ms INTEGER NOT NULL, status TEXT NOT NULL) STRICT`,
+  `CREATE INDEX certificate_node ON certificate (network, node, issued_at_ms)`,
+  `CREATE TABLE revocation (id INTEGER PRIMARY KEY, network TEXT NOT NULL, node TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT`,
+  `CREATE INDEX revocation_time ON revocation (at_ms)`,
+] as const;
+
+const FORWARDING = [
+  `CREATE TABLE forwarded (bus TEXT, node_id INTEGER, lane INTEGER, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
+     PRIMARY KEY (bus, node_id, lane)) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE forwarder (bus TEXT PRIMARY KEY, holder TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
 ] as const;

@@ -8,13 +8,16 @@ import {
   type EnrolledNode,
   type EventPlace,
   type Finding,
+  type ForwardStep,
   type LaneHolding,
   type NodeRef,
   type StoredEvent,
   type StoredHeartbeat,
   StoreUnavailable,
+  type WaitingLane,
 } from "../types.ts";
 import { encodePeaks } from "./peaks.ts";
+import { SqliteEnrolment } from "./sqlite-enrolment.ts";
 import {
   type AuditRow,
   auditOfRow,
@@ -28,7 +31,9 @@ import {
   holdingOfRow,
   type NodeRow,
   nodeOfRow,
-} from "./sqlite-rows.ts";
+  type WaitingRow,
+  waitingOfRow,
+} from "./rows.ts";
 import { prepareStatements } from "./sqlite-statements.ts";
 
 /** Heartbeats of a node in its history are at least this far apart. */
@@ -40,6 +45,7 @@ const MOVED_FRAMES = 4_000;
 /** Everything an aggregator keeps, in one SQLite file: for one process. */
 export class SqliteStore implements AggregatorStore {
   readonly kind = "sqlite";
+  readonly enrolment: SqliteEnrolment;
   readonly #database: Database;
   readonly #statements;
   /** Row ids of nodes, which never change. */
@@ -49,6 +55,10 @@ export class SqliteStore implements AggregatorStore {
   constructor(database: Database) {
     this.#database = database;
     this.#statements = prepareStatements(database);
+    this.enrolment = new SqliteEnrolment(database, {
+      read: (query) => this.#read(query, (value) => value),
+      write: (action) => this.#write(action),
+    });
   }
 
   async findNode({ network, node }: NodeRef): Promise<EnrolledNode | undefined> {
@@ -58,25 +68,17 @@ export class SqliteStore implements AggregatorStore {
     );
   }
 
-  async putNode(node: EnrolledNode): Promise<"stored" | "otherIdentity"> {
-    const known = await this.findNode(node);
-    if (known && !bytesEqual(known.identityKey, node.identityKey)) return "otherIdentity";
+  async putNode(node: EnrolledNode): Promise<"stored" | "otherIdentity" | "revoked"> {
     const { network, node: name, identityKey, validatorKey, software, profile, site, status, enrolledAtMs, lastHelloAtMs } = node;
-    this.#write(() =>
-      this.#statements.putNode.run(
-        network,
-        name,
-        identityKey,
-        validatorKey ?? null,
-        software,
-        profile,
-        site,
-        status,
-        enrolledAtMs,
-        lastHelloAtMs,
-      ),
-    );
-    return "stored";
+    const { selectNode, putNode } = this.#statements;
+    return this.#write(() => {
+      const known = selectNode.get(network, name);
+      if (known && !bytesEqual(known.identity_key, identityKey)) return "otherIdentity";
+      if (known?.status === "revoked") return "revoked";
+      const times = [enrolledAtMs, lastHelloAtMs] as const;
+      putNode.run(network, name, identityKey, validatorKey ?? null, software, profile, site, status, ...times);
+      return "stored";
+    });
   }
 
   async listNodes(after: NodeRef | undefined, limit: number): Promise<readonly EnrolledNode[]> {
@@ -166,6 +168,22 @@ export class SqliteStore implements AggregatorStore {
     );
   }
 
+  async lanesToForward(bus: string, after: Omit<WaitingLane, "forwarded"> | undefined, limit: number): Promise<readonly WaitingLane[]> {
+    const { network, node } = after?.ref ?? { network: "", node: "" };
+    return this.#read(
+      () => this.#statements.selectWaiting.all(bus, network, node, after ? SYNC_LANE_NUMBER[after.lane] : 0, limit),
+      (rows: WaitingRow[]) => rows.map(waitingOfRow),
+    );
+  }
+
+  async moveForwarded(bus: string, steps: readonly ForwardStep[]): Promise<readonly ("stored" | "moved")[]> {
+    return this.#write(() => steps.map((step) => this.#moveForwarded(bus, step)));
+  }
+
+  async leaseForwarding(bus: string, holder: string, nowMs: number, untilMs: number): Promise<boolean> {
+    return this.#write(() => this.#statements.putForwarder.run(bus, holder, untilMs, nowMs).changes > 0);
+  }
+
   async addFinding(finding: Finding): Promise<void> {
     const { network, node, atMs, kind, lane, epoch, sequence, detail } = finding;
     this.#write(() => this.#statements.putFinding.run(network, node, atMs, kind, lane ?? null, epoch ?? null, sequence ?? null, detail));
@@ -210,6 +228,15 @@ export class SqliteStore implements AggregatorStore {
       insertEvent.run(id, lane, epoch, sequence, body, hash, receivedAtMs);
     putHolding.run(id, lane, after.epoch, after.sequence, after.hash, after.peaks ? encodePeaks(after.peaks) : null, after.checkpointed);
     if (checkpoint) putCheckpoint.run(id, lane, after.epoch, checkpoint.size, checkpoint.note);
+    return "stored";
+  }
+
+  #moveForwarded(bus: string, { ref, lane, forwarded, to }: ForwardStep): "stored" | "moved" {
+    const id = this.#findId(ref);
+    const found = id === undefined ? null : this.#statements.selectForwarded.get(bus, id, SYNC_LANE_NUMBER[lane]);
+    const { epoch, sequence } = found ?? { epoch: 0n, sequence: 0n };
+    if (id === undefined || Number(epoch) !== forwarded.epoch || Number(sequence) !== forwarded.sequence) return "moved";
+    this.#statements.putForwarded.run(bus, id, SYNC_LANE_NUMBER[lane], to.epoch, to.sequence);
     return "stored";
   }
 
