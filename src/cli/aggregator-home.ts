@@ -7,6 +7,12 @@ export const WITNESS_KEY = "keys/witness.json";
 /** The passphrase of that key, where `up` made it. */
 export const AGGREGATOR_PASSPHRASE = "keys/passphrase";
 
+/** The password of the console's first user, where `up` made it. */
+export const CONSOLE_PASSWORD = "keys/console-password";
+
+/** Name of the console's user that `up` makes. */
+export const CONSOLE_USER = "admin";
+
 const RUN = "run.json";
 
 /** Where a running aggregator answers. */

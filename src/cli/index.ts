@@ -5,6 +5,7 @@
 
 import type { Command } from "./command.ts";
 import { aggregator } from "./commands/aggregator.ts";
+import { aggregatorUserAdd, aggregatorUserList, aggregatorUserRemove } from "./commands/aggregator-users.ts";
 import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
@@ -36,6 +37,9 @@ export const COMMANDS: readonly Command[] = [
   up,
   node,
   aggregator,
+  aggregatorUserAdd,
+  aggregatorUserRemove,
+  aggregatorUserList,
   testnet,
   genesisNew,
   genesisAddValidator,

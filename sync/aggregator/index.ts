@@ -7,6 +7,19 @@
  */
 export { Aggregator, AggregatorRefused, type AggregatorSetup } from "./aggregator.ts";
 export type { Claim, EnrolmentRequest, EnrolmentStore, IssuedCertificate } from "./enrolment/types.ts";
+export { type FleetParts, fleetRoutes } from "./fleet/fleet.ts";
+export {
+  FLEET_PASSWORD,
+  FLEET_ROLES,
+  type FleetRole,
+  type FleetUser,
+  makeFleetUser,
+  readUsers,
+  USERS_FILE,
+  type UserBook,
+  UserFile,
+  writeUsers,
+} from "./fleet/users.ts";
 export { Ingest, type IngestParts } from "./ingest/ingest.ts";
 export { AGGREGATOR_APPLICATION_ID, AGGREGATOR_MIGRATIONS, AGGREGATOR_PAGE_BYTES } from "./stores/migrations.ts";
 export { SqliteStore } from "./stores/sqlite-store.ts";

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type AdmissionPolicy, Aggregator, AggregatorRefused } from "../../../sync/aggregator/index.ts";
+import { type AdmissionPolicy, Aggregator, AggregatorRefused, fleetRoutes, USERS_FILE, UserFile } from "../../../sync/aggregator/index.ts";
 import { type ListenAddress, parseListenAddress } from "../../config/index.ts";
 import { nativeSuite, SCRYPT_COST_DEFAULT, type Signer } from "../../crypto/index.ts";
 import { makeKeyFile } from "../../identity/index.ts";
@@ -88,6 +88,17 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
     build: { name: "bizra", version: VERSION.version, runtime: VERSION.runtime, commit: VERSION.commit },
     metrics: [processMetrics(VERSION, systemClock.nowMs())],
     onDefect: (error) => failure.resolve({ error }),
+    routes: (store) =>
+      fleetRoutes({
+        store,
+        users: new UserFile(join(home, USERS_FILE)),
+        clock: systemClock,
+        timers: systemTimers,
+        entropy: systemEntropy,
+        log,
+        isTls: tls !== undefined,
+        version: VERSION.version,
+      }),
   });
   announceAggregator(home, { pid: process.pid, http: running.url });
   terminal.note(`Aggregator at ${running.url}, witness key ${toHex(witness.publicKey)}`);

@@ -152,7 +152,7 @@ async function supervise(files: NetworkFiles, terminal: Terminal): Promise<numbe
     children.push(child);
     child.start();
   };
-  const cloud = childAggregator(join(files.directory, "aggregator"), loopbackAddress(AGGREGATOR_PORT), files.genesisHash, {
+  const cloud = await childAggregator(join(files.directory, "aggregator"), loopbackAddress(AGGREGATOR_PORT), files.genesisHash, {
     timers: systemTimers,
     onReady: (running) => {
       aggregator = running;
@@ -204,6 +204,7 @@ async function announce(
       `  aggregator  ${aggregator.http}  (pid ${aggregator.pid})`,
       ...files.accounts.map((a) => `  account ${a.name.padEnd(6)} ${a.address}  ${a.key}`),
       `In a browser on this machine: ${nodes[0]?.http}/try`,
+      `The fleet's console: ${aggregator.http}/  (user ${aggregator.console.user}, password in ${aggregator.console.passwordFile})`,
       "Ctrl-C stops it.",
     ].join("\n"),
   );

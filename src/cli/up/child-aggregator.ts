@@ -1,13 +1,19 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { toHex } from "../../kernel/index.ts";
+import { makeFleetUser, USERS_FILE, writeUsers } from "../../../sync/aggregator/index.ts";
+import { present, toHex } from "../../kernel/index.ts";
 import { systemEntropy } from "../../node/index.ts";
-import { AGGREGATOR_PASSPHRASE, findAggregator } from "../aggregator-home.ts";
+import { AGGREGATOR_PASSPHRASE, CONSOLE_PASSWORD, CONSOLE_USER, findAggregator } from "../aggregator-home.ts";
 import { writeNew } from "../home.ts";
 import { type ChildParts, isReadyAt, SupervisedChild } from "./supervised-child.ts";
 
 /** An aggregator that answers. */
-export type ReadyAggregator = { readonly http: string; readonly pid: number };
+export type ReadyAggregator = {
+  readonly http: string;
+  readonly pid: number;
+  /** Who may log in to its console, and the file of the password. */
+  readonly console: { readonly user: string; readonly passwordFile: string };
+};
 
 /**
  * An aggregator as a child process on loopback, which takes the nodes of one network by their first hello. Its home is
@@ -16,17 +22,18 @@ export type ReadyAggregator = { readonly http: string; readonly pid: number };
  * @param listen its address; port 0 stands for any free one
  * @param network the genesis hash
  */
-export function childAggregator(
+export async function childAggregator(
   home: string,
   listen: string,
   network: Uint8Array,
   ports: Pick<ChildParts<ReadyAggregator>, "timers" | "onReady" | "onTrouble">,
-): SupervisedChild<ReadyAggregator> {
+): Promise<SupervisedChild<ReadyAggregator>> {
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const passphrase = join(home, AGGREGATOR_PASSPHRASE);
   if (!existsSync(passphrase)) writeNew(passphrase, `${toHex(systemEntropy.bytes(32))}\n`);
   let address = listen;
   let hasBeenReady = false;
+  const consoleAccess = await openConsole(home);
   return new SupervisedChild({
     name: `the aggregator on ${home}`,
     logPath: join(home, "aggregator.log"),
@@ -47,7 +54,7 @@ export function childAggregator(
       if (running?.pid !== pid || !(await isReadyAt(running.http))) return undefined;
       address = new URL(running.http).host;
       hasBeenReady = true;
-      return { http: running.http, pid };
+      return { http: running.http, pid, console: consoleAccess };
     },
     timers: ports.timers,
     onReady: ports.onReady,
@@ -56,4 +63,17 @@ export function childAggregator(
       ports.onTrouble(sentence);
     },
   });
+}
+
+/** Makes the console's first user with a random password where there is none. */
+async function openConsole(home: string): Promise<ReadyAggregator["console"]> {
+  const passwordFile = join(home, CONSOLE_PASSWORD);
+  const users = join(home, USERS_FILE);
+  if (!existsSync(passwordFile) && !existsSync(users)) {
+    const password = toHex(systemEntropy.bytes(12));
+    const user = await makeFleetUser(CONSOLE_USER, "admin", password);
+    writeNew(passwordFile, `${password}\n`);
+    writeUsers(users, [present(user.ok ? user.value : undefined, "a random password is a good one")]);
+  }
+  return { user: CONSOLE_USER, passwordFile };
 }

@@ -1,0 +1,102 @@
+import { sha256 } from "../../../src/crypto/index.ts";
+import { type Clock, type Entropy, toHex, utf8 } from "../../../src/kernel/index.ts";
+import { LoginAttempts } from "./attempts.ts";
+import { FleetProblem } from "./problem.ts";
+import { type FleetRole, hashFleetPassword, type UserBook } from "./users.ts";
+
+/** Somebody who is logged in. */
+export type Principal = { readonly name: string; readonly role: FleetRole };
+
+/** A login. `token` is the cookie's value and is kept nowhere; `csrf` goes with every change. */
+export type Login = Principal & { readonly token: string; readonly csrf: string; readonly expiresAtMs: number };
+
+/** What access stands on. */
+export type AccessParts = { readonly users: UserBook; readonly clock: Clock; readonly entropy: Entropy };
+
+/** How long a login lasts, and how many there may be; password checks at once (64 MiB each), and how many wait. */
+const SESSIONS = { lastMs: 12 * 3_600_000, countMax: 1_000, checksMax: 2, waitingMax: 16 } as const;
+
+type Session = { readonly name: string; readonly passwordHash: string; readonly csrf: string; readonly expiresAtMs: number };
+
+/**
+ * Logins of people, in this process's memory: a restart, or another replica, asks for the password again.
+ *
+ * Invariants: a token is 32 random bytes and only its hash is kept; a user who is removed, or whose password changes, is
+ * logged out; the role is that of the list as it is now; a name nobody has costs as much time as a wrong password.
+ */
+export class FleetAccess {
+  readonly #parts: AccessParts;
+  readonly #attempts: LoginAttempts;
+  readonly #sessions = new Map<string, Session>();
+  readonly #decoy: Promise<string>;
+  readonly #line: (() => void)[] = [];
+  #checks = 0;
+
+  constructor(parts: AccessParts) {
+    this.#parts = parts;
+    this.#attempts = new LoginAttempts(parts.clock);
+    this.#decoy = hashFleetPassword(toHex(parts.entropy.bytes(16)));
+  }
+
+  /**
+   * Judges a name and a password.
+   *
+   * @throws FleetProblem `slowDown`, `busy`, `wrongCredentials`
+   */
+  async logIn(name: string, password: string, address: string): Promise<Login> {
+    const waitMs = this.#attempts.waitMs(address);
+    if (waitMs > 0) throw new FleetProblem("slowDown", `try again in ${Math.ceil(waitMs / 1_000)} s`, waitMs);
+    const { users, clock, entropy } = this.#parts;
+    const user = users.find(name);
+    const isRight = await this.#check(password, user?.passwordHash ?? (await this.#decoy));
+    if (!user || !isRight) {
+      this.#attempts.onFailure(address);
+      throw new FleetProblem("wrongCredentials", "expected the name and password of a user of this console");
+    }
+    this.#attempts.onSuccess(address);
+    const token = toHex(entropy.bytes(32));
+    const csrf = toHex(entropy.bytes(16));
+    const expiresAtMs = clock.nowMs() + SESSIONS.lastMs;
+    this.#sessions.set(keyOf(token), { name, passwordHash: user.passwordHash, csrf, expiresAtMs });
+    const [oldest] = this.#sessions.size > SESSIONS.countMax ? this.#sessions.keys() : [];
+    if (oldest !== undefined) this.#sessions.delete(oldest);
+    return { name, role: user.role, token, csrf, expiresAtMs };
+  }
+
+  /** Whose login a token is; undefined when it is none, or no longer. */
+  find(token: string | undefined): Omit<Login, "token"> | undefined {
+    if (token === undefined || !/^[0-9a-f]{64}$/.test(token)) return undefined;
+    const key = keyOf(token);
+    const session = this.#sessions.get(key);
+    if (!session) return undefined;
+    const user = this.#parts.users.find(session.name);
+    if (!user || user.passwordHash !== session.passwordHash || session.expiresAtMs <= this.#parts.clock.nowMs()) {
+      this.#sessions.delete(key);
+      return undefined;
+    }
+    return { name: user.name, role: user.role, csrf: session.csrf, expiresAtMs: session.expiresAtMs };
+  }
+
+  /** Ends a login. */
+  logOut(token: string): void {
+    this.#sessions.delete(keyOf(token));
+  }
+
+  async #check(password: string, hash: string): Promise<boolean> {
+    if (this.#checks >= SESSIONS.checksMax) {
+      if (this.#line.length >= SESSIONS.waitingMax) throw new FleetProblem("busy", "try again in a moment", 1_000);
+      await new Promise<void>((resolve) => this.#line.push(resolve));
+    } else this.#checks++;
+    try {
+      return await Bun.password.verify(password, hash);
+    } finally {
+      const next = this.#line.shift();
+      if (next) next();
+      else this.#checks--;
+    }
+  }
+}
+
+function keyOf(token: string): string {
+  return toHex(sha256(utf8(token)));
+}
