@@ -1,4 +1,4 @@
-import { assert, present } from "../kernel/index.ts";
+import { assert } from "../kernel/index.ts";
 import { isPackable, packClaims } from "./claim-parcel.ts";
 import { type SignatureClaim, verifyEd25519Many } from "./ed25519.ts";
 
@@ -21,17 +21,23 @@ type Thread = { readonly worker: Worker; readonly errands: Errand[] };
  * runtime's pool by a promise, this takes a tenth of the calling thread's time (0.3 to 0.7 instead of 4 to 5 microseconds
  * a claim) and a tenth less in all, for some 8 MB a thread. The threads start with the first round worth it and stay.
  *
- * A thread that fails, for want of memory say, is not tried again: the runtime's pool takes over.
+ * A thread that fails, ends or answers anything but a verdict for each claim, for want of memory say, is not tried again: the
+ * runtime's pool takes over, and verifies anew what that thread was asked. Only a thread's word for a claim passes it.
  */
 export class VerifyThreads {
   readonly #count: number;
+  readonly #startWorker: () => Worker;
   #threads: Thread[] | undefined;
   #hasFailed = false;
 
-  /** @param count of threads, at least 1: one for each core that may work on signatures */
-  constructor(count: number) {
+  /**
+   * @param count of threads, at least 1: one for each core that may work on signatures
+   * @param startWorker makes a thread; tests have some that fail
+   */
+  constructor(count: number, startWorker: () => Worker = startVerifyWorker) {
     assert(Number.isInteger(count) && count >= 1, "somebody verifies");
     this.#count = count;
+    this.#startWorker = startWorker;
   }
 
   /** The verdicts of `verifyEd25519` on these claims, in their order. The arrays must not be written until the promise settles. */
@@ -60,24 +66,34 @@ export class VerifyThreads {
   }
 
   #start(): Thread {
-    const worker = new Worker(workerUrl(), { name: "verify", smol: true, ref: false }); // the process may end without asking it
+    const worker = this.#startWorker();
     const thread: Thread = { worker, errands: [] };
-    worker.onmessage = ({ data }: MessageEvent<Uint8Array>): void => {
-      const { claims, resolve } = present(thread.errands.shift(), "a thread answers what it was asked");
-      assert(data.length === claims.length, "every claim gets a verdict");
-      resolve(Array.from(data, (verdict) => verdict === 1));
+    worker.onmessage = ({ data }: MessageEvent<unknown>): void => {
+      const [errand] = thread.errands;
+      const isAnswer = data instanceof Uint8Array && data.length === errand?.claims.length;
+      if (!errand || !isAnswer) return this.#onFailure(thread);
+      thread.errands.shift();
+      errand.resolve(Array.from(data, (verdict) => verdict === 1));
     };
-    worker.onerror = (): void => {
-      this.#hasFailed = true;
-      this.#retire(thread);
-    };
+    worker.onerror = (): void => this.#onFailure(thread);
+    worker.onmessageerror = (): void => this.#onFailure(thread);
+    worker.addEventListener("close", () => this.#onFailure(thread)); // it may end without an error
     return thread;
+  }
+
+  #onFailure(thread: Thread): void {
+    this.#hasFailed = true;
+    this.#retire(thread);
   }
 
   #retire({ worker, errands }: Thread): void {
     worker.terminate();
     for (const { claims, resolve } of errands.splice(0)) resolve(verifyEd25519Many(claims));
   }
+}
+
+function startVerifyWorker(): Worker {
+  return new Worker(workerUrl(), { name: "verify", smol: true, ref: false }); // the process may end without asking it
 }
 
 /** As for every worker: inside the compiled binary it keeps its place in the project, from source it is this file's neighbour. */

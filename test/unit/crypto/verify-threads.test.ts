@@ -69,6 +69,25 @@ describe("verifying threads", () => {
     },
   );
 
+  for (const [what, answer] of [
+    ["ends", "process.exit(0)"],
+    ["throws", "throw new Error('gone')"],
+    ["answers fewer verdicts", "postMessage(new Uint8Array(3).fill(1))"],
+    ["answers more verdicts", "postMessage(new Uint8Array(4096).fill(1))"],
+    ["answers something else", "postMessage({ length: 64 })"],
+    ["answers nothing for a parcel", "postMessage(new Uint8Array(0))"],
+  ] as const) {
+    test(`verifyMany: a thread that ${what}, the verdicts come all the same and are right`, async () => {
+      const source = `addEventListener("message", () => { ${answer} })`;
+      const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+      const failing = new VerifyThreads(2, () => new Worker(url, { smol: true, ref: false }));
+      const all = claims(200);
+      expect(await failing.verifyMany(all)).toEqual(expected(all));
+      expect(await failing.verifyMany(all)).toEqual(expected(all));
+      failing.stop();
+    }, 5_000);
+  }
+
   test("verifyMany: threads end while it works, the verdicts come all the same", async () => {
     const shortLived = new VerifyThreads(2);
     const all = claims(200);
