@@ -71,7 +71,10 @@ export class VerifyThreads {
     worker.onmessage = ({ data }: MessageEvent<unknown>): void => {
       const [errand] = thread.errands;
       const isAnswer = data instanceof Uint8Array && data.length === errand?.claims.length;
-      if (!errand || !isAnswer) return this.#onFailure(thread);
+      if (!errand || !isAnswer) {
+        this.#onFailure(thread);
+        return;
+      }
       thread.errands.shift();
       errand.resolve(Array.from(data, (verdict) => verdict === 1));
     };
