@@ -6,6 +6,7 @@
 import type { Command } from "./command.ts";
 import { aggregator } from "./commands/aggregator.ts";
 import { aggregatorUserAdd, aggregatorUserList, aggregatorUserRemove } from "./commands/aggregator-users.ts";
+import { backupList, backupNewKey } from "./commands/backup.ts";
 import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
@@ -14,6 +15,7 @@ import { keysRotate } from "./commands/keys-rotate.ts";
 import { mqttUserAdd, mqttUserList, mqttUserRemove } from "./commands/mqtt.ts";
 import { node } from "./commands/node.ts";
 import { proofGet, proofVerify } from "./commands/proof.ts";
+import { restore } from "./commands/restore.ts";
 import { sim } from "./commands/sim.ts";
 import { account, status } from "./commands/status.ts";
 import { testnet } from "./commands/testnet.ts";
@@ -50,6 +52,9 @@ export const COMMANDS: readonly Command[] = [
   keysShow,
   keysProve,
   keysRotate,
+  backupNewKey,
+  backupList,
+  restore,
   account,
   txTransfer,
   txAnchor,

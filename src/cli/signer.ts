@@ -10,6 +10,11 @@ export const PASSPHRASE_FLAG: Readonly<Record<string, FlagSpec>> = {
   "passphrase-file": { kind: "text", value: "FILE", doc: "File holding the passphrase; else BIZRA_PASSPHRASE, else it is asked for." },
 };
 
+/** The same command line, with the passphrase taken from another flag's file where that is given. */
+export function withPassphraseOf(input: CommandInput, flag: string): CommandInput {
+  return { ...input, flag: (name) => (name === "passphrase-file" ? (input.flag(flag) ?? input.flag(name)) : input.flag(name)) };
+}
+
 /** The passphrase from BIZRA_PASSPHRASE, the flag's file, or the person. */
 export async function obtainPassphrase(input: CommandInput, terminal: Terminal, prompt: string): Promise<string> {
   const loaded = loadPassphrase(".", input.flag("passphrase-file") ?? "");

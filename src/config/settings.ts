@@ -1,3 +1,4 @@
+import { BACKUP_SETTINGS } from "./backup-settings.ts";
 import {
   choiceSetting,
   flagSetting,
@@ -434,6 +435,7 @@ export const SETTINGS = {
       doc: "Keys whose acknowledgements count, in the order of the aggregators; none: whichever each of them names.",
     }),
   },
+  backup: BACKUP_SETTINGS,
   log: {
     level: choiceSetting({ choices: ["debug", "info", "warn", "error"], fallback: "info", doc: "Least level that is logged." }),
   },

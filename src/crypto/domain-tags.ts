@@ -36,6 +36,9 @@ export const DOMAIN_TAG_TEXTS = {
   syncHello: "bizra/sync-hello/1",
   syncHeartbeat: "bizra/sync-heartbeat/1",
   syncWitness: "bizra/sync-witness/1",
+  syncEnrol: "bizra/sync-enrol/1",
+  backupManifest: "bizra/backup-manifest/1",
+  backupPart: "bizra/backup-part/1",
 } as const satisfies Readonly<Record<string, string>>;
 
 /** What a hash or signature is for. */
@@ -71,4 +74,7 @@ export const DOMAIN_TAGS: Readonly<Record<DomainTag, Uint8Array>> = {
   syncHello: utf8(DOMAIN_TAG_TEXTS.syncHello),
   syncHeartbeat: utf8(DOMAIN_TAG_TEXTS.syncHeartbeat),
   syncWitness: utf8(DOMAIN_TAG_TEXTS.syncWitness),
+  syncEnrol: utf8(DOMAIN_TAG_TEXTS.syncEnrol),
+  backupManifest: utf8(DOMAIN_TAG_TEXTS.backupManifest),
+  backupPart: utf8(DOMAIN_TAG_TEXTS.backupPart),
 };

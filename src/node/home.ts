@@ -35,6 +35,10 @@ export const HOME = {
   snapshotWanted: "snapshot.wanted",
   /** There while nobody has the next block of this chain any more: a start goes on at a peer's snapshot. */
   behind: "behind",
+  /** A restore that is under way: the backup's manifest, so that it is gone on with. */
+  restoring: "restore.wanted",
+  /** Where a backup is restored to for trial. */
+  drill: "drill",
   index: "index",
   /** Where a running node answers; removed when it stops. */
   run: "run.json",

@@ -3,10 +3,13 @@
  * its own beyond who is connected to whom, and the only place of the real clock, timers and randomness (ports.ts).
  */
 export * from "./doctor.ts";
+export { type DrillReport, drillBackup } from "./drill.ts";
 export * from "./home.ts";
 export * from "./node.ts";
+export { openObjects } from "./object-store.ts";
 export * from "./ports.ts";
 export type { NodeControls } from "./remote-commands.ts";
+export { type RestoredHome, type RestoreOrder, restoreHome, validatorKeyOf } from "./restoring.ts";
 export { findNextKey, layNextKey, readTombstone, takeUpNextKey } from "./rotation.ts";
 export * from "./setup.ts";
 export * from "./start-refused.ts";

@@ -4,6 +4,7 @@ import { type Gateway, type GatewayPorts, startGateway } from "../gateway/index.
 import { type Log, toHex } from "../kernel/index.ts";
 import { EventLoopLag, MetricRegistry, type MetricSource, processMetrics } from "../monitoring/index.ts";
 import { findValidatorIndex } from "../protocol/index.ts";
+import { NodeBackup } from "./backup.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
 import { closeFiles, journalFloorOf, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
@@ -63,7 +64,7 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
   }
   const lag = new EventLoopLag(systemClock, systemTimers);
   const watch = new Watch(setup, contexts, lag, log, () => networking?.sharedKey);
-  const { gateway, telemetry, broker, sync } = await openServices(
+  const { gateway, telemetry, broker, sync, backup } = await openServices(
     { setup, contexts, networking, lag, watch, controls, log },
     files,
     startedAtMs,
@@ -75,6 +76,7 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
   watch.start();
   telemetry?.start();
   sync?.start();
+  backup?.start();
   const mqtt = broker?.urls ?? {};
   announceRunningNode(setup.home, { pid: process.pid, http: gateway.url, ...(mqtt.tcp === undefined ? {} : { mqtt: mqtt.tcp }) });
   const { queries } = contexts.blocks;
@@ -85,6 +87,7 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
     await networking?.stop();
     await telemetry?.stop();
     await broker?.stop();
+    await backup?.stop();
     sync?.stop();
     watch.stop();
     lag.stop();
@@ -114,6 +117,7 @@ type Services = {
   readonly telemetry: NodeTelemetry | undefined;
   readonly broker: DeviceBroker | undefined;
   readonly sync: NodeSync | undefined;
+  readonly backup: NodeBackup | undefined;
 };
 
 /** Opens the broker, telemetry and the gateway, and sets the contexts and the network going. */
@@ -138,13 +142,15 @@ async function openServices(
     if (telemetry) opened.push(telemetry);
     const sync = NodeSync.isWanted(setup) ? new NodeSync(parts) : undefined;
     if (sync) opened.push(sync);
-    const sources = [lag, nodeMetrics(contexts), networking && networkMetrics(networking), telemetry?.metrics, broker, sync];
+    const backup = NodeBackup.isWanted(setup) ? new NodeBackup(setup, systemPlatform, contexts, log) : undefined;
+    if (backup) opened.push(backup);
+    const sources = [lag, nodeMetrics(contexts), networking && networkMetrics(networking), telemetry?.metrics, broker, sync, backup];
     const gateway = listen(setup, ports, sources, log, fail);
     if (!gateway.ok) throw new StartRefused(gateway.error.detail);
     opened.push(gateway.value);
     runContexts(contexts);
     await networking?.start(contexts);
-    return { gateway: gateway.value, telemetry, broker, sync };
+    return { gateway: gateway.value, telemetry, broker, sync, backup };
   } catch (error) {
     for (const part of opened.reverse()) await part.stop();
     throw error;

@@ -42,6 +42,11 @@ export const AREAS: readonly Area[] = [
   { folder: "sync/protocol", floor: 4, only: ["src/kernel", "src/crypto", "src/protocol"] },
   { folder: "sync/agent", floor: 5 },
   {
+    folder: "sync/restore",
+    floor: 5,
+    only: ["src/kernel", "src/crypto", "src/protocol", "src/state", "src/storage"],
+  },
+  {
     folder: "sync/aggregator",
     floor: 5,
     only: ["src/kernel", "src/crypto", "src/protocol", "src/events", "src/storage", "src/monitoring", "src/config", "sync/protocol"],
@@ -102,8 +107,10 @@ export const CONTAINMENTS: readonly Containment[] = [
     modules: ["libp2p", "libp2p/*", "@libp2p/*", "@chainsafe/*", "@multiformats/*", "libsodium-wrappers"],
     allowed: ["src/network/"],
   },
+  { what: "X.509", modules: ["@peculiar/x509"], allowed: ["src/crypto/x509.ts"] },
   { what: "an MQTT client", modules: ["mqtt"], allowed: ["appliance/telemetry/"] },
   { what: "the MQTT codec", modules: ["mqtt-packet"], allowed: ["appliance/broker/"] },
+  { what: "age", modules: ["age-encryption"], allowed: ["sync/restore/"] },
   { what: "Hono", modules: ["hono", "hono/*", "@hono/*"], allowed: ["src/gateway/", "appliance/console/", "sync/aggregator/"] },
   { what: "the environment", uses: ["process.env", "Bun.env", "import.meta.env"], allowed: ["src/config/load.ts"] },
   { what: "the text of configuration files", modules: ["smol-toml"], uses: ["Bun.TOML"], allowed: ["src/config/"] },

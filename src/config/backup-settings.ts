@@ -1,0 +1,35 @@
+import { integerSetting, listSetting, textSetting } from "./setting.ts";
+
+/** Settings of backups of the state, section `backup`. */
+export const BACKUP_SETTINGS = {
+  objects: textSetting({
+    pattern: /^[^\0]{0,4096}$/,
+    expected: "a folder, relative to the home when it does not start with /",
+    fallback: "",
+    doc: "Where backups of the state go: a folder, best on another machine's disk; empty: none are taken.",
+  }),
+  recipients: listSetting({
+    pattern: /^age1[02-9ac-hj-np-z]{58}$/,
+    expected: "a public recovery key, age1...",
+    itemsMax: 4,
+    doc: "Who can open the backups: the public recovery keys of the fleet (kept offline) and of the site.",
+  }),
+  everySeconds: integerSetting({
+    min: 1,
+    max: 604_800,
+    fallback: 600,
+    doc: "Seconds from one backup to the next, while the chain moves.",
+  }),
+  everyBlocks: integerSetting({
+    min: 1,
+    max: 1_000_000_000,
+    fallback: 1_000,
+    doc: "Blocks after which the next backup is taken, even if it is not time yet.",
+  }),
+  drillHours: integerSetting({
+    min: 0,
+    max: 8_760,
+    fallback: 168,
+    doc: "Hours from one drill, which restores the newest backup for trial, to the next; 0: never.",
+  }),
+} as const;
