@@ -11,6 +11,9 @@ export const TELEMETRY_APPLICATION_ID = 0x42_5a_74_65;
 /** Bytes of a page: rows are small, and a commit then costs little. */
 export const TELEMETRY_PAGE_BYTES = 1_024;
 
+/** Name of the number that is the latest end of a command whose id was forgotten. */
+const FORGOTTEN = "commandsForgotten";
+
 /** Frames of the write-ahead log at which it is moved into the main file. */
 const MOVED_FRAMES = 1_000;
 
@@ -93,6 +96,7 @@ export class TelemetryStore {
       command: one<{ until: bigint }, [Uint8Array]>("SELECT until FROM telemetry_command WHERE id = ?"),
       commandCount: one<{ count: bigint }, []>("SELECT count(*) AS count FROM telemetry_command"),
       putCommand: one<never, [Uint8Array, number]>("INSERT INTO telemetry_command (id, until) VALUES (?, ?)"),
+      lastForgotten: one<{ until: bigint | null }, [number]>("SELECT max(until) AS until FROM telemetry_command WHERE until < ?"),
       forgetCommands: one<never, [number]>("DELETE FROM telemetry_command WHERE until < ?"),
     };
   }
@@ -182,7 +186,8 @@ export class TelemetryStore {
   }
 
   /**
-   * Remembers the id of a command for as long as it could be shown again, durably before this returns.
+   * Remembers the id of a command for as long as it could be shown again, durably before this returns. One whose time ends
+   * before that of an id which was forgotten counts as known: the clock was set back, and nobody can tell any more.
    *
    * @param nowMs ids whose time is over by then are forgotten first
    * @returns `new`, `known`, or `full` when so many are remembered that no more are taken, or the disk takes none
@@ -190,8 +195,12 @@ export class TelemetryStore {
   rememberCommand(id: Uint8Array, untilMs: number, nowMs: number, countMax: number): "new" | "known" | "full" {
     let memory: "new" | "known" | "full" = "full";
     const isKept = this.#write(() => {
-      this.#statements.forgetCommands.run(nowMs);
-      if (this.#statements.command.get(id) !== null) memory = "known";
+      const last = this.#statements.lastForgotten.get(nowMs)?.until ?? null;
+      const before = Number(this.#statements.number.get(FORGOTTEN)?.value ?? 0n);
+      const forgotten = Math.max(before, Number(last ?? 0n));
+      if (forgotten > before) this.#statements.putNumber.run(FORGOTTEN, forgotten);
+      if (last !== null) this.#statements.forgetCommands.run(nowMs);
+      if (untilMs <= forgotten || this.#statements.command.get(id) !== null) memory = "known";
       else if (Number(this.#statements.commandCount.get()?.count ?? 0n) < countMax) {
         this.#statements.putCommand.run(id, untilMs);
         memory = "new";

@@ -73,7 +73,7 @@ export class NodeTelemetry {
   constructor(parts: NodeTelemetryParts) {
     const { setup, contexts, networking, lag, watch, controls, log, broker } = parts;
     const { clock, timers, suite } = systemPlatform;
-    const { fleetKeys } = setup.configuration.telemetry;
+    const { fleetKeys, homeAssistantPrefix } = setup.configuration.telemetry;
     this.#parts = parts;
     const brokers = brokersOf(setup, broker, log); // reads files, and may refuse: before anything is opened
     this.#database = named(setup.home, () => openStore(setup.home, contexts, log));
@@ -108,7 +108,8 @@ export class NodeTelemetry {
     );
     const keys = fleetKeysOf(fleetKeys);
     const actions = commandActions(this.#telemetry, controls, log);
-    const doorParts = { name, chainId: setup.genesis.hash, keys, suite, store, events: contexts.events, actions, clock, log };
+    const { events } = contexts;
+    const doorParts = { name, chainId: setup.genesis.hash, keys, homeAssistantPrefix, suite, store, events, actions, clock, log };
     this.#door = keys.size === 0 ? undefined : new CommandDoor(doorParts);
   }
 

@@ -1,4 +1,12 @@
-import { type CryptoSuite, DOMAIN_TAGS, decodeCoseSign1, type Signer, signCoseSign1, verifyCoseSign1 } from "../../../src/crypto/index.ts";
+import {
+  type CoseSign1,
+  type CryptoSuite,
+  DOMAIN_TAGS,
+  decodeCoseSign1,
+  type Signer,
+  signCoseSign1,
+  verifyCoseSign1,
+} from "../../../src/crypto/index.ts";
 import { CborReader, CborWriter, err, ok, type Result } from "../../../src/kernel/index.ts";
 
 /** What a fleet key may ask for; each role may do what the ones before it may. */
@@ -91,16 +99,30 @@ export function signCommand(signer: Signer, command: Omit<Command, "key">): Uint
   return signCoseSign1(signer, DOMAIN_TAGS.fleetCommand, encodeCommand({ ...command, key: signer.publicKey }));
 }
 
-/** Takes a signed command apart and checks that the key it names has signed it; says nothing about what that key may do. */
+/** A command and the message that it came in, whose signature nobody has checked. */
+export type ReadCommand = { readonly command: Command; readonly message: CoseSign1 };
+
+/** Takes a signed command apart; says nothing about its signature, nor about what its key may do. */
+export function readCommand(bytes: Uint8Array): Result<ReadCommand, "malformed"> {
+  if (bytes.length > COMMAND_LIMITS.bytesMax) return err("malformed");
+  const message = decodeCoseSign1(bytes);
+  const command = message.ok ? decodeCommand(message.value.payload) : message;
+  return message.ok && command.ok ? ok({ command: command.value, message: message.value }) : err("malformed");
+}
+
+/** Whether the key that a command names has signed it. */
+export function isSigned({ command, message }: ReadCommand, suite: Pick<CryptoSuite, "verify" | "sha256">): boolean {
+  return verifyCoseSign1(suite, command.key, DOMAIN_TAGS.fleetCommand, message);
+}
+
+/** Reads a command and checks its signature; says nothing about what its key may do. */
 export function openCommand(
   bytes: Uint8Array,
   suite: Pick<CryptoSuite, "verify" | "sha256">,
 ): Result<Command, "malformed" | "badSignature"> {
-  if (bytes.length > COMMAND_LIMITS.bytesMax) return err("malformed");
-  const message = decodeCoseSign1(bytes);
-  const command = message.ok ? decodeCommand(message.value.payload) : message;
-  if (!message.ok || !command.ok) return err("malformed");
-  return verifyCoseSign1(suite, command.value.key, DOMAIN_TAGS.fleetCommand, message.value) ? command : err("badSignature");
+  const read = readCommand(bytes);
+  if (!read.ok) return read;
+  return isSigned(read.value, suite) ? ok(read.value.command) : err("badSignature");
 }
 
 /** The order of short text keys in canonical CBOR: by length, then by bytes. Names are ASCII. */

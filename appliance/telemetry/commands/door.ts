@@ -6,8 +6,9 @@ import type { Json } from "../native-view.ts";
 import type { Outlet, OutletMessage, ReceivedMessage } from "../outlet.ts";
 import type { TelemetryStore } from "../store.ts";
 import { type NodeName, nodeTopic } from "../topics.ts";
-import { type Command, openCommand, type Verb } from "./command.ts";
-import { type CommandRefusal, endOf, type FleetKeys, isAnswerTopic, judgeCommand } from "./verdict.ts";
+import { Allowance } from "./allowance.ts";
+import { type Command, isSigned, type ReadCommand, type Role, readCommand, type Verb } from "./command.ts";
+import { type CommandRefusal, checkPlace, checkRole, endOf, type FleetKeys, isAnswerTopic } from "./verdict.ts";
 
 /** What carrying a command out gives: something to answer with, or why it cannot be. */
 export type CommandOutcome = Result<{ readonly [name: string]: Json | undefined }, CommandRefusal>;
@@ -21,6 +22,8 @@ export type CommandDoorParts = {
   /** Hash of the genesis document. */
   readonly chainId: Uint8Array;
   readonly keys: FleetKeys;
+  /** Where no answer goes; empty: none. */
+  readonly homeAssistantPrefix: string;
   readonly suite: Pick<CryptoSuite, "verify" | "sha256">;
   readonly store: TelemetryStore;
   readonly events: Pick<EventLog, "appendCrit">;
@@ -29,29 +32,57 @@ export type CommandDoorParts = {
   readonly log: Log;
 };
 
-/** Signatures checked in a second; more are dropped unheard. */
-const JUDGED_PER_SECOND = 100;
-/** Refusals written to the vital lane in a minute; the others are in the structured log alone. */
-const AUDITED_REFUSALS_PER_MINUTE = 60;
-/** Ids remembered, of validly signed commands whose time is not over. */
-const IDS_MAX = 10_000;
+/** Signatures checked in a second that name one key of the fleet; more are dropped unheard, and other keys' are not. */
+const CHECKED_PER_SECOND = 100;
+/** Commands of one key carried out in a minute; more are `busy`. */
+const COMMANDS_PER_MINUTE = 60;
+/** Refusals answered in a second to who has shown no signature of the fleet's. */
+const ANSWERED_REFUSALS_PER_SECOND = 10;
+/** Refusals written to the vital lane in a minute, of one key and of all who have proven none. Nothing ever leaves that lane. */
+const AUDITED_REFUSALS_PER_MINUTE = 10;
+/** Ids remembered, of validly signed commands whose time is not over: what 64 keys may have carried out until then. */
+const IDS_MAX = 25_000;
 const STARTED = "commandsSince";
+
+/** What one key of the fleet may still have done. */
+class KeyAllowance {
+  readonly checks = new Allowance(CHECKED_PER_SECOND, 1_000);
+  readonly commands = new Allowance(COMMANDS_PER_MINUTE, 60_000);
+  readonly refusals = new Allowance(AUDITED_REFUSALS_PER_MINUTE, 60_000);
+}
+
+/**
+ * How a command ended, and what its sender has shown: nothing, a signature of the fleet's, which anybody can repeat, or one that
+ * was new.
+ */
+type Ending = { readonly outcome: CommandOutcome; readonly sender: "stranger" | "signed" | "proven" };
+
+/** Whose refusal it is, and how many of theirs are audited. */
+type Refused = { readonly actor: string; readonly audited: Allowance; readonly sender: Ending["sender"] };
 
 /**
  * Signed commands of the fleet on `cmd/{verb}`: refused unless a known key signed them, for this node, now, and within its
  * role; each is audited in the vital lane before it is carried out, and answered on its Response Topic.
+ *
+ * Everything cheap comes before a signature is checked, and each key has allowances of its own, so that no flood but one in
+ * its own name keeps a key from being heard.
  */
 export class CommandDoor {
   readonly #parts: CommandDoorParts;
-  readonly #notBeforeMs: number;
-  readonly #judged = new Allowance(JUDGED_PER_SECOND, 1_000);
-  readonly #auditedRefusals = new Allowance(AUDITED_REFUSALS_PER_MINUTE, 60_000);
+  #notBeforeMs: number;
+  readonly #keys: ReadonlyMap<string, KeyAllowance>;
+  readonly #stranger: Refused = {
+    actor: "nobody",
+    audited: new Allowance(AUDITED_REFUSALS_PER_MINUTE, 60_000),
+    sender: "stranger",
+  };
+  readonly #refusalsAnswered = new Allowance(ANSWERED_REFUSALS_PER_SECOND, 1_000);
 
   constructor(parts: CommandDoorParts) {
     this.#parts = parts;
+    this.#keys = new Map([...parts.keys.keys()].map((key) => [key, new KeyAllowance()]));
     const since = parts.store.number(STARTED);
-    this.#notBeforeMs = since ?? parts.clock.nowMs();
-    if (since === undefined) parts.store.putNumber(STARTED, this.#notBeforeMs);
+    this.#notBeforeMs = since ?? this.#begin(parts.clock.nowMs());
   }
 
   /** Hears commands on a session that is not open yet. */
@@ -60,45 +91,75 @@ export class CommandDoor {
   }
 
   #onMessage(outlet: Outlet, message: ReceivedMessage): void {
-    if (!this.#judged.take(this.#parts.clock.monotonicMs())) return;
-    const verb = message.topic.split("/").at(-1) ?? "";
-    const opened = openCommand(message.payload, this.#parts.suite);
-    const outcome = this.#carryOut(verb, opened);
+    const topicVerb = message.topic.split("/").at(-1) ?? "";
+    const read = readCommand(message.payload);
+    const ending = read.ok ? this.#hear(topicVerb, read.value) : this.#refuse(topicVerb, read.error);
+    if (ending === undefined) return;
+    const { outcome, sender } = ending;
     const status = outcome.ok ? { status: "done", ...outcome.value } : { status: "refused", code: outcome.error };
-    const id = opened.ok ? { id: toHex(opened.value.id) } : {};
-    this.#answer(outlet, message, { ...id, verb, ...status });
+    const id = read.ok ? { id: toHex(read.value.command.id) } : {};
+    this.#answer(outlet, message, { ...id, verb: topicVerb.slice(0, 32), ...status }, sender);
   }
 
-  #carryOut(topicVerb: string, opened: Result<Command, "malformed" | "badSignature">): CommandOutcome {
-    const { keys, chainId, name, clock, store, actions } = this.#parts;
-    const nowMs = clock.nowMs();
-    if (!opened.ok) return this.#refuse("nobody", topicVerb, opened.error);
-    const command = opened.value;
+  /** Judges a command; undefined when too many in the name of its key are judged already. */
+  #hear(topicVerb: string, read: ReadCommand): Ending | undefined {
+    const { keys, chainId, name, clock, suite } = this.#parts;
+    const { command } = read;
     const actor = toHex(command.key);
-    const judged = judgeCommand(command, keys, { chainId, node: name.node, topicVerb, nowMs, notBeforeMs: this.#notBeforeMs });
-    if (!judged.ok) return this.#refuse(actor, command.verb, judged.error);
+    const allowance = this.#keys.get(actor);
+    const nowMs = clock.nowMs();
+    const place = { chainId, node: name.node, topicVerb, nowMs, notBeforeMs: this.#memoryBegan(nowMs) };
+    const role = checkPlace(command, keys, place);
+    if (!role.ok || allowance === undefined) return this.#refuse(topicVerb, role.ok ? "unknownKey" : role.error);
+    if (!allowance.checks.take(clock.monotonicMs())) return undefined;
+    if (!isSigned(read, suite)) return this.#refuse(topicVerb, "badSignature");
+    return this.#carryOut(command, role.value, actor, allowance);
+  }
+
+  #carryOut(command: Command, role: Role, actor: string, allowance: KeyAllowance): Ending {
+    const { store, actions, clock } = this.#parts;
+    const refused = { actor, audited: allowance.refusals, sender: "signed" } as const;
+    const verb = checkRole(command.verb, role);
+    if (!verb.ok) return this.#refuse(command.verb, verb.error, refused);
+    if (!allowance.commands.isLeft(clock.monotonicMs())) return { outcome: err("busy"), sender: "signed" };
     try {
-      const memory = store.rememberCommand(command.id, endOf(command), nowMs, IDS_MAX);
-      if (memory !== "new") return this.#refuse(actor, command.verb, memory === "known" ? "replayed" : "busy");
+      const memory = store.rememberCommand(command.id, endOf(command), clock.nowMs(), IDS_MAX);
+      if (memory !== "new") {
+        return this.#refuse(command.verb, memory === "known" ? "replayed" : "busy", refused);
+      }
+      allowance.commands.take(clock.monotonicMs());
       this.#audit(actor, command.verb, "allowed", describe(command));
     } catch (error) {
       // What cannot be remembered and audited is not done; a full disk is told to the sender, who may try again.
       if (!isStorageError(error) || error.code !== "diskFull") throw error;
-      return err("busy");
+      return { outcome: err("busy"), sender: "signed" };
     }
-    const outcome = actions[judged.value.verb](command.args);
+    const outcome = actions[verb.value](command.args);
     this.#parts.log.info("command.carriedOut", { verb: command.verb, actor, isDone: outcome.ok });
-    return outcome;
+    return { outcome, sender: "proven" };
   }
 
-  #refuse(actor: string, verb: string, code: CommandRefusal): CommandOutcome {
-    try {
-      if (this.#auditedRefusals.take(this.#parts.clock.monotonicMs())) this.#audit(actor, verb, "refused", code);
-    } catch (error) {
-      if (!isStorageError(error) || error.code !== "diskFull") throw error;
+  #refuse(verb: string, code: CommandRefusal, { actor, audited, sender }: Refused = this.#stranger): Ending {
+    if (audited.take(this.#parts.clock.monotonicMs())) {
+      try {
+        this.#audit(actor, verb, "refused", code);
+      } catch (error) {
+        if (!isStorageError(error) || error.code !== "diskFull") throw error;
+      }
+      this.#parts.log.warn("command.refused", { verb: verb.slice(0, 32), actor, code });
     }
-    this.#parts.log.warn("command.refused", { verb, actor, code });
-    return err(code);
+    return { outcome: err(code), sender };
+  }
+
+  /** When this node's memory of ids began. A clock that is before that was ahead then: what it remembers begins now. */
+  #memoryBegan(nowMs: number): number {
+    if (nowMs < this.#notBeforeMs) this.#notBeforeMs = this.#begin(nowMs);
+    return this.#notBeforeMs;
+  }
+
+  #begin(nowMs: number): number {
+    this.#parts.store.putNumber(STARTED, nowMs);
+    return nowMs;
   }
 
   #audit(actor: string, verb: string, outcome: string, detail: string): void {
@@ -110,38 +171,24 @@ export class CommandDoor {
     outlet: Outlet,
     { responseTopic, correlationData }: ReceivedMessage,
     content: { readonly [name: string]: Json | undefined },
+    sender: Ending["sender"],
   ): void {
-    if (responseTopic === undefined || !isAnswerTopic(responseTopic)) return;
+    const { name, homeAssistantPrefix, clock } = this.#parts;
+    if (
+      responseTopic === undefined ||
+      !isAnswerTopic(responseTopic, { network: name.network, homeAssistantPrefix, isProven: sender === "proven" })
+    )
+      return;
+    if (sender === "stranger" && !this.#refusalsAnswered.take(clock.monotonicMs())) return;
     const answer: OutletMessage = {
       topic: responseTopic,
-      payload: utf8(JSON.stringify({ ...content, node: this.#parts.name.node, time: new Date(this.#parts.clock.nowMs()).toISOString() })),
+      payload: utf8(JSON.stringify({ ...content, node: name.node, time: new Date(clock.nowMs()).toISOString() })),
       qos: 1,
       isRetained: false,
       contentType: "application/json",
       ...(correlationData !== undefined && { correlationData }),
     };
     void outlet.publish(answer);
-  }
-}
-
-/** So many in a window of time: somebody who floods the topic must not take the processor, nor fill the vital lane. */
-class Allowance {
-  readonly #countMax: number;
-  readonly #windowMs: number;
-  #window = -1;
-  #taken = 0;
-
-  constructor(countMax: number, windowMs: number) {
-    this.#countMax = countMax;
-    this.#windowMs = windowMs;
-  }
-
-  /** Takes one of now, if any is left. */
-  take(nowMs: number): boolean {
-    const window = Math.floor(nowMs / this.#windowMs);
-    if (window !== this.#window) this.#taken = 0;
-    this.#window = window;
-    return ++this.#taken <= this.#countMax;
   }
 }
 

@@ -42,21 +42,26 @@ export type CommandPlace = {
   readonly notBeforeMs: number;
 };
 
-/** Whether a command whose signature holds is meant for this node, fresh, and within the role of its key. */
-export function judgeCommand(
-  command: Command,
-  keys: FleetKeys,
-  place: CommandPlace,
-): Result<{ readonly verb: Verb; readonly role: Role }, CommandRefusal> {
+/**
+ * Whether a command names a key of the fleet, is meant for this node, and is fresh: everything that costs little, so that
+ * a signature is checked only for what would be worth forging.
+ *
+ * @returns the role of the key that it names
+ */
+export function checkPlace(command: Command, keys: FleetKeys, place: CommandPlace): Result<Role, CommandRefusal> {
   const role = keys.get(toHex(command.key));
   if (role === undefined) return err("unknownKey");
   if (!bytesEqual(command.chainId, place.chainId) || command.node !== place.node) return err("wrongNode");
   if (command.verb !== place.topicVerb) return err("wrongVerb");
   if (place.nowMs > endOf(command) || command.issuedAtMs < place.notBeforeMs) return err("expired");
   if (command.issuedAtMs > place.nowMs + COMMAND_LIMITS.clockSkewMs) return err("notYetValid");
-  if (!isVerb(command.verb)) return err("unknownVerb");
-  if (ROLES.indexOf(role) < ROLES.indexOf(VERB_ROLES[command.verb])) return err("notAuthorized");
-  return ok({ verb: command.verb, role });
+  return ok(role);
+}
+
+/** Whether a verb is one of this release, and within a role. */
+export function checkRole(verb: string, role: Role): Result<Verb, CommandRefusal> {
+  if (!isVerb(verb)) return err("unknownVerb");
+  return ROLES.indexOf(role) < ROLES.indexOf(VERB_ROLES[verb]) ? err("notAuthorized") : ok(verb);
 }
 
 /** The last moment at which a command is taken; its id is remembered until then. */
@@ -70,9 +75,19 @@ function isVerb(text: string): text is Verb {
 
 /**
  * Whether an answer may go to a topic that a sender named: one topic, not a broker's own, and none that means something when
- * this node publishes there.
+ * this node publishes there. Who has not shown a new command of the fleet may name a topic of the fleet's alone: the Response
+ * Topic is not signed, and a node must not become somebody's pen.
  */
-export function isAnswerTopic(topic: string): boolean {
+export function isAnswerTopic(
+  topic: string,
+  {
+    network,
+    homeAssistantPrefix,
+    isProven,
+  }: { readonly network: string; readonly homeAssistantPrefix: string; readonly isProven: boolean },
+): boolean {
   if (topic.length === 0 || topic.length > 256 || /[+#\0]/.test(topic) || topic.startsWith("$")) return false;
-  return !/^(spBv1\.0|homeassistant)\//.test(topic) && !/^bizra\/v1\/[^/]*\/(?:tx|events|node)\//.test(topic);
+  if (topic.startsWith(`bizra/v1/${network}/fleet/`)) return true;
+  const taken = ["spBv1.0/", "homeassistant/", "bizra/v1/", ...(homeAssistantPrefix === "" ? [] : [`${homeAssistantPrefix}/`])];
+  return isProven && !taken.some((prefix) => topic.startsWith(prefix));
 }

@@ -31,10 +31,18 @@ class Rig {
   readonly kept = memoryStore();
   outlet = new FakeOutlet();
   readonly done: string[] = [];
+  /** How far the wall clock has been set ahead. */
+  aheadMs = 0;
+  /** Signatures checked. */
+  checks = 0;
   #nextId = 0;
 
   constructor() {
     this.restart();
+  }
+
+  nowMs(): number {
+    return this.bench.time.nowMs() + this.aheadMs;
   }
 
   restart(): void {
@@ -49,7 +57,14 @@ class Rig {
       name: NODE,
       chainId: CHAIN,
       keys: fleetKeysOf([`admin:${toHex(admin.publicKey)}`, `operator:${toHex(operator.publicKey)}`, `viewer:${toHex(viewer.publicKey)}`]),
-      suite: nativeSuite,
+      suite: {
+        ...nativeSuite,
+        verify: (...words) => {
+          this.checks++;
+          return nativeSuite.verify(...words);
+        },
+      },
+      homeAssistantPrefix: "ha",
       store: new TelemetryStore(this.kept.database, silentLog),
       events: this.log,
       actions: {
@@ -60,7 +75,7 @@ class Rig {
         restart: act("restart"),
         stop: act("stop"),
       },
-      clock: this.bench.time,
+      clock: { nowMs: () => this.nowMs(), monotonicMs: () => this.bench.time.monotonicMs() },
       log: silentLog,
     }).attach(this.outlet);
     this.outlet.connect();
@@ -74,7 +89,7 @@ class Rig {
       node: "box-1",
       verb: "ping",
       args: {},
-      issuedAtMs: this.bench.time.nowMs(),
+      issuedAtMs: this.nowMs(),
       validityMs: 60_000,
       id,
       ...change,
@@ -192,18 +207,89 @@ describe("commands: refused", () => {
     });
   });
 
-  test("command: a flood of forgeries in one second, at most a hundred are judged and sixty a minute audited", async () => {
+  test("command: issued while the clock was ahead and shown again after it was set back, replayed", async () => {
     const rig = new Rig();
-    for (let i = 0; i < 500; i++) await rig.send(utf8(`x${i}`));
-    expect(rig.outlet.published.length).toBe(100);
-    expect(rig.audit().length).toBe(60);
+    const bytes = signCommand(admin, rig.command());
+    const begunAtMs = rig.bench.time.nowMs();
+    expect(await rig.send(bytes)).toMatchObject({ status: "done" });
+    rig.bench.time.pass(600_000);
+    expect(await rig.send(signCommand(admin, rig.command()))).toMatchObject({ status: "done" }); // the first id is forgotten now
+    for (const again of [() => {}, () => rig.restart()]) {
+      again();
+      rig.aheadMs = begunAtMs + 5_000 - rig.bench.time.nowMs();
+      expect(await rig.send(bytes)).toMatchObject({ status: "refused", code: "replayed" });
+    }
+    expect(rig.done.length).toBe(2);
+  });
+
+  test("command: the first start was with a clock far ahead, taken once the clock is right", async () => {
+    const rig = new Rig();
+    rig.aheadMs = -31_536_000_000;
+    expect(await rig.send(signCommand(admin, rig.command()))).toMatchObject({ status: "done" });
+  });
+});
+
+describe("commands: floods", () => {
+  const forged = (rig: Rig, claimed: Uint8Array, change: Partial<Command> = {}): Uint8Array =>
+    signCoseSign1(stranger, DOMAIN_TAGS.fleetCommand, encodeCommand({ ...rig.command(change), key: claimed }));
+  const floods: [string, (rig: Rig, i: number) => Uint8Array][] = [
+    ["no COSE", (_, i) => utf8(`x${i}`)],
+    ["signed by a stranger", (rig) => signCommand(stranger, rig.command())],
+    ["for another node", (rig) => forged(rig, admin.publicKey, { node: "box-2" })],
+    ["forged in the name of another key of the fleet", (rig) => forged(rig, viewer.publicKey)],
+  ];
+  for (const [name, make] of floods) {
+    test(`flood: 500 in a second, ${name}, a signed command of that second is heard`, async () => {
+      const rig = new Rig();
+      for (let i = 0; i < 500; i++) await rig.send(make(rig, i));
+      expect(rig.outlet.published.length).toBe(10);
+      expect(rig.audit().length).toBe(10);
+      expect(await rig.send(signCommand(admin, rig.command()))).toMatchObject({ status: "done" });
+      rig.bench.time.pass(60_000);
+      expect(await rig.send(make(rig, 501))).toMatchObject({ status: "refused" }); // told and audited again
+      expect(rig.audit().length).toBe(12);
+    });
+  }
+
+  test("flood: forged in the name of one key, a hundred signatures a second are checked", async () => {
+    const rig = new Rig();
+    for (let i = 0; i < 500; i++) await rig.send(forged(rig, admin.publicKey));
+    expect(rig.checks).toBe(100);
     rig.bench.time.pass(1_000);
     expect(await rig.send(signCommand(admin, rig.command()))).toMatchObject({ status: "done" });
+  });
+
+  test("flood: commands of one key of the fleet, sixty a minute are carried out and audited, other keys are heard", async () => {
+    const rig = new Rig();
+    for (let i = 0; i < 90; i++) await rig.send(signCommand(viewer, rig.command()));
+    expect(rig.done.length).toBe(60);
+    expect(rig.audit().length).toBe(60);
+    expect(await rig.send(signCommand(viewer, rig.command()))).toMatchObject({ code: "busy" });
+    expect(await rig.send(signCommand(admin, rig.command()))).toMatchObject({ status: "done" });
+    rig.bench.time.pass(60_000);
+    expect(await rig.send(signCommand(viewer, rig.command()))).toMatchObject({ status: "done" });
+  });
+
+  test("flood: one command shown again and again, its key's commands are carried out all the same", async () => {
+    const rig = new Rig();
+    const bytes = signCommand(admin, rig.command());
+    for (let i = 0; i < 90; i++) await rig.send(bytes);
+    expect(rig.audit().length).toBe(11);
+    expect(await rig.send(signCommand(admin, rig.command()))).toMatchObject({ status: "done" });
+  });
+
+  test("command: 4 KiB of nested arrays, a megabyte, and more arguments than allowed, malformed", async () => {
+    const rig = new Rig();
+    const nested = new Uint8Array(4_096).fill(0x81);
+    const args = Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`a${String.fromCharCode(97 + i)}`, ""]));
+    for (const payload of [nested, new Uint8Array(1_048_576), signCommand(admin, rig.command({ args })), new Uint8Array(0)])
+      expect(await rig.send(payload)).toMatchObject({ status: "refused", code: "malformed" });
   });
 });
 
 describe("commands: where answers may go", () => {
   test("answers: none to a topic that means something when this node publishes there", async () => {
+    const sender = { network: NODE.network, homeAssistantPrefix: "ha", isProven: true };
     for (const topic of [
       "spBv1.0/a/NCMD/b",
       "homeassistant/x",
@@ -214,11 +300,23 @@ describe("commands: where answers may go", () => {
       "a/#",
       "",
     ])
-      expect({ topic, may: isAnswerTopic(topic) }).toEqual({ topic, may: false });
-    for (const topic of [ANSWERS, "answers/7"]) expect(isAnswerTopic(topic)).toBe(true);
+      expect({ topic, may: isAnswerTopic(topic, sender) }).toEqual({ topic, may: false });
+    for (const topic of [ANSWERS, "answers/7"]) expect(isAnswerTopic(topic, sender)).toBe(true);
+    for (const topic of ["ha/device/x/config", "bizra/v1/89abcdef/fleet/ops/a"]) expect(isAnswerTopic(topic, sender)).toBe(false);
     const rig = new Rig();
     expect(await rig.send(signCommand(admin, rig.command()), "ping", "spBv1.0/plant/NBIRTH/box-1")).toBeUndefined();
     expect(rig.done.length).toBe(1);
+  });
+
+  test("answers: Home Assistant's topics, whatever its prefix, and for strangers and repeats all but the fleet's, none", async () => {
+    const rig = new Rig();
+    expect(await rig.send(signCommand(admin, rig.command()), "ping", "ha/device/x/config")).toBeUndefined();
+    const bytes = signCommand(admin, rig.command());
+    expect(await rig.send(bytes, "ping", "answers/7")).toMatchObject({ status: "done" });
+    expect(await rig.send(bytes, "ping", "answers/7")).toBeUndefined();
+    expect(await rig.send(utf8("x"), "ping", "answers/7")).toBeUndefined();
+    expect(await rig.send(signCommand(stranger, rig.command()), "ping", "bizra/v1/89abcdef/fleet/ops/a")).toBeUndefined();
+    expect(await rig.send(bytes)).toMatchObject({ code: "replayed" });
   });
 });
 
