@@ -66,12 +66,13 @@ export const PRODUCT_FOLDERS = ["src", "appliance", "image", "sync"] as const;
 export const SIDEWAYS: readonly { readonly fromFloor: number; readonly to: string }[] = [{ fromFloor: 4, to: "src/storage" }];
 
 /**
- * The files of an area that other areas may import; index.ts where none is named. crypto/portable.ts and
- * network/portable.ts are the doors for code that must also run in a browser, node/ports.ts and node/version.ts those for
+ * The files of an area that other areas may import; index.ts where none is named. crypto/portable.ts,
+ * events/portable.ts and network/portable.ts are the doors for code that must also run in a browser, node/ports.ts and node/version.ts those for
  * commands that need a clock or the version but no node.
  */
 export const FRONT_DOORS: Readonly<Record<string, readonly string[]>> = {
   "src/crypto": ["index.ts", "portable.ts"],
+  "src/events": ["index.ts", "portable.ts"],
   "src/network": ["index.ts", "portable.ts"],
   "src/node": ["index.ts", "ports.ts", "version.ts"],
 };
@@ -94,6 +95,8 @@ export type Containment = {
 const PORTS = "src/node/ports.ts";
 /** The same for devices and pages, which run without a node. */
 const DEVICE_PORTS = "src/device/ports.ts";
+/** The same for the fleet's console in a browser. */
+const CONSOLE_PORTS = "sync/aggregator/console/browser-ports.ts";
 
 /** What architecture.md contains, and what follows from it. */
 export const CONTAINMENTS: readonly Containment[] = [
@@ -127,13 +130,13 @@ export const CONTAINMENTS: readonly Containment[] = [
       "Bun.nanoseconds",
       "node:perf_hooks#performance",
     ],
-    allowed: [PORTS, DEVICE_PORTS],
+    allowed: [PORTS, DEVICE_PORTS, CONSOLE_PORTS],
   },
   {
     what: "real timers",
     modules: ["node:timers", "node:timers/promises"],
     uses: ["setTimeout", "setInterval", "setImmediate", "Bun.sleep", "Bun.sleepSync", "AbortSignal.timeout", "scheduler.wait", "Bun.cron"],
-    allowed: [PORTS, DEVICE_PORTS],
+    allowed: [PORTS, DEVICE_PORTS, CONSOLE_PORTS],
   },
   {
     what: "real randomness",
