@@ -9,7 +9,7 @@
 export { EitherCarrier } from "./either-carrier.ts";
 export * from "./ports.ts";
 export { PostCarrier, SYNC_MEDIA_TYPE } from "./post-carrier.ts";
-export { SyncAgent, type SyncAgentParts, type SyncStatus } from "./service.ts";
+export { type LaneStatus, SyncAgent, type SyncAgentParts, type SyncStatus } from "./service.ts";
 export { AckTable, SYNC_APPLICATION_ID, SYNC_MIGRATION, SYNC_PAGE_BYTES } from "./store.ts";
 export type { CursorVerdict, Place } from "./types.ts";
 export { type TlsClient, WebSocketCarrier } from "./web-socket-carrier.ts";

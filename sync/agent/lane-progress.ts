@@ -35,6 +35,11 @@ export class LaneProgress {
     return this.#held !== undefined;
   }
 
+  /** Whether a batch is being read and has not gone out yet. */
+  get isReading(): boolean {
+    return this.#isReading;
+  }
+
   get bytesInFlight(): number {
     return this.#flights.reduce((sum, { bytes }) => sum + bytes, 0);
   }
@@ -102,18 +107,25 @@ export class LaneProgress {
     this.#sent = { epoch, sequence: to };
     this.#flights.push({ epoch, to, bytes, sentAtMs: nowMs });
     this.#notBeforeMs = nowMs + this.#intervalMs;
-    this.#growthAtMs = nowMs;
-    if (isAfter(this.#sent, this.#tip)) this.#tip = this.#sent;
+    if (!isAfter(this.#tip, this.#sent)) {
+      this.#growthAtMs = Infinity;
+      this.#tip = this.#sent;
+    } // else what is left has waited since then: it goes as soon as there is room
   }
 
-  /** @returns whether it says more than was known */
-  onAck(cursor: SyncCursor, intervalMs: number, nowMs: number): boolean {
+  /** @returns whether it says more than was known, and the last batch that it answers */
+  onAck(
+    cursor: SyncCursor,
+    intervalMs: number,
+    nowMs: number,
+  ): { readonly isNews: boolean; readonly landed: { readonly bytes: number; readonly sentAtMs: number } | undefined } {
     this.#intervalMs = intervalMs;
+    const landed = this.#flights.findLast(({ epoch, to }) => !isAfter({ epoch, sequence: to }, cursor));
     this.#flights = this.#flights.filter(({ epoch, to }) => isAfter({ epoch, sequence: to }, cursor));
-    if (!isAfter(cursor, this.#acked)) return false;
-    this.#acked = cursor;
+    const isNews = isAfter(cursor, this.#acked);
+    if (isNews) this.#acked = cursor;
     if (isAfter(cursor, this.#sent)) this.#rewind(cursor, nowMs); // another link of ours had sent more
-    return true;
+    return { isNews, landed };
   }
 
   /** Whether a batch that ends here is on its way: answers to what was rewound since are passed over. */

@@ -2,7 +2,14 @@ import { assert, type Prng } from "../../src/kernel/index.ts";
 import { type LinkProfile, SYNC_LANES, type SyncAck, type SyncLane, type SyncRefusal, type Welcome } from "../protocol/index.ts";
 import { LaneProgress } from "./lane-progress.ts";
 import { LINK_TIMES, LINK_TUNINGS, type LinkTuning } from "./profile.ts";
+import { SendWindow } from "./send-window.ts";
 import type { AgentEffect, JudgedCursor, Place } from "./types.ts";
+
+/** Share of the credit, and bytes at most, that only `crit` may use: it never waits for room that a backlog takes. */
+const CRIT_RESERVE = { share: 1 / 4, bytesMax: 65_536 } as const;
+
+/** The smallest part of its room that a lane waits for, so that batches do not fall to pieces. */
+const ROOM_SHARE_MIN = 1 / 8;
 
 /** Where the link stands. */
 export type LinkState =
@@ -15,11 +22,14 @@ export type LinkState =
  * monotonic time with every input; reads no clock, sends nothing itself.
  *
  * Invariants: nothing counts as acknowledged but what the aggregator acknowledged; a lane is sent in order from there;
- * no more is on its way than the credit allows; a link that does not answer is given up, and tried again for ever.
+ * no more is on its way than the credit and the link allow, but for one batch of a single record when nothing else is; a
+ * backlog of one lane never holds up `crit`; a link that does not answer is given up, and tried again for ever; nothing
+ * that an aggregator says makes a wait longer than `LINK_TIMES.waitMaxMs`.
  */
 export class SyncPlanner {
   readonly #lanes: Readonly<Record<SyncLane, LaneProgress>>;
   readonly #prng: Prng;
+  readonly #window = new SendWindow();
   #tuning: LinkTuning;
   #link: LinkState = { kind: "waiting", untilMs: 0 };
   #failures = 0;
@@ -101,10 +111,11 @@ export class SyncPlanner {
     this.#failures = 0;
     this.#creditBytes = welcome.creditBytes;
     this.#heartbeatAtMs = nowMs;
+    const intervalMs = Math.min(welcome.intervalMs, LINK_TIMES.waitMaxMs);
     const effects: AgentEffect[] = [];
     for (const lane of SYNC_LANES) {
       const found = judged.find(({ cursor }) => cursor.lane === lane);
-      this.#lanes[lane].onSession(found?.cursor, found?.verdict ?? "same", { intervalMs: welcome.intervalMs, isOrdered }, nowMs);
+      this.#lanes[lane].onSession(found?.cursor, found?.verdict ?? "same", { intervalMs, isOrdered }, nowMs);
       if (found && found.verdict !== "same") effects.push({ kind: "fork", lane, cursor: found.cursor, verdict: found.verdict });
     }
     return [...effects, ...this.#plan(nowMs)];
@@ -129,7 +140,9 @@ export class SyncPlanner {
   onAck(ack: SyncAck, nowMs: number): readonly AgentEffect[] {
     if (this.#link.kind !== "up") return [];
     this.#creditBytes = ack.creditBytes;
-    const isNews = this.#lanes[ack.lane].onAck(ack, ack.intervalMs, nowMs);
+    const { bytesInFlight } = this;
+    const { isNews, landed } = this.#lanes[ack.lane].onAck(ack, Math.min(ack.intervalMs, LINK_TIMES.waitMaxMs), nowMs);
+    if (landed) this.#window.onLanded(landed, bytesInFlight, nowMs);
     return [...(isNews ? [{ kind: "keep", ack } as const] : []), ...this.#plan(nowMs)];
   }
 
@@ -146,7 +159,7 @@ export class SyncPlanner {
       case "slowDown":
       case "unavailable":
       case "full":
-        this.#lanes[lane].onPaused(nowMs + Math.max(LINK_TIMES.backOffFirstMs, refusal.retryAfterMs ?? 0));
+        this.#lanes[lane].onPaused(nowMs + Math.max(LINK_TIMES.backOffFirstMs, boundedWait(refusal)));
         return [];
       case "unknownSession":
         return this.#giveUp(refusal.code, nowMs);
@@ -160,9 +173,8 @@ export class SyncPlanner {
   /** The hello was refused. */
   onTurnedAway(refusal: SyncRefusal, nowMs: number): readonly AgentEffect[] {
     const effects = this.#giveUp(`${refusal.code}: ${refusal.detail}`, nowMs);
-    if (this.#link.kind === "waiting" && refusal.retryAfterMs !== undefined) {
-      this.#link = { kind: "waiting", untilMs: Math.max(this.#link.untilMs, nowMs + refusal.retryAfterMs) };
-    }
+    if (this.#link.kind === "waiting")
+      this.#link = { kind: "waiting", untilMs: Math.max(this.#link.untilMs, nowMs + boundedWait(refusal)) };
     return effects;
   }
 
@@ -183,7 +195,7 @@ export class SyncPlanner {
     if (this.#link.kind !== "up") return this.#link.untilMs;
     const lanes = SYNC_LANES.flatMap((lane) => {
       const progress = this.#lanes[lane];
-      const due = this.#creditBytes > this.bytesInFlight ? progress.dueAtMs(this.#tuning.lingerMs[lane]) : Infinity;
+      const due = this.#roomOf(lane) > 0 ? progress.dueAtMs(this.#tuning.lingerMs[lane]) : Infinity;
       return [due, progress.oldestSentAtMs + LINK_TIMES.stallMs];
     });
     return Math.min(this.#heartbeatAtMs, ...lanes);
@@ -195,15 +207,39 @@ export class SyncPlanner {
     for (const lane of SYNC_LANES) {
       const progress = this.#lanes[lane];
       if (nowMs >= progress.oldestSentAtMs + LINK_TIMES.stallMs) return this.#giveUp(`no acknowledgement of ${lane} in time`, nowMs);
-      const bytesMax = this.#creditBytes - this.bytesInFlight;
-      if (bytesMax <= 0 || nowMs < progress.dueAtMs(this.#tuning.lingerMs[lane])) continue;
-      effects.push({ kind: "send", lane, after: progress.beginReading(), bytesMax });
+      // One batch at a time: what it weighs decides what room is left, and who comes next.
+      if (effects.length > 0 || this.#isReading || nowMs < progress.dueAtMs(this.#tuning.lingerMs[lane])) continue;
+      const bytesMax = this.#roomOf(lane);
+      if (bytesMax > 0) effects.push({ kind: "send", lane, after: progress.beginReading(), bytesMax });
     }
     if (nowMs >= this.#heartbeatAtMs) {
       this.#heartbeatAtMs = nowMs + this.#tuning.heartbeatMs;
       effects.push({ kind: "heartbeat" });
     }
     return effects;
+  }
+
+  get #isReading(): boolean {
+    return SYNC_LANES.some((lane) => this.#lanes[lane].isReading);
+  }
+
+  /**
+   * Bytes that the next batch of a lane may have; 0 while it waits for acknowledgements. `crit` has a window and a part of
+   * the credit of its own; `chain` and `ops` share theirs, and `chain` leaves some of it to `ops`.
+   */
+  #roomOf(lane: SyncLane): number {
+    const { crit, chain, ops } = this.#lanes;
+    const left = this.#creditBytes - this.bytesInFlight;
+    const reserve = lane === "crit" ? 0 : Math.min(this.#creditBytes * CRIT_RESERVE.share, CRIT_RESERVE.bytesMax);
+    const share = Math.min(this.#window.bytes, this.#creditBytes - reserve);
+    const bulk = share - chain.bytesInFlight - ops.bytesInFlight;
+    const ofChain = share * (1 - ROOM_SHARE_MIN) - chain.bytesInFlight;
+    const own = lane === "crit" ? share - crit.bytesInFlight : lane === "chain" ? Math.min(bulk, ofChain) : bulk;
+    const room = Math.min(own, left, Math.max(1, share / 2));
+    // Something always goes: `crit` when none of it is on its way, the others when nothing is.
+    const isOwed = lane === "crit" ? crit.bytesInFlight === 0 : this.bytesInFlight === 0;
+    if (isOwed) return Math.max(1, Math.floor(room));
+    return room >= Math.max(1, share * ROOM_SHARE_MIN) ? Math.floor(room) : 0;
   }
 
   #giveUp(reason: string, nowMs: number): readonly AgentEffect[] {
@@ -218,6 +254,12 @@ export class SyncPlanner {
     const waitMs = Math.round(full / 2 + this.#prng.below(full / 2 + 1));
     assert(waitMs > 0 && waitMs <= LINK_TIMES.backOffMaxMs, "a wait is positive and bounded");
     this.#link = { kind: "waiting", untilMs: nowMs + waitMs };
+    this.#window.onLinkLost();
     for (const lane of SYNC_LANES) this.#lanes[lane].onLinkLost();
   }
+}
+
+/** How long a refusal asks to wait, as far as that is heeded. */
+function boundedWait({ retryAfterMs }: SyncRefusal): number {
+  return Math.min(retryAfterMs ?? 0, LINK_TIMES.waitMaxMs);
 }

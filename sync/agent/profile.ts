@@ -24,4 +24,6 @@ export const LINK_TIMES = {
   /** First wait after a lost or refused link; doubles, jittered by a half, up to the last. */
   backOffFirstMs: 1_000,
   backOffMaxMs: 300_000,
+  /** The longest wait that an aggregator may ask for, between batches or before the next try. */
+  waitMaxMs: 3_600_000,
 } as const;

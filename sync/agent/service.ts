@@ -65,18 +65,35 @@ export type SyncAgentParts = {
   readonly witnessKey?: Uint8Array;
 };
 
+/** How one lane stands. */
+export type LaneStatus = {
+  readonly lane: SyncLane;
+  /** Sequence of the last acknowledged record, and of the last record. */
+  readonly acknowledged: number;
+  readonly last: number;
+  readonly isHeld: boolean;
+  /** Age of its oldest event without an acknowledgement, ms. */
+  readonly unacknowledgedMs: number;
+};
+
 /** How an agent stands. */
 export type SyncStatus = {
   readonly url: string;
   readonly isUp: boolean;
   /** Why not. */
   readonly reason?: string;
-  readonly lanes: readonly { readonly lane: SyncLane; readonly acknowledged: number; readonly last: number; readonly isHeld: boolean }[];
-  /** Age of the oldest event without an acknowledgement, ms: the live RPO. */
+  readonly lanes: readonly LaneStatus[];
+  /** Age of the oldest event without an acknowledgement, ms: the live RPO, the worst of the lanes'. */
   readonly unacknowledgedMs: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
 };
+
+/** After two histories of a lane were told, the same is not told again for this long, in ms. */
+const FORK_REST_MS = 600_000;
+
+/** Incarnations that an aggregator may know beyond this node's latest: each is the trace of a restore. */
+const EPOCHS_AHEAD_MAX = 1_000;
 
 /** A session that the aggregator opened. */
 type Session = { readonly link: SyncLink; readonly welcome: Welcome };
@@ -91,6 +108,7 @@ export class SyncAgent {
   readonly #bootId: Uint8Array;
   readonly #kept = new Map<SyncLane, KeptAck>();
   readonly #age: UnacknowledgedAge;
+  readonly #forkedAtMs = new Map<SyncLane, number>();
   #link: SyncLink | undefined;
   #session: Session | undefined;
   #heartbeats = 0;
@@ -138,8 +156,10 @@ export class SyncAgent {
     const { source, carrier } = this.#parts;
     const held = this.#planner.heldLanes;
     const { reason } = this.#planner;
+    const nowMs = this.#parts.clock.nowMs();
     const lanes = SYNC_LANES.map((lane) => ({
       lane,
+      unacknowledgedMs: this.#age.ofLane(lane, nowMs, this.#kept.get(lane)),
       acknowledged: this.#kept.get(lane)?.sequence ?? 0,
       last: source.tip(lane).sequence,
       isHeld: held.includes(lane),
@@ -150,14 +170,10 @@ export class SyncAgent {
       isUp: this.#planner.link.kind === "up",
       ...(reason === undefined ? {} : { reason }),
       lanes,
-      unacknowledgedMs: this.#unacknowledgedMs(),
+      unacknowledgedMs: Math.max(...lanes.map(({ unacknowledgedMs }) => unacknowledgedMs)),
       sentBytes: this.#pastTraffic.sentBytes + traffic.sentBytes,
       receivedBytes: this.#pastTraffic.receivedBytes + traffic.receivedBytes,
     };
-  }
-
-  #unacknowledgedMs(): number {
-    return this.#age.at(this.#parts.clock.nowMs(), (lane) => this.#kept.get(lane));
   }
 
   #run(effects: readonly AgentEffect[]): void {
@@ -265,7 +281,7 @@ export class SyncAgent {
   #send({ lane, after, bytesMax }: Extract<AgentEffect, { kind: "send" }>): readonly AgentEffect[] {
     const { source, clock, log } = this.#parts;
     const session = this.#session;
-    assert(session !== undefined, "records are sent in a session");
+    if (!session || this.#planner.link.kind !== "up") return []; // an effect before this one has given the link up
     const read = source.read(lane, after, SYNC_LIMITS.batchRecordsMax);
     if (!read.ok) log.error("sync.laneDamaged", { lane, detail: read.error.detail });
     const batch = read.ok ? packBatch(read.value, { session: session.welcome.session, codec: "zstd", bytesMax }) : undefined;
@@ -318,9 +334,16 @@ export class SyncAgent {
 
   #onFork({ lane, cursor, verdict }: Extract<AgentEffect, { kind: "fork" }>): readonly AgentEffect[] {
     const { forks, log, clock, source } = this.#parts;
-    log.error("sync.fork", { lane, epoch: cursor.epoch, sequence: cursor.sequence, verdict });
-    if (!forks.onFork(lane, cursor, verdict)) return [];
     const nowMs = clock.monotonicMs();
+    log.error("sync.fork", { lane, epoch: cursor.epoch, sequence: cursor.sequence, verdict });
+    if (cursor.epoch - source.tip(lane).epoch > EPOCHS_AHEAD_MAX)
+      return this.#planner.onLie("a lane in an incarnation that cannot be", nowMs);
+    if (nowMs < (this.#forkedAtMs.get(lane) ?? -Infinity) + FORK_REST_MS) {
+      // Whoever says so again and again would fill the vital lane, which nothing is ever dropped from.
+      return lane === "chain" ? [] : this.#planner.onLie(`another history of ${lane} once more`, nowMs);
+    }
+    this.#forkedAtMs.set(lane, nowMs);
+    if (!forks.onFork(lane, cursor, verdict)) return [];
     return [...this.#planner.onGrown(lane, source.tip(lane), nowMs), ...this.#planner.onReopened(lane, nowMs)];
   }
 
@@ -329,7 +352,7 @@ export class SyncAgent {
     const session = this.#session;
     if (!session) return;
     const { node, network } = facts.hello();
-    const when = { sequence: ++this.#heartbeats, timeMs: clock.nowMs(), unacknowledgedMs: this.#unacknowledgedMs() };
+    const when = { sequence: ++this.#heartbeats, timeMs: clock.nowMs(), unacknowledgedMs: this.status().unacknowledgedMs };
     const heartbeat = { ...facts.heartbeat(), ...when, session: session.welcome.session, node, bootId: this.#bootId };
     const reply = await this.#ask(session.link, "heartbeat", encodeHeartbeat(heartbeat, network, identity));
     if (!reply || this.#session !== session || reply.kind === "noted") return;

@@ -1,4 +1,4 @@
-import { SYNC_LANES, type SyncLane } from "../protocol/index.ts";
+import type { SyncLane } from "../protocol/index.ts";
 import type { EventSource } from "./ports.ts";
 import { isAfter, type Place } from "./types.ts";
 
@@ -14,10 +14,13 @@ export class UnacknowledgedAge {
     this.#source = source;
   }
 
-  /** The age in ms, 0 when everything is acknowledged; a clock that stands before an event's time makes no negative age. */
-  at(nowMs: number, acknowledged: (lane: SyncLane) => Place | undefined): number {
-    const times = SYNC_LANES.flatMap((lane) => this.#oldest(lane, acknowledged(lane) ?? START) ?? []);
-    return Math.max(0, nowMs - Math.min(nowMs, ...times));
+  /**
+   * The age in ms of a lane's oldest event after what is acknowledged of it, 0 when there is none; a clock that stands before
+   * an event's time makes no negative age.
+   */
+  ofLane(lane: SyncLane, nowMs: number, acknowledged: Place | undefined): number {
+    const timeMs = this.#oldest(lane, acknowledged ?? START);
+    return timeMs === undefined ? 0 : Math.max(0, nowMs - timeMs);
   }
 
   #oldest(lane: SyncLane, after: Place): number | undefined {

@@ -256,7 +256,7 @@ export class AgentWorld {
     const validatorSet = { validators: [], totalWeight: 0n, hash: network } as never;
     const facts = {
       height: ++this.#height,
-      hash: network,
+      hash: sha256(utf8(`block ${this.#height}`)), // as hard to compress as a real one
       epoch: 0,
       view: this.#height,
       timeMs: this.bench.time.nowMs(),
