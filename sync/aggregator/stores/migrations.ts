@@ -14,6 +14,9 @@ export const AGGREGATOR_MIGRATIONS: readonly Migration[] = [
   (database) => {
     for (const statement of ENROLMENT) database.run(statement);
   },
+  (database) => {
+    for (const statement of FORWARDING) database.run(statement);
+  },
 ];
 
 const FIRST = [

@@ -1,5 +1,5 @@
 import type { Database } from "../../../src/storage/index.ts";
-import type { AuditRow, EventRow, FindingRow, HeartbeatRow, HoldingRow, NodeRow } from "./sqlite-rows.ts";
+import type { AuditRow, EventRow, FindingRow, HeartbeatRow, HoldingRow, NodeRow, WaitingRow } from "./rows.ts";
 
 /** The statements of the SQLite store, compiled once. */
 export function prepareStatements(database: Database) {
@@ -57,6 +57,22 @@ export function prepareStatements(database: Database) {
       `${heartbeat} heartbeat WHERE node_id = ? AND received_at_ms >= ? ORDER BY received_at_ms LIMIT ?`,
     ),
     pruneHistory: database.prepare<never, [number]>("DELETE FROM heartbeat WHERE received_at_ms < ?"),
+    selectWaiting: database.prepare<WaitingRow, [string, string, string, number, number]>(
+      `SELECT n.network, n.node, h.lane, coalesce(f.epoch, 0) AS epoch, coalesce(f.sequence, 0) AS sequence
+       FROM node n JOIN holding h ON h.node_id = n.id LEFT JOIN forwarded f ON f.bus = ? AND f.node_id = h.node_id AND f.lane = h.lane
+       WHERE (n.network, n.node, h.lane) > (?, ?, ?) AND (h.epoch, h.sequence) > (coalesce(f.epoch, 0), coalesce(f.sequence, 0))
+       ORDER BY n.network, n.node, h.lane LIMIT ?`,
+    ),
+    selectForwarded: database.prepare<{ readonly epoch: bigint; readonly sequence: bigint }, [string, number, number]>(
+      "SELECT epoch, sequence FROM forwarded WHERE bus = ? AND node_id = ? AND lane = ?",
+    ),
+    putForwarded: database.prepare<never, [string, number, number, number, number]>(
+      "INSERT OR REPLACE INTO forwarded (bus, node_id, lane, epoch, sequence) VALUES (?, ?, ?, ?, ?)",
+    ),
+    putForwarder: database.prepare<never, [string, string, number, number]>(
+      `INSERT INTO forwarder (bus, holder, until_ms) VALUES (?, ?, ?) ON CONFLICT (bus) DO UPDATE
+       SET holder = excluded.holder, until_ms = excluded.until_ms WHERE holder = excluded.holder OR until_ms <= ?`,
+    ),
     putFinding: database.prepare<never, [string, string, number, string, Text, Count, Count, string]>(
       "INSERT INTO finding (network, node, at_ms, kind, lane, epoch, sequence, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     ),

@@ -17,7 +17,6 @@ import {
   type WaitingLane,
 } from "../types.ts";
 import { encodePeaks } from "./peaks.ts";
-import { SqliteEnrolment } from "./sqlite-enrolment.ts";
 import {
   type AuditRow,
   auditOfRow,
@@ -34,6 +33,7 @@ import {
   type WaitingRow,
   waitingOfRow,
 } from "./rows.ts";
+import { SqliteEnrolment } from "./sqlite-enrolment.ts";
 import { prepareStatements } from "./sqlite-statements.ts";
 
 /** Heartbeats of a node in its history are at least this far apart. */

@@ -1,7 +1,7 @@
 import { decodeBody } from "../../../src/events/index.ts";
 import { assert } from "../../../src/kernel/index.ts";
 import { LINK_PROFILES, SYNC_LANE_NUMBER, SYNC_LANES, type SyncLane } from "../../protocol/index.ts";
-import type { AuditEntry, EnrolledNode, Finding, LaneHolding, NodeRef, StoredEvent, StoredHeartbeat } from "../types.ts";
+import type { AuditEntry, EnrolledNode, Finding, LaneHolding, NodeRef, StoredEvent, StoredHeartbeat, WaitingLane } from "../types.ts";
 import { decodePeaks } from "./peaks.ts";
 
 /** A row of `node`. */
@@ -63,6 +63,15 @@ export type AuditRow = {
   readonly detail: string;
 };
 
+/** A lane that waits for a bus. */
+export type WaitingRow = {
+  readonly network: string;
+  readonly node: string;
+  readonly lane: bigint;
+  readonly epoch: bigint;
+  readonly sequence: bigint;
+};
+
 /** A node of its row. */
 export function nodeOfRow(row: NodeRow): EnrolledNode {
   const profile = LINK_PROFILES.find((name) => name === row.profile) ?? "unmetered";
@@ -115,6 +124,11 @@ export function findingOfRow(row: FindingRow): Finding {
 /** An entry of its row. */
 export function auditOfRow({ at_ms, actor, action, target, outcome, detail }: AuditRow): AuditEntry {
   return { atMs: Number(at_ms), actor, action, target, outcome, detail };
+}
+
+/** A waiting lane of its row. */
+export function waitingOfRow({ network, node, lane, epoch, sequence }: WaitingRow): WaitingLane {
+  return { ref: { network, node }, lane: laneOf(Number(lane)), forwarded: { epoch: Number(epoch), sequence: Number(sequence) } };
 }
 
 function laneOf(number: number): SyncLane {
