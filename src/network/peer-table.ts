@@ -1,6 +1,7 @@
 import type { Connection } from "@libp2p/interface";
 import type { PeerId } from "../consensus/index.ts";
 import { assert, bytesEqual, toHex } from "../kernel/index.ts";
+import type { Budget } from "./budget.ts";
 import { isReplacement } from "./duplicates.ts";
 import type { Link } from "./link.ts";
 
@@ -13,6 +14,8 @@ export type Peer = {
   /** Lowest block that it says it can serve. */
   lowestHeight: number | undefined;
   isBeyondUs: boolean;
+  /** How often it may say another lowest block. */
+  readonly reaches: Budget;
   tipJudgedAtMs: number;
 };
 

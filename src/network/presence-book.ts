@@ -1,14 +1,15 @@
 import { bytesEqual, toHex } from "../kernel/index.ts";
+import { Budget } from "./budget.ts";
 import { decodePresence, isPresenceProven, type Presence } from "./presence.ts";
 
 /** A presence that was proven, and its bytes for who has not heard it. */
-export type KnownPresence = { readonly presence: Presence; readonly encoded: Uint8Array; heardAtMs: number };
+export type KnownPresence = { readonly presence: Presence; readonly encoded: Uint8Array; readonly heardAtMs: number };
 
-/** What became of an encoded presence: news, nothing new, of this very node's key, no room for it, or a lie. */
+/** What became of an encoded presence: news, nothing new, of this very node's key, no room for it or too much of it, or a lie. */
 export type Hearing =
   | { readonly kind: "news"; readonly presence: Presence }
   | { readonly kind: "own"; readonly presence: Presence }
-  | { readonly kind: "known" | "full" | "malformed" | "unproven" };
+  | { readonly kind: "known" | "full" | "tooMuch" | "malformed" | "unproven" };
 
 /** What hearing takes. */
 export type PresenceJudge = {
@@ -21,11 +22,23 @@ export type PresenceJudge = {
 const FORGET_MS = 45 * 60_000;
 /** Nodes remembered that are no validators; anyone can make keys, so more are not taken in. */
 const OTHERS_MAX = 256;
+/** New words of one node: a validator looks each two seconds whether its addresses changed, others move seldom. */
+const NEWS = { validator: { perSecond: 0.5, burst: 8 }, other: { perSecond: 0.1, burst: 4 } } as const;
+/** New words of all others than validators that come from elsewhere than from themselves: each goes on to every peer. */
+const NEWS_OF_OTHERS = { perSecond: 1, burst: 256 } as const;
 
-/** The last word of each node of the chain about where it is. Validators always have a place; of others there are so many. */
+/** A presence that is believed, and what its node may still say. */
+type Entry = KnownPresence & { readonly budget: Budget };
+
+/**
+ * The last word of each node of the chain about where it is. Validators always have a place, one for each validator key
+ * however many node keys it signs for; of others there are so many. How often one node has news is bounded, since
+ * anyone can sign as much as they like and all of it would go to everyone.
+ */
 export class PresenceBook {
   readonly #judge: PresenceJudge;
-  readonly #known = new Map<string, KnownPresence>();
+  readonly #known = new Map<string, Entry>();
+  #others: Budget | undefined;
 
   constructor(judge: PresenceJudge) {
     this.#judge = judge;
@@ -41,19 +54,38 @@ export class PresenceBook {
     return binding !== undefined && this.#judge.isValidator(binding.validatorKey);
   }
 
-  /** Takes in an encoded presence. What is known, or has no room, costs no verification; a lie changes nothing. */
-  hear(encoded: Uint8Array, nowMs: number): Hearing {
+  /**
+   * Takes in an encoded presence. What is known, has no room or is too much costs no verification; a lie changes nothing.
+   *
+   * @param isOfTeller whether the peer that tells it has this node key: what it says of itself
+   * @param mayCost whether who tells it may cost a verification now, of a word that calls itself a validator's or not
+   */
+  hear(
+    encoded: Uint8Array,
+    nowMs: number,
+    isOfTeller: (nodeKey: Uint8Array) => boolean = () => false,
+    mayCost: (isValidator: boolean) => boolean = () => true,
+  ): Hearing {
     const signed = decodePresence(encoded);
     if (!signed.ok) return { kind: "malformed" };
     const { presence } = signed.value;
-    const isOwn = bytesEqual(presence.nodeKey, this.#judge.ownNodeKey);
-    const id = toHex(presence.nodeKey);
+    const { nodeKey, binding } = presence;
+    const isOwn = bytesEqual(nodeKey, this.#judge.ownNodeKey);
+    const isValidator = this.isValidator(presence);
+    const id = toHex(isValidator && binding ? binding.validatorKey : nodeKey);
     const known = this.#known.get(id);
     if (known && known.presence.sequence >= presence.sequence) return { kind: "known" };
-    if (!isOwn && !known && !this.isValidator(presence) && this.#othersCount(nowMs) >= OTHERS_MAX) return { kind: "full" };
+    if (!isOwn && !known && !isValidator && this.#othersCount(nowMs) >= OTHERS_MAX) return { kind: "full" };
+    // Paid once it is proven, so that nobody uses up what another may say.
+    const budget = known?.budget ?? new Budget(isValidator ? NEWS.validator : NEWS.other, nowMs);
+    this.#others ??= new Budget(NEWS_OF_OTHERS, nowMs);
+    const shared = isValidator || isOwn || isOfTeller(nodeKey) ? undefined : this.#others;
+    if (!budget.isSolvent(nowMs) || shared?.isSolvent(nowMs) === false || !mayCost(isValidator)) return { kind: "tooMuch" };
     if (!isPresenceProven(signed.value, this.#judge.chainId)) return { kind: "unproven" };
     if (isOwn) return { kind: "own", presence };
-    this.#known.set(id, { presence, encoded: Uint8Array.from(encoded), heardAtMs: nowMs });
+    budget.spend(1, nowMs);
+    shared?.spend(1, nowMs);
+    this.#known.set(id, { presence, encoded: Uint8Array.from(encoded), heardAtMs: nowMs, budget });
     return { kind: "news", presence };
   }
 

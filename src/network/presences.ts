@@ -1,5 +1,5 @@
 import { multiaddr } from "@multiformats/multiaddr";
-import { type CancelTimer, type Clock, type Timers, toHex } from "../kernel/index.ts";
+import { bytesEqual, type CancelTimer, type Clock, type Timers, toHex } from "../kernel/index.ts";
 import type { PeerAddress } from "./address.ts";
 import { Budget } from "./budget.ts";
 import type { Link } from "./link.ts";
@@ -38,7 +38,7 @@ const RENEW_MS = 15 * 60_000;
 const LOOK_MS = 2_000;
 /** An own word from elsewhere is outbid at most so often. */
 const OUTBID_MS = 30_000;
-/** What one peer may tell; beyond it nothing is looked at, for each may cost a verification. */
+/** What one peer may tell that is not known, of validators and of others: each costs a verification, and neither may use up the other's. */
 const HEARD = { perSecond: 5, burst: 512 } as const;
 /** Nodes that are no validators of which a new peer is told at once. */
 const OTHERS_TOLD_MAX = 32;
@@ -53,7 +53,7 @@ const TARGETS_MAX = 256;
 export class Presences {
   readonly #parts: PresencesParts;
   readonly #book: PresenceBook;
-  readonly #budgets = new WeakMap<Link, Budget>();
+  readonly #budgets = new WeakMap<Link, { readonly validators: Budget; readonly others: Budget }>();
   #own: Uint8Array | undefined;
   #ownAddresses = "";
   #sequence = 0;
@@ -94,11 +94,15 @@ export class Presences {
   onPresence(link: Link, encoded: Uint8Array): void {
     const { clock, table, onMisconduct, onAddresses } = this.#parts;
     const nowMs = clock.monotonicMs();
-    const budget = this.#budgets.get(link) ?? new Budget(HEARD, nowMs);
-    this.#budgets.set(link, budget);
-    if (!budget.isSolvent(nowMs)) return;
-    budget.spend(1, nowMs);
-    const heard = this.#book.hear(encoded, nowMs);
+    const budgets = this.#budgets.get(link) ?? { validators: new Budget(HEARD, nowMs), others: new Budget(HEARD, nowMs) };
+    this.#budgets.set(link, budgets);
+    const mayCost = (isValidator: boolean): boolean => {
+      const budget = isValidator ? budgets.validators : budgets.others;
+      if (!budget.isSolvent(nowMs)) return false;
+      budget.spend(1, nowMs);
+      return true;
+    };
+    const heard = this.#book.hear(encoded, nowMs, (nodeKey) => bytesEqual(nodeKey, link.nodeKey), mayCost);
     if (heard.kind === "malformed") onMisconduct(link, "garbage", "a presence that does not decode");
     else if (heard.kind === "unproven") onMisconduct(link, "badPresence", "a presence without its signatures");
     else if (heard.kind === "own") this.#onOwn(heard.presence, nowMs);

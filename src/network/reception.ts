@@ -1,6 +1,7 @@
 import { decodeMessage, type Message, type PeerId } from "../consensus/index.ts";
 import { assert, err, ok, type Result, toHex } from "../kernel/index.ts";
 import type { PeerAddress } from "./address.ts";
+import { Budget } from "./budget.ts";
 import { type Greeted, type Hello, judgeHello, type Refusal } from "./hello.ts";
 import type { Lane } from "./lanes.ts";
 import type { Link, LinkEvents } from "./link.ts";
@@ -40,6 +41,8 @@ function instanceOf({ hello }: Link): string | undefined {
 
 /** Tips of one peer are judged at most so often; more often costs us verifications and is ignored. */
 const TIP_JUDGED_MS = 1_000;
+/** How often a peer may say that the lowest block that it serves is another. */
+const REACHES = { perSecond: 5, burst: 32 } as const;
 /** What any observer may say to consensus; the rest is for validators (R0) and for who was named here. */
 const OBSERVER_KINDS: ReadonlySet<Message["kind"]> = new Set(["fetch", "hello"]);
 
@@ -101,6 +104,7 @@ export class Reception implements LinkEvents {
       provenHeight: undefined,
       lowestHeight: undefined,
       isBeyondUs: false,
+      reaches: new Budget(REACHES, ports.clock.monotonicMs()),
       tipJudgedAtMs: Number.NEGATIVE_INFINITY,
     };
     const before = table.raise(peer);
@@ -162,14 +166,29 @@ export class Reception implements LinkEvents {
 
   /** @see LinkEvents.onReach */
   readonly onReach = (link: Link, lowestHeight: number): void => {
-    const peer = this.#parts.table.peerOf(link);
-    if (!peer) return;
+    const { table, ports } = this.#parts;
+    const peer = table.peerOf(link);
+    if (!peer || peer.lowestHeight === lowestHeight) return;
+    const nowMs = ports.clock.monotonicMs();
+    if (!peer.reaches.isSolvent(nowMs)) return; // each costs consensus a turn; a peer that prunes says it each quarter of a second
+    peer.reaches.spend(1, nowMs);
     peer.lowestHeight = lowestHeight;
-    this.#parts.ports.onPeerReach?.(peer.id, lowestHeight);
+    ports.onPeerReach?.(peer.id, lowestHeight);
   };
 
-  /** @see LinkEvents.onTwin */
-  readonly onTwin = (_link: Link, address: string): void => this.#parts.onTwin(address === "" ? undefined : address);
+  /**
+   * Only validators and who was named here are believed: the word costs this node its readiness, and proves nothing.
+   *
+   * @see LinkEvents.onTwin
+   */
+  readonly onTwin = (link: Link, address: string): void => {
+    const { ports, onTwin } = this.#parts;
+    const { greeted } = link;
+    const isValidator = greeted?.isBound === true && ports.isValidator(greeted.key);
+    const dialled = this.#dialled.get(link);
+    const isNamed = dialled ? dialled.isDiscovered !== true : greeted !== undefined && this.#isNamed(toHex(greeted.key));
+    if (isValidator || isNamed) onTwin(address === "" ? undefined : address);
+  };
 
   /** @see LinkEvents.onRoom */
   readonly onRoom = (link: Link, lane: Lane): void => {

@@ -6,6 +6,7 @@ import { Prng, utf8 } from "../../../src/kernel/index.ts";
 import { encodeFrame } from "../../../src/network/frames.ts";
 import { encodeFinalRequest, encodeProofRequest, OUTSIDE_PROTOCOLS } from "../../../src/network/index.ts";
 import { FRAME } from "../../../src/network/lanes.ts";
+import { encodeReach } from "../../../src/network/reach.ts";
 import { askOnStream } from "../../../src/network/requests.ts";
 import { abortableTcp } from "../../../src/network/tcp.ts";
 import { systemTimers } from "../../../src/node/ports.ts";
@@ -238,4 +239,32 @@ test("network: an outside libp2p peer, gets a proof and a final block without a 
     isBusy = !answer.ok && answer.error === "busy";
   }
   expect(isBusy).toBe(true);
+});
+
+test("network: a stranger that says another box has our key, as a peer and when it leaves, is not believed; a validator is", async () => {
+  const a = await start({ seed: 1, validators: validatorsOf(1, 2) });
+  const one = await stranger(a);
+  const { stream } = await greet(one, 9, 2);
+  await until("it is a peer", () => a.up.length === 1);
+  stream.send(encodeFrame(FRAME.twin, utf8("/ip4/192.0.2.1/tcp/1")));
+  stream.send(encodeFrame(FRAME.goodbye, Uint8Array.of(10, ...utf8("/ip4/192.0.2.1/tcp/1"))));
+  await until("it is gone", () => a.up.length === 0);
+  expect(a.network.sharedKey).toBeUndefined();
+  const member = await greet(await stranger(a), 2, 2);
+  await until("the validator is a peer", () => a.up.length === 1);
+  member.stream.send(encodeFrame(FRAME.twin, utf8("/ip4/192.0.2.1/tcp/1")));
+  await until("it is believed", () => a.network.sharedKey !== undefined);
+});
+
+test("network: a peer that says another lowest block all the time, consensus hears it in measure, and the same one once", async () => {
+  const reaches: number[] = [];
+  const a = await start({ seed: 1, validators: validatorsOf(1), ports: { onPeerReach: (_peer, height) => void reaches.push(height) } });
+  const { stream, frames } = await greet(await stranger(a), 9, 2);
+  await until("it is a peer", () => a.up.length === 1);
+  for (let n = 0; n < 10; n++) stream.send(encodeFrame(FRAME.reach, encodeReach(7)));
+  for (let height = 100; height < 250; height++) stream.send(encodeFrame(FRAME.reach, encodeReach(height)));
+  stream.send(encodeFrame(FRAME.ping, new Uint8Array(0)));
+  await until("all of it is read", () => frames.some(({ kind }) => kind === FRAME.pong));
+  expect(reaches.slice(0, 2)).toEqual([7, 100]);
+  expect(reaches.length).toBeLessThan(60);
 });

@@ -37,9 +37,9 @@ export function openLane({ connection }: Stranger, lane: Lane): Promise<Stream> 
 }
 
 /** The hello of a numbered validator, bound to the stranger's node key. */
-export function helloOf({ nodeKey }: Stranger, seed: number): Hello {
+export function helloOf({ nodeKey }: Stranger, seed: number, version = 1): Hello {
   return {
-    versions: { min: 1, max: 1 },
+    versions: { min: version, max: version },
     chainId: CHAIN_ID,
     instance: new Uint8Array(8).fill(seed),
     binding: bindNodeKey(signerOf(seed), CHAIN_ID, nodeKey),
@@ -48,7 +48,7 @@ export function helloOf({ nodeKey }: Stranger, seed: number): Hello {
 }
 
 /** Greets as a numbered validator; resolves with the stream when the member has welcomed it. */
-export async function greet(stranger: Stranger, seed: number): Promise<{ stream: Stream; frames: Frame[] }> {
+export async function greet(stranger: Stranger, seed: number, version = 1): Promise<{ stream: Stream; frames: Frame[] }> {
   const stream = await openLane(stranger, "consensus");
   const frames: Frame[] = [];
   const reader = new BodyReader(2 ** 22);
@@ -60,7 +60,7 @@ export async function greet(stranger: Stranger, seed: number): Promise<{ stream:
     if (frames.some(({ kind }) => kind === FRAME.welcome)) welcomed.resolve();
   });
   stream.addEventListener("close", () => welcomed.reject(new Error("closed")));
-  stream.send(encodeFrame(FRAME.hello, encodeHello(helloOf(stranger, seed))));
+  stream.send(encodeFrame(FRAME.hello, encodeHello(helloOf(stranger, seed, version))));
   await welcomed.promise;
   stream.send(encodeFrame(FRAME.welcome, new Uint8Array(0)));
   return { stream, frames };

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { Budget } from "../../../src/network/budget.ts";
 import type { Link } from "../../../src/network/link.ts";
 import { type Peer, PeerTable } from "../../../src/network/peer-table.ts";
 
@@ -12,7 +13,17 @@ function linkFrom(dialler: Uint8Array, instance = 0): Link {
 }
 
 function peerBy(link: Link): Peer {
-  return { id: "p", link, isValidator: true, provenHeight: undefined, lowestHeight: undefined, isBeyondUs: false, tipJudgedAtMs: 0 };
+  const reaches = new Budget({ perSecond: 1, burst: 1 }, 0);
+  return {
+    id: "p",
+    link,
+    isValidator: true,
+    provenHeight: undefined,
+    lowestHeight: undefined,
+    isBeyondUs: false,
+    reaches,
+    tipJudgedAtMs: 0,
+  };
 }
 
 test("peer table: two links of a pair that come up in either order, the same one is redundant at both ends", () => {

@@ -80,3 +80,29 @@ test("presence book: strangers without end, a few hundred are kept, a validator 
   expect(book.hear(signedOf(4), 46 * 60_000).kind).toBe("news");
   expect([...book.all]).toHaveLength(1);
 });
+
+test("presence book: a validator that signs for node keys without end, has one place, and its last word counts", () => {
+  const book = bookOf();
+  for (let n = 0; n < 8; n++) book.hear(signedOf(20 + n, n + 1, bound(20 + n)), 0);
+  expect([...book.all].map(({ presence }) => presence.sequence)).toEqual([8]);
+});
+
+test("presence book: a node that has news all the time, is not heard beyond its measure; a forger does not use it up", () => {
+  const book = bookOf();
+  let news = 0;
+  for (let n = 0; n < 600; n++) if (book.hear(signedOf(2, n + 1, bound(2)), 100 * n).kind === "news") news++;
+  expect(news).toBeGreaterThan(8);
+  expect(news).toBeLessThan(45);
+  const later = 120_000;
+  const forged = signPresence(presenceOf(2, 9_999, bound(2)), CHAIN, seedOf(3));
+  for (let n = 0; n < 50; n++) expect(book.hear(forged, later).kind).toBe("unproven");
+  expect(book.hear(signedOf(2, 10_000, bound(2)), later).kind).toBe("news");
+});
+
+test("presence book: strangers whose words change all the time, are passed on in measure, and validators are heard beside them", () => {
+  const book = bookOf();
+  let news = 0;
+  for (let n = 0; n < 3_000; n++) if (book.hear(signedOf(30 + (n % 60), n + 1), 10 * n).kind === "news") news++;
+  expect(news).toBeLessThan(300);
+  expect(book.hear(signedOf(2, 1, bound(2)), 30_000).kind).toBe("news");
+});
