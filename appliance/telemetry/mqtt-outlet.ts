@@ -27,8 +27,13 @@ export type MqttParts = { readonly address: BrokerAddress; readonly timers: Time
 const BACK_OFF_MS = { first: 500, max: 60_000 } as const;
 /** Publications of QoS 1 that a broker which says nothing may hold; what mosquitto and others take at least. */
 const UNDER_WAY_MAX = 16;
+/** From the first packet until the subscriptions stand. */
 const CONNECT_LIMIT_MS = 15_000;
-/** Publications that wait for room; callers have fewer under way, so more are a defect of theirs. */
+/** A broker that acknowledges nothing for so long, though it may answer pings, is left. */
+const SILENCE_LIMIT_MS = 60_000;
+/** A connection that held so long was a good one: the next pause is the first again. */
+const LASTING_MS = 60_000;
+/** Publications that wait for room, while a broker is slow; more count as lost at once. */
 const WAITING_MAX = 4_096;
 
 /** A broker outside this process, over TCP, TLS or WebSocket. */
@@ -69,6 +74,9 @@ class MqttOutlet implements Outlet {
   #isClosed = false;
   #backOffMs: number = BACK_OFF_MS.first;
   #cancelRetry: CancelTimer = () => {};
+  #cancelConnectLimit: CancelTimer = () => {};
+  #cancelSilenceLimit: CancelTimer | undefined;
+  #cancelLasting: CancelTimer = () => {};
   #lastTrouble = "";
 
   constructor(parts: MqttParts, options: SessionOptions, traffic: Traffic) {
@@ -99,8 +107,8 @@ class MqttOutlet implements Outlet {
     if (!this.#isConnected) return Promise.resolve("lost");
     return new Promise((resolve) => {
       if (message.qos === 1 && this.#underWay.size >= this.#underWayMax) {
-        assert(this.#waiting.length < WAITING_MAX, "those who publish wait for what they have published");
-        this.#waiting.push({ message, resolve });
+        if (this.#waiting.length >= WAITING_MAX) resolve("lost");
+        else this.#waiting.push({ message, resolve });
       } else this.#send({ message, resolve });
     });
   }
@@ -114,8 +122,11 @@ class MqttOutlet implements Outlet {
     return new Promise((resolve) => {
       const lost = (): void => resolve(false);
       this.#underWay.add(lost);
+      this.#limitSilence(client);
       client.subscribe({ [first.filter]: { qos: first.qos, rh: 2 } }, (error) => {
-        if (this.#underWay.delete(lost)) resolve(!error && this.#client === client);
+        if (!this.#underWay.delete(lost)) return;
+        this.#onAnswer(client);
+        resolve(!error && this.#client === client);
       });
     });
   }
@@ -161,6 +172,8 @@ class MqttOutlet implements Outlet {
       this.#subscribeAll(client);
     });
     client.on("message", (topic, payload, { properties }) => this.#onMessage(topic, payload, properties ?? {}));
+    const { timers } = this.#parts;
+    this.#cancelConnectLimit = timers.after(CONNECT_LIMIT_MS, () => this.#onTrouble(client, "no connection in time"));
     client.on("error", (error) => this.#onTrouble(client, error.message));
     client.on("close", () => this.#onTrouble(client, "the connection ended"));
   }
@@ -180,8 +193,11 @@ class MqttOutlet implements Outlet {
   #onReady(client: MqttClient): void {
     if (this.#client !== client || this.#isClosed) return;
     this.#isConnected = true;
-    this.#backOffMs = BACK_OFF_MS.first;
-    this.#lastTrouble = "";
+    this.#cancelConnectLimit();
+    this.#cancelLasting = this.#parts.timers.after(LASTING_MS, () => {
+      this.#backOffMs = BACK_OFF_MS.first;
+      this.#lastTrouble = "";
+    });
     this.#parts.log.info("telemetry.connected", { broker: this.#parts.address.url, session: this.#options.name });
     for (const listener of this.#listeners) listener(true);
   }
@@ -213,7 +229,24 @@ class MqttOutlet implements Outlet {
     this.#retry();
   }
 
+  /** The connection is left when nothing that is under way is answered for too long. */
+  #limitSilence(client: MqttClient): void {
+    this.#cancelSilenceLimit ??= this.#parts.timers.after(SILENCE_LIMIT_MS, () =>
+      this.#onTrouble(client, "the broker acknowledges nothing"),
+    );
+  }
+
+  #onAnswer(client: MqttClient): void {
+    this.#cancelSilenceLimit?.();
+    this.#cancelSilenceLimit = undefined;
+    if (this.#underWay.size > 0) this.#limitSilence(client);
+  }
+
   #onLost(): void {
+    this.#cancelConnectLimit();
+    this.#cancelSilenceLimit?.();
+    this.#cancelSilenceLimit = undefined;
+    this.#cancelLasting();
     const wasConnected = this.#isConnected;
     this.#isConnected = false;
     const unanswered = [...this.#underWay, ...this.#waiting.map(({ resolve }) => resolve)];
@@ -261,12 +294,14 @@ class MqttOutlet implements Outlet {
     };
     const settle = (delivery: Delivery): void => {
       if (!this.#underWay.delete(resolve)) return;
+      this.#onAnswer(client);
       resolve(delivery);
       const next = this.#isConnected ? this.#waiting.shift() : undefined;
       if (next) this.#send(next);
     };
     this.#traffic.add(message);
     this.#underWay.add(resolve);
+    this.#limitSilence(client);
     client.publish(
       message.topic,
       Buffer.from(message.payload),
