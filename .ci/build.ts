@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { bundleDevice } from "./device.ts";
 import { ensureWebRtcAddon, webRtcAddon } from "./native-addons.ts";
 import { oneLanguage } from "./one-language.ts";
-import { bundlePage, type PageBundle, pageInside } from "./page.ts";
+import { bundlePages, type PageBundles, pagesInside } from "./page.ts";
 import { type Stamp, stampOfTree, stampPath } from "./stamp.mjs";
 import { ensureRuntime, pinnedBunVersion, projectRoot, SetupError, type Target, targets } from "./toolchain.mjs";
 
@@ -25,8 +25,8 @@ export type BinaryPlan = {
   readonly runtime?: string;
   /** WebRTC's native addon for the platform built for; without it the binary cannot speak WebRTC. */
   readonly webRtcAddon?: string;
-  /** The page for visitors; without it the binary says that it has none. */
-  readonly page?: PageBundle;
+  /** The pages; without them the binary says that it has none. */
+  readonly pages?: PageBundles;
   /** Whether to build the program as the release after this one, which knows one version more (src/protocol/release.ts). */
   readonly isNext?: boolean;
 };
@@ -40,7 +40,7 @@ export type BinaryPlan = {
  * @throws SetupError when the code does not compile
  */
 export async function buildBinary(plan: BinaryPlan): Promise<void> {
-  const { entryPoints, root, outfile, stamp, runtime, webRtcAddon: addon, page } = plan;
+  const { entryPoints, root, outfile, stamp, runtime, webRtcAddon: addon, pages } = plan;
   rmSync(outfile, { force: true });
   rmSync(stampPath(outfile), { force: true });
   const workDir = join(dirname(outfile), `.${basename(outfile)}.partial-${process.pid}`);
@@ -62,7 +62,7 @@ export async function buildBinary(plan: BinaryPlan): Promise<void> {
         BIZRA_NEXT: String(plan.isNext === true),
       },
       env: "disable",
-      plugins: [oneLanguage(), ...(addon === undefined ? [] : [webRtcAddon(addon)]), ...(page === undefined ? [] : [pageInside(page)])],
+      plugins: [oneLanguage(), ...(addon === undefined ? [] : [webRtcAddon(addon)]), ...(pages === undefined ? [] : [pagesInside(pages)])],
       throw: false,
       compile: {
         outfile: partial,
@@ -115,7 +115,7 @@ async function main(): Promise<void> {
     throw new SetupError(`There is no target "${target}". Targets: ${Object.keys(targets).join(", ")}.`);
   }
   const isHost = target === undefined || target === `${process.platform}-${process.arch}`;
-  const page = await bundlePage();
+  const pages = await bundlePages();
   const name = ["bizra", ...(target === undefined ? [] : [target]), ...(isNext ? ["next"] : [])].join("-");
   const outfile = join(projectRoot, "dist", name);
   await buildBinary({
@@ -124,14 +124,14 @@ async function main(): Promise<void> {
     outfile,
     stamp: stampOfTree(),
     webRtcAddon: await ensureWebRtcAddon(target ?? hostTarget()),
-    page,
+    pages,
     isNext,
     ...(isHost ? {} : { runtime: await ensureRuntime(target) }),
   });
   const device = await bundleDevice();
   const megabytes = Bun.file(outfile).size / 1e6;
   console.log(
-    `built ${outfile}: ${megabytes.toFixed(1)} MB in ${((performance.now() - startedMs) / 1000).toFixed(1)} s, page ${(page.scriptBytes / 1024).toFixed(0)} KiB, device package ${(device.compressedBytes / 1024).toFixed(0)} KiB compressed`,
+    `built ${outfile}: ${megabytes.toFixed(1)} MB in ${((performance.now() - startedMs) / 1000).toFixed(1)} s, pages ${(pages.visitors.scriptBytes / 1024).toFixed(0)} and ${(pages.console.scriptBytes / 1024).toFixed(0)} KiB, device package ${(device.compressedBytes / 1024).toFixed(0)} KiB compressed`,
   );
 }
 

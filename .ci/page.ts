@@ -1,29 +1,64 @@
 /**
- * The page for visitors (src/gateway/page), bundled for browsers and packed into the binary, so that a node serves it from
- * nowhere but itself.
+ * The pages of the binary, bundled for browsers and packed into it, so that it serves them from nowhere but itself: the page
+ * for visitors (src/gateway/page) and the fleet's console (sync/aggregator/console).
  */
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { BunPlugin } from "bun";
 import { projectRoot, SetupError } from "./toolchain.mjs";
 
-/** The files of the page by their path on the node, each compressed by gzip and written in base64, and the script's compressed size. */
+/** The files of a page by their path, each compressed by gzip and written in base64, and the script's compressed size. */
 export type PageBundle = { readonly files: Readonly<Record<string, string>>; readonly scriptBytes: number };
 
-const FOLDER = join(projectRoot, "src", "gateway", "page");
-/** The module that the build fills in. */
-const HOLDER = /src[\\/]gateway[\\/]page-files\.ts$/;
-/** The script's compressed size at most: two seconds over a link of 750 kbit/s. libp2p and the verifier are 150 KiB of it. */
-const SCRIPT_BYTES_MAX = 192 * 1024;
+/** Every page of the binary. */
+export type PageBundles = { readonly visitors: PageBundle; readonly console: PageBundle };
+
+type PagePlan = {
+  readonly folder: string;
+  /** Where its three files are served, and the markup's and style sheet's names in the folder. */
+  readonly markup: readonly [path: string, file: string];
+  readonly styles: readonly [path: string, file: string];
+  readonly script: string;
+  /** The script's compressed size at most. */
+  readonly scriptBytesMax: number;
+};
+
+/** Two seconds over a link of 750 kbit/s. libp2p and the verifier are 150 KiB of it. */
+const VISITORS: PagePlan = {
+  folder: join(projectRoot, "src", "gateway", "page"),
+  markup: ["/try", "page.html"],
+  styles: ["/try/page.css", "page.css"],
+  script: "/try/page.js",
+  scriptBytesMax: 192 * 1024,
+};
+
+/** The verifier of records and signatures is most of it. */
+const CONSOLE: PagePlan = {
+  folder: join(projectRoot, "sync", "aggregator", "console"),
+  markup: ["/", "console.html"],
+  styles: ["/console.css", "console.css"],
+  script: "/console.js",
+  scriptBytesMax: 64 * 1024,
+};
+
+/** The modules that the build fills in, and what each exports. */
+const HOLDERS = {
+  visitors: { filter: /src[\\/]gateway[\\/]page-files\.ts$/, name: "pageFiles" },
+  console: { filter: /sync[\\/]aggregator[\\/]fleet[\\/]console-files\.ts$/, name: "consoleFiles" },
+} as const;
 
 /**
- * Bundles the page. Equal inputs give equal bytes.
+ * Bundles the pages. Equal inputs give equal bytes.
  *
- * @throws SetupError when it does not compile, reaches for a module that no browser has, or is too large
+ * @throws SetupError when one does not compile, reaches for a module that no browser has, or is too large
  */
-export async function bundlePage(): Promise<PageBundle> {
+export async function bundlePages(): Promise<PageBundles> {
+  return { visitors: await bundle(VISITORS), console: await bundle(CONSOLE) };
+}
+
+async function bundle({ folder, markup, styles, script: scriptPath, scriptBytesMax }: PagePlan): Promise<PageBundle> {
   const built = await Bun.build({
-    entrypoints: [join(FOLDER, "main.ts")],
+    entrypoints: [join(folder, "main.ts")],
     target: "browser",
     format: "esm",
     minify: true,
@@ -33,28 +68,33 @@ export async function bundlePage(): Promise<PageBundle> {
   });
   const [output] = built.outputs;
   if (!built.success || output === undefined || built.outputs.length !== 1) {
-    throw new SetupError(`The page does not compile:\n${built.logs.map(({ message }) => message).join("\n")}`);
+    throw new SetupError(`The page ${folder} does not compile:\n${built.logs.map(({ message }) => message).join("\n")}`);
   }
   const script = pack(await output.text());
-  if (script.length > SCRIPT_BYTES_MAX) {
+  if (script.length > scriptBytesMax) {
     throw new SetupError(
-      `The page's script has ${script.length} bytes compressed, at most ${SCRIPT_BYTES_MAX} are wanted; see what it imports.`,
+      `The script of ${folder} has ${script.length} bytes compressed, at most ${scriptBytesMax} are wanted; see what it imports.`,
     );
   }
+  const packFile = async (name: string): Promise<string> => pack(await Bun.file(join(folder, name)).text()).toString("base64");
   const files = {
-    "/try": pack(await Bun.file(join(FOLDER, "page.html")).text()).toString("base64"),
-    "/try/page.css": pack(await Bun.file(join(FOLDER, "page.css")).text()).toString("base64"),
-    "/try/page.js": script.toString("base64"),
+    [markup[0]]: await packFile(markup[1]),
+    [styles[0]]: await packFile(styles[1]),
+    [scriptPath]: script.toString("base64"),
   };
   return { files, scriptBytes: script.length };
 }
 
-/** Makes the binary carry the page. */
-export function pageInside({ files }: PageBundle): BunPlugin {
+/** Makes the binary carry the pages. */
+export function pagesInside(bundles: PageBundles): BunPlugin {
   return {
-    name: "page",
+    name: "pages",
     setup(build) {
-      build.onLoad({ filter: HOLDER }, () => ({ contents: `export const pageFiles = ${JSON.stringify(files)};\n`, loader: "js" }));
+      for (const key of ["visitors", "console"] as const) {
+        const { filter, name } = HOLDERS[key];
+        const contents = `export const ${name} = ${JSON.stringify(bundles[key].files)};\n`;
+        build.onLoad({ filter }, () => ({ contents, loader: "js" }));
+      }
     },
   };
 }

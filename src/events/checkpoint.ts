@@ -1,6 +1,6 @@
-import { leafHash, type MerkleAccumulator, type Signer } from "../crypto/index.ts";
+import { leafHash, type MerkleAccumulator, type Signer } from "../crypto/portable.ts";
 import { err, ok, type Result } from "../kernel/index.ts";
-import { type NoteFault, openNote, parseBase64, signNote, type VerifyNote } from "./signed-note.ts";
+import { formatBase64, type NoteFault, openNote, parseBase64, signNote, type VerifyNote } from "./signed-note.ts";
 import type { Lane } from "./types.ts";
 
 /** A checkpoint is due after this many records, or this long after the first record that the last one does not cover. */
@@ -32,7 +32,7 @@ export function checkpointOrigin(network: string, node: string, lane: Lane, epoc
  * @see https://c2sp.org/tlog-checkpoint
  */
 export function signCheckpoint(signer: Signer, origin: string, tree: MerkleAccumulator): string {
-  return signNote(signer, origin, `${origin}\n${tree.size}\n${Buffer.from(tree.root()).toString("base64")}\n`);
+  return signNote(signer, origin, `${origin}\n${tree.size}\n${formatBase64(tree.root())}\n`);
 }
 
 /** The statement of a checkpoint that this key signed. Extension lines are allowed and passed over. */

@@ -1,4 +1,4 @@
-import { DOMAIN_TAGS, sha256 } from "../crypto/index.ts";
+import { DOMAIN_TAGS, sha256 } from "../crypto/portable.ts";
 import { assert, bytesEqual, concatBytes, err, ok, type Result, u64be } from "../kernel/index.ts";
 import { decodeBody, encodeBody, encodePayload } from "./event-codec.ts";
 import type { Event } from "./event-schemas.ts";

@@ -1,5 +1,5 @@
-import { type Signer, sha256 } from "../crypto/index.ts";
-import { assert, bytesEqual, concatBytes, err, ok, type Result, utf8 } from "../kernel/index.ts";
+import { type Signer, sha256 } from "../crypto/portable.ts";
+import { assert, bytesEqual, concatBytes, err, ok, type Result, toHex, utf8 } from "../kernel/index.ts";
 
 /** Signature type of Ed25519 in the note format. */
 const TYPE_ED25519 = 0x01;
@@ -21,8 +21,8 @@ export function noteKeyId(name: string, publicKey: Uint8Array): Uint8Array {
 
 /** Text form of a key that verifies notes: name+hex key id+base64(0x01 | public key). */
 export function formatNoteKey(name: string, publicKey: Uint8Array): string {
-  const id = Buffer.from(noteKeyId(name, publicKey)).toString("hex");
-  return `${name}+${id}+${Buffer.from(concatBytes(Uint8Array.of(TYPE_ED25519), publicKey)).toString("base64")}`;
+  const id = toHex(noteKeyId(name, publicKey));
+  return `${name}+${id}+${formatBase64(concatBytes(Uint8Array.of(TYPE_ED25519), publicKey))}`;
 }
 
 /**
@@ -36,7 +36,7 @@ export function signNote(signer: Signer, name: string, text: string): string {
   assert(isKeyName(name), "a note key's name has no spaces and no plus");
   assert(isNoteText(text), "a note's text is lines without control characters");
   const signature = concatBytes(noteKeyId(name, signer.publicKey), signer.sign(utf8(text)));
-  return `${text}\n${SIGNATURE_MARK}${name} ${Buffer.from(signature).toString("base64")}\n`;
+  return `${text}\n${SIGNATURE_MARK}${name} ${formatBase64(signature)}\n`;
 }
 
 /** Why a note is not taken. */
@@ -76,8 +76,16 @@ function parseSignatureLine(line: string): { name: string; keyId: Uint8Array; si
 
 /** Strict base64 of RFC 4648 section 4: what it decodes to must encode to the same text. */
 export function parseBase64(text: string): Uint8Array | undefined {
-  const bytes = Buffer.from(text, "base64");
-  return bytes.toString("base64") === text ? Uint8Array.from(bytes) : undefined;
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return formatBase64(bytes) === text ? bytes : undefined;
+}
+
+/** Base64 of RFC 4648 section 4, by what browsers have too. */
+export function formatBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
 }
 
 function isKeyName(name: string): boolean {

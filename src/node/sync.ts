@@ -18,6 +18,7 @@ import {
 import { compareCursors, event, type LaneCursor } from "../events/index.ts";
 import { type Log, Prng, parseHex } from "../kernel/index.ts";
 import type { EventLoopLag, MetricFamily, MetricSource } from "../monitoring/index.ts";
+import { EPOCH_KEY } from "../protocol/index.ts";
 import type { Database } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
 import { named } from "./files.ts";
@@ -74,7 +75,7 @@ export class NodeSync implements MetricSource {
       }),
     );
     const acks = new AckTable(this.#database);
-    const facts = factsOf(parts);
+    const facts = factsOf(parts, () => this.status().reduce((sum, { sentBytes, receivedBytes }) => sum + sentBytes + receivedBytes, 0));
     const common = {
       source: contexts.events,
       acks,
@@ -144,7 +145,8 @@ function isHeld(acknowledged: LaneCursor | undefined, { epoch, sequence }: LaneC
   return acknowledged !== undefined && compareCursors(acknowledged, { epoch, sequence }) >= 0;
 }
 
-function factsOf({ setup, contexts, networking, lag, watch }: NodeSyncParts): NodeFacts {
+/** @param traffic bytes of sync messages since the start, both ways */
+function factsOf({ setup, contexts, networking, lag, watch }: NodeSyncParts, traffic: () => number): NodeFacts {
   const reader = nodeReader({ setup, contexts, lag, watch, networking });
   const machine = new MachineReader(systemPlatform.clock);
   const health = healthOf(setup, contexts, networking);
@@ -157,11 +159,25 @@ function factsOf({ setup, contexts, networking, lag, watch }: NodeSyncParts): No
       const { epoch, view, voting, isLagging, peerCount } = contexts.loop.status();
       const ready = health.report("ready");
       const reason = ready.checks.find(({ isOk }) => !isOk)?.reason ?? "";
-      const figures = { ...reader.read(), ...machine.read() };
+      const figures = { ...reader.read(), ...machine.read(), ...attendance(contexts), syncBytes: traffic() };
       const metrics = Object.entries(figures).flatMap(([name, value]) => metricOf(name, value));
       const state = isLagging ? "catchingUp" : voting;
       return { height: contexts.blocks.queries.tipHeight, epoch, view, state, isReady: ready.isOk, reason, peers: peerCount, metrics };
     },
+  };
+}
+
+/** What final headers of the running epoch hold of this validator; null where it is none. */
+function attendance({ state, loop }: Contexts): Readonly<Record<string, number | null>> {
+  const { self } = loop.status();
+  const entry = state.viewOn(undefined).find(EPOCH_KEY);
+  const epoch = entry?.kind === "epoch" ? entry : undefined;
+  const tally = self === undefined ? undefined : epoch?.tallies[self];
+  return {
+    epochCertificates: epoch?.certificates ?? null,
+    epochVotes: tally?.votes ?? null,
+    epochProposed: tally?.proposed ?? null,
+    epochMissedTurns: tally?.missed ?? null,
   };
 }
 
