@@ -44,6 +44,9 @@ export class ModelAggregator {
   refusal: SyncRefusal | undefined;
   /** Changes an acknowledgement before it is sent. */
   distort: (cursor: SyncCursor) => SyncCursor = (cursor) => cursor;
+  /** Whether its witness signs what was changed. */
+  signsAnything = false;
+  intervalMs = 0;
   #sessions = 0;
   #session: Uint8Array | undefined;
 
@@ -68,7 +71,7 @@ export class ModelAggregator {
     const hello = decodeHello(message, nativeSuite.verify);
     if (!hello.ok) return refuse({ code: hello.error, detail: "" });
     this.#session = sha256(utf8(`session ${++this.#sessions}`)).subarray(0, 16);
-    const allowance = { creditBytes: this.creditBytes, intervalMs: 0 };
+    const allowance = { creditBytes: this.creditBytes, intervalMs: this.intervalMs };
     const welcome = {
       session: this.#session,
       cursors: [...this.cursors.values()],
@@ -86,6 +89,8 @@ export class ModelAggregator {
     if (!this.#session || !bytesEqual(batch.session, this.#session)) return refuse({ code: "unknownSession", detail: "" });
     if (this.refusal) return refuse(this.refusal);
     const cursor = this.cursors.get(batch.lane);
+    if (cursor && batch.epoch === cursor.epoch && batch.to === cursor.sequence && !bytesEqual(batch.tipHash, cursor.hash))
+      return refuse({ code: "fork", detail: "", cursor });
     if (cursor && batch.epoch === cursor.epoch && batch.to <= cursor.sequence) return this.#acknowledge(cursor);
     if (cursor && batch.epoch === cursor.epoch && batch.from !== cursor.sequence + 1) return refuse({ code: "gap", detail: "", cursor });
     if (cursor && batch.epoch === cursor.epoch && !bytesEqual(batch.previousHash, cursor.hash))
@@ -104,8 +109,9 @@ export class ModelAggregator {
 
   #acknowledge(stored: SyncCursor): Reply {
     const said = this.distort(stored);
-    const signature = signWitness(witness, network, identity.publicKey, stored, 9);
-    return { kind: "ack", message: encodeAck({ ...said, timeMs: 9, creditBytes: this.creditBytes, intervalMs: 0, witness: signature }) };
+    const signature = signWitness(witness, network, identity.publicKey, this.signsAnything ? said : stored, 9);
+    const allowance = { creditBytes: this.creditBytes, intervalMs: this.intervalMs };
+    return { kind: "ack", message: encodeAck({ ...said, ...allowance, timeMs: 9, witness: signature }) };
   }
 }
 
