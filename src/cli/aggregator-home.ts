@@ -4,7 +4,13 @@ import { join } from "node:path";
 /** An aggregator's witness key, in its home. */
 export const WITNESS_KEY = "keys/witness.json";
 
-/** The passphrase of that key, where `up` made it. */
+/** Its certificate authority, in its home. */
+export const AUTHORITY_KEY = "keys/authority.json";
+
+/** Where a running aggregator takes commands of this machine, in its home. */
+export const DESK_SOCKET = "desk.sock";
+
+/** The passphrase of those keys, where `up` made it. */
 export const AGGREGATOR_PASSPHRASE = "keys/passphrase";
 
 /** The password of the console's first user, where `up` made it. */

@@ -5,6 +5,15 @@
 
 import type { Command } from "./command.ts";
 import { aggregator } from "./commands/aggregator.ts";
+import {
+  aggregatorApprove,
+  aggregatorClaim,
+  aggregatorClaimRevoke,
+  aggregatorClaims,
+  aggregatorRefuse,
+  aggregatorRequests,
+  aggregatorRevoke,
+} from "./commands/aggregator-enrolment.ts";
 import { aggregatorUserAdd, aggregatorUserList, aggregatorUserRemove } from "./commands/aggregator-users.ts";
 import { backupList, backupNewKey } from "./commands/backup.ts";
 import { cmd } from "./commands/cmd.ts";
@@ -39,6 +48,13 @@ export const COMMANDS: readonly Command[] = [
   up,
   node,
   aggregator,
+  aggregatorClaim,
+  aggregatorClaims,
+  aggregatorClaimRevoke,
+  aggregatorRequests,
+  aggregatorApprove,
+  aggregatorRefuse,
+  aggregatorRevoke,
   aggregatorUserAdd,
   aggregatorUserRemove,
   aggregatorUserList,

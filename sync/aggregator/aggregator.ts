@@ -5,6 +5,8 @@ import type { CryptoSuite, Signer } from "../../src/crypto/index.ts";
 import type { CancelTimer, Clock, Entropy, Log, Timers } from "../../src/kernel/index.ts";
 import { HealthModel, MetricRegistry, type MetricSource } from "../../src/monitoring/index.ts";
 import { openDatabase } from "../../src/storage/index.ts";
+import type { EnrolmentDesk } from "./enrolment/desk.ts";
+import { Enrolment, type EnrolmentSetup } from "./enrolment/enrolment.ts";
 import { makeApplication } from "./front/application.ts";
 import { Front, type FrontOptions } from "./front/front.ts";
 import { Ingest } from "./ingest/ingest.ts";
@@ -32,7 +34,15 @@ export type AggregatorSetup = {
   /** Where everything is kept; undefined: aggregator.db in the home. */
   readonly store?: AggregatorStore;
   /** Further routes by their path, given what the aggregator has. */
-  readonly routes?: (store: AggregatorStore, ingest: Ingest) => Readonly<Record<string, Hono<{ Bindings: HttpBindings }>>>;
+  readonly routes?: (
+    store: AggregatorStore,
+    ingest: Ingest,
+    desk: EnrolmentDesk,
+  ) => Readonly<Record<string, Hono<{ Bindings: HttpBindings }>>>;
+  /** Its own authority: it then has its server certificate from there, and nodes get theirs. `tls` is undefined with it. */
+  readonly enrolment?: EnrolmentSetup;
+  /** Where the desk answers commands on this machine; undefined: nowhere. */
+  readonly deskSocket?: string;
   readonly onStored?: (events: readonly BusEvent[]) => void;
   readonly onHeard?: (node: EnrolledNode) => void;
 };
@@ -49,11 +59,13 @@ const HEARTBEATS = { keptMs: 30 * 86_400_000, pruneEveryMs: 3_600_000 } as const
 export class Aggregator {
   readonly #front: Front;
   readonly #store: AggregatorStore;
+  readonly #enrolment: Enrolment;
   readonly #cancelPruning: { current: CancelTimer | undefined };
 
-  private constructor(front: Front, store: AggregatorStore, cancelPruning: { current: CancelTimer | undefined }) {
+  private constructor(front: Front, store: AggregatorStore, enrolment: Enrolment, cancelPruning: { current: CancelTimer | undefined }) {
     this.#front = front;
     this.#store = store;
+    this.#enrolment = enrolment;
     this.#cancelPruning = cancelPruning;
   }
 
@@ -72,12 +84,16 @@ export class Aggregator {
     const registry = new MetricRegistry();
     for (const source of [...setup.metrics, ingest.counters]) registry.addSource(source);
     const { build, onDefect, listen, tls } = setup;
-    const application = makeApplication({ ingest, health, registry, build, log, onDefect, routes: setup.routes?.(store, ingest) ?? {} });
-    const front = await Front.open({ application, ingest, listen, tls, timers, log, onDefect });
+    const enrolment = await Enrolment.open({ ...setup, store, onRevoked: (ref) => ingest.endSession(ref) });
+    const routes = { ...enrolment.routes, ...setup.routes?.(store, ingest, enrolment.desk) };
+    const application = makeApplication({ ingest, health, registry, build, log, onDefect, routes });
+    const front = await Front.open({ application, ingest, listen, tls: tls ?? enrolment.tls, timers, log, onDefect });
     if (!front.ok) {
+      enrolment.close();
       await store.close();
       throw new AggregatorRefused(front.error.detail);
     }
+    enrolment.keepTls((renewed) => front.value.renewTls(renewed));
     const cancelPruning: { current: CancelTimer | undefined } = { current: undefined };
     const prune = (): void => {
       store
@@ -87,7 +103,7 @@ export class Aggregator {
     };
     prune();
     log.info("aggregator.started", { url: front.value.url, store: store.kind });
-    return new Aggregator(front.value, store, cancelPruning);
+    return new Aggregator(front.value, store, enrolment, cancelPruning);
   }
 
   /** Where it answers. */
@@ -98,6 +114,7 @@ export class Aggregator {
   /** Stops in good order. */
   async stop(): Promise<void> {
     this.#cancelPruning.current?.();
+    this.#enrolment.close();
     await this.#front.close();
     await this.#store.close();
   }

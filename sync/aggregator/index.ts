@@ -6,6 +6,10 @@
  * Never decides anything for a node, never holds a key that signs votes.
  */
 export { Aggregator, AggregatorRefused, type AggregatorSetup } from "./aggregator.ts";
+export { Authority, type AuthorityFault } from "./enrolment/authority.ts";
+export { type ClaimPlan, EnrolmentDesk } from "./enrolment/desk.ts";
+export { deskRoutes } from "./enrolment/desk-routes.ts";
+export type { EnrolmentSetup } from "./enrolment/enrolment.ts";
 export type { Claim, EnrolmentRequest, EnrolmentStore, IssuedCertificate } from "./enrolment/types.ts";
 export { type FleetParts, fleetRoutes } from "./fleet/fleet.ts";
 export {

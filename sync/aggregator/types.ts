@@ -193,6 +193,15 @@ export interface ObjectStore {
   close(): Promise<void>;
 }
 
+/** The TLS client certificate that a connection was proven with: signed by the server's authority and valid at that time. */
+export type PeerCertificate = {
+  /** The common name: a node's. */
+  readonly name: string;
+  /** Hex, lower case, without leading zeros. */
+  readonly serial: string;
+  readonly notAfterMs: number;
+};
+
 /** Decides about nodes that say hello. */
 export interface AdmissionPolicy {
   /** Whether a node that nobody enrolled is admitted by its first hello (a demonstration on loopback, say). */
@@ -201,4 +210,6 @@ export interface AdmissionPolicy {
   knowsNetwork(network: Uint8Array): boolean;
   /** Whether this name of a TLS client certificate may speak for a node; undefined: there was none. */
   speaksFor(certificateName: string | undefined, hello: Hello): boolean;
+  /** Whether client certificates are those that this store's enrolment issued: each is then looked up there. */
+  readonly isEnrolled?: boolean;
 }

@@ -9,6 +9,7 @@
  * Never opens a connection, keeps nothing, trusts no declared size.
  */
 export * from "./batch.ts";
+export * from "./enrol.ts";
 export * from "./envelope.ts";
 export * from "./frames.ts";
 export * from "./heartbeat.ts";

@@ -8,7 +8,8 @@ import { parseHex, toHex } from "../../kernel/index.ts";
 import { createLog, processMetrics } from "../../monitoring/index.ts";
 import { systemClock, systemEntropy, systemTimers, VERSION } from "../../node/index.ts";
 import { acquireHomeLock, isStorageError } from "../../storage/index.ts";
-import { announceAggregator, WITNESS_KEY, withdrawAggregator } from "../aggregator-home.ts";
+import { openEnrolment } from "../aggregator-authority.ts";
+import { announceAggregator, DESK_SOCKET, WITNESS_KEY, withdrawAggregator } from "../aggregator-home.ts";
 import { type Command, CommandFailure, type CommandInput, required, UsageError } from "../command.ts";
 import { readText } from "../files.ts";
 import { writeNew } from "../home.ts";
@@ -41,6 +42,17 @@ export const aggregator: Command = {
       value: "FILE",
       doc: "PEM of the authority that signs the certificates of nodes, whose names are the nodes' ids.",
     },
+    tls: {
+      kind: "presence",
+      doc: "Has an authority of its own, made at the first start: its certificate comes from there, and nodes enrol (`bizra aggregator claim`).",
+    },
+    hostname: {
+      kind: "text",
+      value: "NAME",
+      doc: "Host name or address that nodes reach it by; repeatable; with it --tls is meant.",
+      isRepeatable: true,
+    },
+    "certificate-life": { kind: "text", value: "TIME", doc: "With --tls: how long a node's certificate lasts (default 90d)." },
     "exit-with-parent": { kind: "presence", doc: "Also stops when standard input closes, which it does when a supervisor dies." },
     ...PASSPHRASE_FLAG,
   },
@@ -62,11 +74,17 @@ export const aggregator: Command = {
 async function runAggregator(home: string, input: CommandInput, terminal: Terminal): Promise<number> {
   const listen = parseListen(input.flag("listen") ?? "127.0.0.1:8700");
   const tls = readTls(input);
+  const hasAuthority = input.has("tls") || input.flags("hostname").length > 0;
+  if (tls && hasAuthority) throw new UsageError("expected either --tls and --hostname, or --certificate-file with its companions");
+  const isCertified = tls !== undefined || hasAuthority;
   const isLoopback = listen.host === "127.0.0.1" || listen.host === "::1" || listen.host === "localhost";
-  if (!isLoopback && (!tls || input.has("open"))) {
-    throw new UsageError("expected --certificate-file, --key-file and --client-ca-file, and no --open, to listen on anything but loopback");
+  if (!isLoopback && (!isCertified || input.has("open"))) {
+    throw new UsageError(
+      "expected --tls with --hostname, or --certificate-file, --key-file and --client-ca-file, and no --open, to listen on anything but loopback",
+    );
   }
   const witness = await openWitness(home, input, terminal);
+  const enrolment = hasAuthority ? await openEnrolment(home, listen.host, input, terminal) : undefined;
   const log = createLog({
     level: "info",
     clock: systemClock,
@@ -78,7 +96,9 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
     home,
     listen,
     tls,
-    policy: policyOf(input, tls !== undefined),
+    policy: { ...policyOf(input, isCertified), isEnrolled: hasAuthority },
+    ...(enrolment && { enrolment }),
+    deskSocket: join(home, DESK_SOCKET),
     witness,
     suite: nativeSuite,
     clock: systemClock,
@@ -96,12 +116,13 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
         timers: systemTimers,
         entropy: systemEntropy,
         log,
-        isTls: tls !== undefined,
+        isTls: isCertified,
         version: VERSION.version,
       }),
   });
   announceAggregator(home, { pid: process.pid, http: running.url });
   terminal.note(`Aggregator at ${running.url}, witness key ${toHex(witness.publicKey)}`);
+  if (enrolment) terminal.note(`Nodes enrol here; they pin the authority ${enrolment.authority.fingerprint}`);
   const ended = await Promise.race([untilSignal(input.has("exit-with-parent")), failure.promise]);
   withdrawAggregator(home);
   if (typeof ended !== "string") {

@@ -1,16 +1,20 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { canonicalSerial } from "../../../src/crypto/index.ts";
+import type { PeerCertificate } from "../types.ts";
 
-/** Names of client certificates by connection: what a handler cannot see of its request. */
-const names = new WeakMap<Socket, string>();
+/** Client certificates by connection: what a handler cannot see of its request. */
+const peers = new WeakMap<Socket, PeerCertificate>();
 
-/** Notes who proved a connection by a client certificate that the server's authority signed. */
+/** Notes who proved a connection by a client certificate that the server's authority signed and that was valid then. */
 export function noteCertificate(socket: TLSSocket): void {
-  const name = socket.authorized ? socket.getPeerCertificate()?.subject?.CN : undefined;
-  if (typeof name === "string") names.set(socket, name);
+  const certificate = socket.authorized ? socket.getPeerCertificate() : undefined;
+  const name = certificate?.subject?.CN;
+  if (!certificate || typeof name !== "string") return;
+  peers.set(socket, { name, serial: canonicalSerial(certificate.serialNumber), notAfterMs: Date.parse(certificate.valid_to) });
 }
 
-/** The name in the client certificate of a connection; undefined when it has none. */
-export function certificateNameOf(socket: Socket): string | undefined {
-  return names.get(socket);
+/** The client certificate of a connection; undefined when it has none that counts. */
+export function peerOf(socket: Socket): PeerCertificate | undefined {
+  return peers.get(socket);
 }

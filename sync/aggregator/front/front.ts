@@ -6,7 +6,7 @@ import type { Hono } from "hono";
 import { WebSocketServer } from "ws";
 import { assert, err, type Log, ok, type Result, type Timers } from "../../../src/kernel/index.ts";
 import type { Ingest } from "../ingest/ingest.ts";
-import { certificateNameOf, noteCertificate } from "./connections.ts";
+import { noteCertificate, peerOf } from "./connections.ts";
 import { SOCKET_BYTES_MAX, serveSyncSocket } from "./sync-socket.ts";
 
 /** What a front is made of. */
@@ -58,7 +58,7 @@ export class Front {
         return;
       }
       this.#sockets.handleUpgrade(request, socket, head, (webSocket) =>
-        serveSyncSocket(webSocket, ingest, certificateNameOf(request.socket), onDefect),
+        serveSyncSocket(webSocket, ingest, peerOf(request.socket), onDefect),
       );
     });
     if (tls === undefined) return;
@@ -96,6 +96,11 @@ export class Front {
     assert(address !== null && typeof address === "object", "an open front has an address");
     const { port } = address satisfies AddressInfo;
     return `${this.#tls ? "https" : "http"}://${this.#host.includes(":") ? `[${this.#host}]` : this.#host}:${port}`;
+  }
+
+  /** Puts another server certificate into force for the connections to come. */
+  renewTls({ cert, key, clientCa }: { readonly cert: string; readonly key: string; readonly clientCa: string }): void {
+    this.#tls?.setSecureContext({ cert, key, ca: clientCa });
   }
 
   /** Closes the doors: running requests are given a while, nodes are told to come back. */

@@ -2,7 +2,7 @@ import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { SYNC_LIMITS, SYNC_REFUSALS } from "../../protocol/index.ts";
 import type { Answer, Ingest } from "../ingest/ingest.ts";
-import { certificateNameOf } from "./connections.ts";
+import { peerOf } from "./connections.ts";
 
 /** What the body of a sync message is called. */
 const SYNC_MEDIA_TYPE = "application/vnd.bizra.sync+cbor";
@@ -15,7 +15,7 @@ export function syncRoutes(ingest: Ingest): Hono<{ Bindings: HttpBindings }> {
       const declared = Number(context.req.header("content-length") ?? Number.NaN);
       if (!(declared <= SYNC_LIMITS.messageBytesMax)) return context.body(null, 413); // no length at all is no message of ours
       const body = new Uint8Array(await context.req.arrayBuffer());
-      return responseOf(await ingest.answer(kind, body, certificateNameOf(context.env.incoming.socket)));
+      return responseOf(await ingest.answer(kind, body, peerOf(context.env.incoming.socket)));
     });
   }
   return routes;

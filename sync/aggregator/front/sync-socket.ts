@@ -1,6 +1,7 @@
 import type { WebSocket } from "ws";
 import { decodeEnvelope, encodeEnvelope, SYNC_LIMITS } from "../../protocol/index.ts";
 import type { Ingest } from "../ingest/ingest.ts";
+import type { PeerCertificate } from "../types.ts";
 
 /** Messages of one connection that are being answered; a node that has more on its way breaks the protocol. */
 const OPEN_MAX = 64;
@@ -23,7 +24,7 @@ const CLOSE = { unsupported: 1003, policy: 1008, internal: 1011 } as const;
 export function serveSyncSocket(
   socket: WebSocket,
   ingest: Ingest,
-  certificateName: string | undefined,
+  peer: PeerCertificate | undefined,
   onDefect: (error: unknown) => void,
 ): void {
   let open = 0;
@@ -32,7 +33,7 @@ export function serveSyncSocket(
     if (!envelope.ok) return socket.close(CLOSE.unsupported, "no message");
     const { kind, request, message } = envelope.value;
     if (kind !== "hello" && kind !== "batch" && kind !== "heartbeat") return socket.close(CLOSE.unsupported, "not for an aggregator");
-    const { kind: answered, message: content } = await ingest.answer(kind, message, certificateName);
+    const { kind: answered, message: content } = await ingest.answer(kind, message, peer);
     if (socket.bufferedAmount > BUFFERED_BYTES_MAX) return socket.close(CLOSE.policy, "takes no answers");
     socket.send(encodeEnvelope({ kind: answered, request, message: content }));
   };

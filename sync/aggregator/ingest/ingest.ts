@@ -16,7 +16,7 @@ import {
   signWitness,
   type VerifySignature,
 } from "../../protocol/index.ts";
-import type { AdmissionPolicy, AggregatorStore, BusEvent, EnrolledNode, Finding, LaneHolding } from "../types.ts";
+import type { AdmissionPolicy, AggregatorStore, BusEvent, EnrolledNode, Finding, LaneHolding, PeerCertificate } from "../types.ts";
 import { StoreUnavailable } from "../types.ts";
 import { Appender } from "./appender.ts";
 import { type BatchVerdict, judgeBatch } from "./judge-batch.ts";
@@ -83,13 +83,13 @@ export class Ingest {
   /**
    * Answers a message; total on any bytes.
    *
-   * @param certificateName of the TLS client certificate that the connection was proven with
+   * @param peer the TLS client certificate that the connection was proven with
    */
-  async answer(kind: "hello" | "batch" | "heartbeat", message: Uint8Array, certificateName: string | undefined): Promise<Answer> {
+  async answer(kind: "hello" | "batch" | "heartbeat", message: Uint8Array, peer: PeerCertificate | undefined): Promise<Answer> {
     try {
-      if (kind === "hello") return await this.#greet(message, certificateName);
-      if (kind === "batch") return await this.#takeBatch(message);
-      return await this.#takeHeartbeat(message);
+      if (kind === "hello") return await this.#greet(message, peer);
+      if (kind === "batch") return await this.#takeBatch(message, peer);
+      return await this.#takeHeartbeat(message, peer);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
       this.#parts.log.error("aggregator.storeUnavailable", { code: error.code, error: error.message });
@@ -98,21 +98,24 @@ export class Ingest {
     }
   }
 
-  async #greet(message: Uint8Array, certificateName: string | undefined): Promise<Answer> {
+  async #greet(message: Uint8Array, peer: PeerCertificate | undefined): Promise<Answer> {
     const { store, policy, verify, clock } = this.#parts;
     const decoded = decodeHello(message, verify);
     if (!decoded.ok) return this.#refuse({ code: decoded.error, detail: "the hello cannot be taken" });
     const hello = decoded.value;
     if (!policy.knowsNetwork(hello.network)) return this.#refuse({ code: "unknownNetwork", detail: toHex(hello.network) });
-    if (!policy.speaksFor(certificateName, hello)) {
-      return this.#refuse({ code: "wrongNode", detail: `the certificate ${certificateName ?? "(none)"} does not speak for ${hello.node}` });
+    if (!policy.speaksFor(peer?.name, hello)) {
+      return this.#refuse({ code: "wrongNode", detail: `the certificate ${peer?.name ?? "(none)"} does not speak for ${hello.node}` });
     }
+    const fault = peer && (await this.#judgeCertificate(peer, hello));
+    if (fault) return this.#refuse(fault);
     const node = await this.#admit(hello);
     if ("code" in node) return this.#refuse(node);
     const holdings = await store.holdings(node);
     const session = this.#sessions.open({
       node,
       network: hello.network,
+      peer,
       extents: hello.lanes,
       holdings: new Map(holdings.map((holding) => [holding.lane, holding])),
     });
@@ -129,6 +132,26 @@ export class Ingest {
       witnessKey: this.#parts.witness.publicKey,
     };
     return { kind: "welcome", message: encodeWelcome({ ...welcome, configurationVersion: 0 }) };
+  }
+
+  /** Why a certificate does not count although its authority signed it; undefined when it does. */
+  async #judgeCertificate(peer: PeerCertificate, hello: Hello): Promise<SyncRefusal | undefined> {
+    const { store, policy, clock } = this.#parts;
+    if (peer.notAfterMs <= clock.nowMs()) return { code: "wrongNode", detail: "the certificate has expired" };
+    if (policy.isEnrolled !== true) return undefined;
+    const issued = await store.enrolment.findCertificate(peer.serial);
+    if (issued?.network !== toHex(hello.network) || issued.node !== hello.node) {
+      return { code: "wrongNode", detail: "the certificate was not issued to this node of this network" };
+    }
+    return issued.status === "revoked" ? { code: "revoked", detail: `the certificate of ${hello.node} was revoked` } : undefined;
+  }
+
+  /** The session of a message, when the message came with the session's certificate and that has not expired. */
+  #findSession(id: Uint8Array, peer: PeerCertificate | undefined): Session | undefined {
+    const session = this.#sessions.find(id);
+    if (!session?.peer) return session;
+    if (session.peer.serial !== peer?.serial) return undefined;
+    return session.peer.notAfterMs > this.#parts.clock.nowMs() ? session : undefined;
   }
 
   /** The node as enrolled, with what its hello says of it; or why it is turned away. */
@@ -157,11 +180,11 @@ export class Ingest {
     return node;
   }
 
-  async #takeBatch(message: Uint8Array): Promise<Answer> {
+  async #takeBatch(message: Uint8Array, peer: PeerCertificate | undefined): Promise<Answer> {
     const decoded = decodeBatch(message);
     if (!decoded.ok) return this.#refuse({ code: "malformed", detail: "no batch" });
     const batch = decoded.value;
-    const session = this.#sessions.find(batch.session);
+    const session = this.#findSession(batch.session, peer);
     if (!session) return this.#refuse({ code: "unknownSession", detail: "say hello" });
     if (session.waiting >= ALLOWANCE.waitingOfSessionMax || this.#waiting >= ALLOWANCE.waitingMax) {
       return this.#refuse({ code: "slowDown", detail: "too much is on its way", retryAfterMs: BUSY_RETRY_MS });
@@ -269,9 +292,9 @@ export class Ingest {
     return { kind: "ack", message: encodeAck({ ...cursor, timeMs, creditBytes, intervalMs, witness }) };
   }
 
-  async #takeHeartbeat(message: Uint8Array): Promise<Answer> {
+  async #takeHeartbeat(message: Uint8Array, peer: PeerCertificate | undefined): Promise<Answer> {
     const id = findHeartbeatSession(message);
-    const session = id && this.#sessions.find(id);
+    const session = id && this.#findSession(id, peer);
     if (!session) return this.#refuse({ code: id ? "unknownSession" : "malformed", detail: "say hello" });
     const { node, network } = session;
     const decoded = decodeHeartbeat(message, { network, identityKey: node.identityKey }, this.#parts.verify);

@@ -1,6 +1,6 @@
 import { type Clock, type Entropy, toHex } from "../../../src/kernel/index.ts";
 import type { LaneExtent, SyncLane } from "../../protocol/index.ts";
-import type { EnrolledNode, LaneHolding } from "../types.ts";
+import type { EnrolledNode, LaneHolding, PeerCertificate } from "../types.ts";
 
 /** A node's session with this aggregator. */
 export type Session = {
@@ -8,6 +8,8 @@ export type Session = {
   readonly node: EnrolledNode;
   /** The genesis hash, 32 bytes. */
   readonly network: Uint8Array;
+  /** The certificate that the hello came with; its batches and heartbeats come with the same. */
+  readonly peer: PeerCertificate | undefined;
   /** What the node said it holds. */
   readonly extents: readonly LaneExtent[];
   /** How far each lane is held, as last known here. */
@@ -44,7 +46,7 @@ export class SessionTable {
     return this.#sessions.size;
   }
 
-  open(about: Pick<Session, "node" | "network" | "extents" | "holdings">): Session {
+  open(about: Pick<Session, "node" | "network" | "peer" | "extents" | "holdings">): Session {
     const id = this.#entropy.bytes(16);
     const session: Session = {
       ...about,
