@@ -46,7 +46,8 @@ class Engine implements Broker {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     const store = new BrokerStore(database);
     const state = store.load();
-    const lastId = Math.max(0, ...state.messages.keys());
+    let lastId = 0;
+    for (const id of state.messages.keys()) lastId = Math.max(lastId, id); // too many to be arguments of one call
     const subscriptions = new Subscriptions();
     this.#limits = limits;
     this.#journal = new Journal({ store, timers, log, lingerMs: limits.commitLingerMs, onFailure });
@@ -81,6 +82,7 @@ class Engine implements Broker {
       router: this.#router,
       sessions: this.#sessions,
       wills: this.#wills,
+      partial: { bytes: 0 },
     };
     this.#restore(state);
     this.#sys = new SysTopics({
@@ -123,13 +125,10 @@ class Engine implements Broker {
     return this.#router.subscriptions.addLocal(parsed.value, handler);
   }
 
-  disconnect(clientId: string): boolean {
-    for (const connection of this.#connections.keys()) {
-      if (connection.clientId !== clientId) continue;
-      connection.leave(REASON.administrativeAction);
-      return true;
-    }
-    return false;
+  disconnect(names: ReadonlySet<string>): number {
+    const found = [...this.#connections.keys()].filter(({ principal }) => principal !== undefined && names.has(principal.name));
+    for (const connection of found) connection.leave(REASON.administrativeAction);
+    return found.length;
   }
 
   figures(): BrokerFigures {

@@ -12,6 +12,8 @@ export interface BrokerLimits {
   readonly packetBytesMax: number;
   /** Bytes of the first packet: a stranger's CONNECT. */
   readonly connectPacketBytesMax: number;
+  /** Bytes of packets that are not whole yet, of all clients; beyond, whoever adds to more than 4 KiB of its own is ended. */
+  readonly partialBytesTotalMax: number;
   /** Publications of QoS 1 and 2 of one client that wait for their acknowledgement. */
   readonly receiveMaximum: number;
   /** Publications of QoS 1 and 2 to one client that wait for its acknowledgement, whatever more it allows. */
@@ -59,6 +61,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   connectTimeoutMs: 10_000,
   packetBytesMax: 1024 * 1024,
   connectPacketBytesMax: 64 * 1024,
+  partialBytesTotalMax: 64 * 1024 * 1024,
   receiveMaximum: 1_024,
   inflightMax: 64,
   topicAliasMax: 32,

@@ -206,8 +206,8 @@ export interface Broker extends MetricSource {
   publish(publication: Publication): Promise<void>;
   /** Calls the handler for each message that the filter matches, also the node's own, not retained ones of before; the result ends it. */
   onPublish(filter: string, handler: (message: ReceivedMessage) => void): () => void;
-  /** Ends the connection of a client with 0x98 (administrative action); its session stays. False when it has none. */
-  disconnect(clientId: string): boolean;
+  /** Ends the connections of principals of these names with 0x98 (administrative action); sessions stay. How many there were. */
+  disconnect(names: ReadonlySet<string>): number;
   figures(): BrokerFigures;
   /**
    * Tells every client 0x8B (server shutting down), closes them, and resolves when everything that must survive is durable; the

@@ -21,8 +21,6 @@ export type AccessOptions = {
 /** Argon2 hashes computed at a time, each of 19 MiB, and logins that wait for their turn; more are told to come again. */
 const HASHES_AT_A_TIME = 2;
 const LOGINS_WAITING_MAX = 256;
-/** Clients remembered with the name they were let in under, to be disconnected when the list says otherwise of that name. */
-const CLIENTS_MAX = 20_000;
 /** Permissions kept ready, by principal. */
 const PERMISSIONS_MAX = 4_096;
 
@@ -40,7 +38,6 @@ export class DeviceAccess implements Access, MetricSource {
   readonly #pacer: FailurePacer;
   readonly #counts = new Map<Outcome | "paced", number>();
   readonly #permissions = new Map<string, Permissions>();
-  readonly #clients = new Map<string, string>();
   readonly #waiting: (() => void)[] = [];
   #list: AccessList = new Map();
   #hashing = 0;
@@ -54,19 +51,15 @@ export class DeviceAccess implements Access, MetricSource {
   /**
    * Puts another list in force.
    *
-   * @returns ids of clients under a name of which this list says something else: to be disconnected
+   * @returns names of which this list says something else: whoever is connected under one of them is to be disconnected
    */
-  replace(list: AccessList): readonly string[] {
+  replace(list: AccessList): ReadonlySet<string> {
     const before = this.#list;
     this.#list = list;
     this.#permissions.clear();
-    const gone: string[] = [];
-    for (const [clientId, name] of this.#clients) {
-      if (isSameUser(before.get(name), list.get(name))) continue;
-      gone.push(clientId);
-      this.#clients.delete(clientId);
-    }
-    return gone;
+    const names = new Set([...before.keys(), ...list.keys()]);
+    for (const name of names) if (isSameUser(before.get(name), list.get(name))) names.delete(name);
+    return names;
   }
 
   async authenticate(credentials: Credentials): Promise<Result<Principal, AuthenticationRefusal>> {
@@ -88,7 +81,6 @@ export class DeviceAccess implements Access, MetricSource {
     const { principal, how } = judged.value;
     this.#count(how);
     if (how === "login") this.#pacer.onSuccess(address);
-    this.#remember(credentials.clientId, principal.name);
     assert(NAME_PATTERN.test(principal.name), "a principal's name is a level of a topic");
     return ok(principal);
   }
@@ -184,12 +176,6 @@ export class DeviceAccess implements Access, MetricSource {
     if (this.#permissions.size >= PERMISSIONS_MAX) forgetFirst(this.#permissions);
     this.#permissions.set(key, permissions);
     return permissions;
-  }
-
-  #remember(clientId: string, name: string): void {
-    this.#clients.delete(clientId);
-    if (this.#clients.size >= CLIENTS_MAX) forgetFirst(this.#clients);
-    this.#clients.set(clientId, name);
   }
 
   #isValid(user: AccessUser): boolean {

@@ -27,6 +27,8 @@ const REASON_OF_FAULT: Readonly<Record<PacketFault["reason"] | FrameFault, Reaso
 /** Until a transport that was told to close is destroyed. */
 const CLOSE_MS = 5_000;
 const ASSIGNED_ID_BYTES = 12;
+/** Bytes of an unfinished packet that are granted to everybody. */
+const PARTIAL_BYTES_FREE = 4_096;
 /** A client of MQTT 5 knows the receive maximum and is told when it goes beyond: it is held back only for what does not count. */
 const OWED_FACTOR = 4;
 
@@ -49,6 +51,8 @@ export class ClientConnection implements Connection, ClientLine {
   #isGone = false;
   #heardAtMs: number;
   #keepAliveMs = 0;
+  /** What this connection has in the shared count of unfinished packets. */
+  #partialBytes = 0;
   #cancelDeadline: CancelTimer | undefined;
   #cancelStuck: CancelTimer | undefined;
 
@@ -73,11 +77,17 @@ export class ClientConnection implements Connection, ClientLine {
     return this.#client?.session.clientId;
   }
 
+  /** Who it is; known once it is let in. */
+  get principal(): Principal | undefined {
+    return this.#client?.principal;
+  }
+
   onBytes(chunk: Uint8Array): void {
     if (this.#phase === "closed") return;
     this.#shared.counters.bytesReceived += chunk.length;
     this.#splitter.push(chunk);
     this.#process();
+    this.#countPartial();
   }
 
   onDrain(): void {
@@ -168,6 +178,18 @@ export class ClientConnection implements Connection, ClientLine {
     this.onFlowChange();
   }
 
+  /** A thousand clients that each finish a large packet slowly, or never, would hold a gigabyte. */
+  #countPartial(): void {
+    const { partial, limits } = this.#shared;
+    const { heldBytes } = this.#splitter;
+    const isGrowing = heldBytes > this.#partialBytes;
+    partial.bytes += heldBytes - this.#partialBytes;
+    this.#partialBytes = heldBytes;
+    assert(partial.bytes >= 0, "no connection takes back more than it counted");
+    if (!isGrowing || heldBytes <= PARTIAL_BYTES_FREE || partial.bytes <= limits.partialBytesTotalMax) return;
+    this.fail(REASON.quotaExceeded, "too many packets are unfinished at the same time");
+  }
+
   #onFrame(frame: Frame): void {
     this.#shared.counters.packetsReceived++;
     this.#heardAtMs = this.#shared.clock.monotonicMs();
@@ -232,10 +254,14 @@ export class ClientConnection implements Connection, ClientLine {
   }
 
   #admit(packet: ConnectPacket, plan: ConnectPlan, principal: Principal): void {
-    const { access, sessions, wills, router, journal, timers } = this.#shared;
+    const { access, intakes, sessions, wills, router, journal, timers } = this.#shared;
     const { will } = packet;
     if (will !== undefined && (will.topic.startsWith("$") || !access.mayPublish(principal, will.topic))) {
       this.leave(REASON.notAuthorized, "the will's topic may not be published to");
+      return;
+    }
+    if (will !== undefined && intakes.some((intake) => intake.claims(will.topic))) {
+      this.leave(REASON.notAuthorized, "what is published to the will's topic needs an answer, which nobody could hear");
       return;
     }
     const client = new ConnectedClient({ line: this, sink: this.#sink, shared: this.#shared, principal, plan });
@@ -337,6 +363,7 @@ export class ClientConnection implements Connection, ClientLine {
     this.#cancelDeadline?.();
     this.#cancelStuck?.();
     this.#splitter.clear();
+    this.#countPartial();
     const client = this.#client;
     if (client === undefined) return;
     const { wills, sessions } = this.#shared;

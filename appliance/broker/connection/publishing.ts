@@ -95,6 +95,10 @@ export class Publishing {
       );
       return false;
     }
+    if (this.#client.session.receivedCount >= this.#client.parts.shared.limits.receiveMaximum) {
+      this.#client.parts.line.fail(REASON.receiveMaximumExceeded, "more publications that are not released than the receive maximum");
+      return false;
+    }
     if (!this.#openExactlyOnce.has(packetId)) return true;
     this.#client.parts.line.fail(REASON.protocolError, "a packet identifier that is in use");
     return false;

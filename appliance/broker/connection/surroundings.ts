@@ -21,4 +21,6 @@ export interface Surroundings {
   readonly router: Router;
   readonly sessions: Sessions;
   readonly wills: Wills;
+  /** Bytes of packets that are not whole yet, of all connections. */
+  readonly partial: { bytes: number };
 }

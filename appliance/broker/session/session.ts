@@ -110,6 +110,11 @@ export class Session {
     return this.#received.has(packetId);
   }
 
+  /** Publications of QoS 2 that were not released, of this and earlier connections. */
+  get receivedCount(): number {
+    return this.#received.size;
+  }
+
   /** Remembers a publication of QoS 2; a repetition is then known as one. @see MQTT-4.3.3-10 */
   receive(packetId: number): void {
     this.#received.add(packetId);

@@ -156,9 +156,8 @@ export class MqttService {
   }
 
   #putInForce(list: AccessList): void {
-    const gone = this.#access.replace(list);
-    for (const clientId of gone) this.broker.disconnect(clientId);
-    this.#ports.log.info("mqtt.accessChanged", { users: list.size, disconnected: gone.length });
+    const disconnected = this.broker.disconnect(this.#access.replace(list));
+    this.#ports.log.info("mqtt.accessChanged", { users: list.size, disconnected });
   }
 }
 

@@ -130,7 +130,7 @@ describe("broker: sessions", () => {
   test("broker: an operator ends a client, told 0x98; the end of the broker, told 0x8B", async () => {
     const rig = new BrokerRig();
     const [a, b] = [await rig.connect("a"), await rig.connect("b")];
-    expect([rig.broker.disconnect("a"), rig.broker.disconnect("nobody")]).toEqual([true, false]);
+    expect([rig.broker.disconnect(new Set(["a"])), rig.broker.disconnect(new Set(["nobody"]))]).toEqual([1, 0]);
     expect(a.take("disconnect").reasonCode).toBe(0x98);
     await rig.broker.stop();
     expect(b.take("disconnect").reasonCode).toBe(0x8b);
