@@ -250,7 +250,10 @@ export class Reception implements LinkEvents {
     const [fresh, other] = [instanceOf(link), standing && instanceOf(standing)];
     if (!standing || standing.isClosed || fresh === undefined || other === undefined || fresh === other) return false;
     const verdict = this.#twins.meet(id, fresh, other, ports.clock.monotonicMs());
-    if (verdict === undefined) return false;
+    if (verdict === undefined) {
+      this.#told.delete(standing); // it was one of two before; the fresh one may be the same box, started again
+      return false;
+    }
     const [kept, refused] = verdict === "standing" ? [standing, link] : [link, standing];
     this.#told.set(refused, kept.connection.remoteAddr.toString());
     this.#told.set(kept, refused.connection.remoteAddr.toString());

@@ -49,3 +49,22 @@ test("twins: a box that restarts again and again, nobody takes it for two", asyn
     expect(box.network.sharedKey).toBeUndefined();
   }
 });
+
+test("twins: a box whose copy is gone and that restarts, nobody tells it of the copy", async () => {
+  const validators = validatorsOf(1, 3);
+  const other = await start({ seed: 1, validators });
+  const peers = [other.address()];
+  const times = { helloMs: 2_000, pingMs: 2_000, guestMs: 500, firstMs: 1_000, maxMs: 1_000, refusedMs: 200 };
+  const first = await start({ seed: 3, validators, peers, options: { times } });
+  await until("the first is up", () => first.up.length === 1);
+  const copy = await start({ seed: 3, validators, peers, options: { times } });
+  await until("the first is back, and known to be one of two", () => first.up.length === 1 && first.network.sharedKey !== undefined);
+  running.splice(running.indexOf(copy), 1);
+  await copy.network.stop();
+  const again = await start({ seed: 3, validators, peers, options: { times } });
+  await until("it is up in the place of the first", () => again.up.length === 1 && first.up.length === 0);
+  running.splice(running.indexOf(first), 1);
+  await first.network.stop();
+  await pass(300);
+  expect(again.network.sharedKey).toBeUndefined();
+}, 20_000);
