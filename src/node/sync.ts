@@ -129,6 +129,17 @@ export class NodeSync implements MetricSource {
         "Age of the oldest event without an acknowledgement: the live RPO.",
         (s) => s.unacknowledgedMs / 1_000,
       ),
+      {
+        name: "bizra_sync_lane_unacknowledged_seconds",
+        help: "The same for each lane.",
+        kind: "gauge",
+        samples: states.flatMap(({ lanes }, index) =>
+          lanes.map(({ lane, unacknowledgedMs }) => ({
+            labels: { aggregator: String(index + 1), lane },
+            value: unacknowledgedMs / 1_000,
+          })),
+        ),
+      },
       gauge("bizra_sync_sent_bytes", "Bytes of sync messages sent since the start.", ({ sentBytes }) => sentBytes),
       gauge("bizra_sync_received_bytes", "Bytes of sync messages received since the start.", ({ receivedBytes }) => receivedBytes),
       gauge(

@@ -192,6 +192,27 @@ test("sync chaos: waits without end asked for, heeded for an hour at most", asyn
   expect(world.aggregator.sequences("crit")).toEqual(countTo(6));
 });
 
+test("sync chaos: turned away at the hello for ever, the wait stays within what a timer takes and an hour", async () => {
+  const { world, jester } = jestingWorld(1);
+  jester.target = {
+    answer: () => ({ kind: "refusal", message: encodeRefusal({ code: "unavailable", detail: "", retryAfterMs: 2 ** 50 }) }),
+  };
+  const { time } = world.bench;
+  const { after } = time;
+  const delays: number[] = [];
+  time.after = (delayMs, action) => {
+    delays.push(delayMs);
+    return after.call(time, delayMs, action);
+  };
+  world.start();
+  world.add("crit", 3);
+  await world.pass(10_000);
+  jester.target = world.aggregator;
+  await world.pass(3_600_000, 10_000);
+  expect(Math.max(...delays)).toBeWithin(3_500_000, 3_600_001);
+  expect(world.aggregator.sequences("crit")).toEqual(countTo(3));
+});
+
 test("sync chaos: no credit at all, records go one batch at a time", async () => {
   const world = new AgentWorld();
   world.aggregator.creditBytes = 0;
