@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { Workplace } from "../e2e/support/workplace.ts";
 import { brokerSoak } from "./broker.ts";
+import { brokerConnectionsSoak } from "./broker-connections.ts";
 import { damageSoak } from "./damage.ts";
 import { exhaustiveSoak } from "./exhaustive.ts";
 import { idleSoak } from "./idle.ts";
@@ -20,6 +21,7 @@ const SOAKS: readonly Soak[] = [
   killSoak,
   killsSoak,
   brokerSoak,
+  brokerConnectionsSoak,
   damageSoak,
   idleSoak,
   interopSoak,

@@ -70,6 +70,11 @@ export class RawConnection {
     if (!isClosed) throw new Error(`the connection is still open after ${limitMs} ms: ${this.text.slice(0, 300)}`);
   }
 
+  /** Reads nothing any more. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   /** Goes away without a word. */
   cut(): void {
     this.#socket.destroy();
