@@ -95,7 +95,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect(await store.readEvents(refOf("b"), "ops", START, 100)).toEqual([]);
       expect(await store.readEvents(refOf("a"), "crit", START, 100)).toEqual([]);
       expect(await store.holdings(refOf("a"))).toEqual([second.after]);
-      expect(await store.findHash(refOf("a"), "ops", { epoch: 1, sequence: 4 })).toEqual(present(first.events[3]).hash);
+      expect(await store.findHash(refOf("a"), "ops", { epoch: 1, sequence: 4 })).toEqual(present(first.events[3], "a fourth record").hash);
       expect(await store.findHash(refOf("a"), "ops", { epoch: 1, sequence: 6 })).toBeUndefined();
     });
 
@@ -124,7 +124,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
         for (let round = 0; round < 20; round++) {
           const [before] = await writer.holdings(refOf("a"));
           const [outcome] = await writer.append([appendageOf(refOf("a"), before, 3), appendageOf(refOf("b"), undefined, 1)]);
-          tallies[present(outcome)]++;
+          tallies[present(outcome, "an outcome")]++;
         }
       };
       await Promise.all([write(store), write(other)]);
@@ -215,8 +215,8 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       await store.append([a, b]);
       const [first, second] = await store.lanesToForward("bus", undefined, 10);
       expect([first, second]).toEqual([refOf("a"), refOf("b")].map((ref) => ({ ref, lane: "ops", forwarded: START }) as const));
-      expect(await store.lanesToForward("bus", present(first), 10)).toEqual([present(second)]);
-      const step = { ...present(first), to: { epoch: 1, sequence: 3 } };
+      expect(await store.lanesToForward("bus", present(first, "a lane"), 10)).toEqual([present(second, "another lane")]);
+      const step = { ...present(first, "a lane"), to: { epoch: 1, sequence: 3 } };
       const other = await subject.another();
       const outcomes = (await Promise.all([store.moveForwarded("bus", [step]), other.moveForwarded("bus", [step])])).flat();
       expect(outcomes.toSorted()).toEqual(["moved", "stored"]);
