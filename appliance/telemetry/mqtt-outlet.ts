@@ -171,7 +171,9 @@ class MqttOutlet implements Outlet {
       this.#underWayMax = Math.min(UNDER_WAY_MAX, properties?.receiveMaximum ?? UNDER_WAY_MAX);
       this.#subscribeAll(client);
     });
-    client.on("message", (topic, payload, { properties }) => this.#onMessage(topic, payload, properties ?? {}));
+    client.on("message", (topic, payload, { retain, properties }) =>
+      this.#onMessage(topic, payload, { ...properties, isRetained: retain }),
+    );
     const { timers } = this.#parts;
     this.#cancelConnectLimit = timers.after(CONNECT_LIMIT_MS, () => this.#onTrouble(client, "no connection in time"));
     client.on("error", (error) => this.#onTrouble(client, error.message));
@@ -205,11 +207,12 @@ class MqttOutlet implements Outlet {
   #onMessage(
     topic: string,
     payload: Uint8Array,
-    { responseTopic, correlationData }: { responseTopic?: string; correlationData?: Buffer },
+    { isRetained, responseTopic, correlationData }: { isRetained: boolean; responseTopic?: string; correlationData?: Buffer },
   ): void {
     const message: ReceivedMessage = {
       topic,
       payload: Uint8Array.from(payload),
+      isRetained,
       ...(responseTopic !== undefined && { responseTopic }),
       ...(correlationData !== undefined && { correlationData: Uint8Array.from(correlationData) }),
     };

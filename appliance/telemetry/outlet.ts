@@ -16,6 +16,8 @@ export type OutletMessage = {
 export type ReceivedMessage = {
   readonly topic: string;
   readonly payload: Uint8Array;
+  /** Whether the broker kept it from before the subscription; absent: no. */
+  readonly isRetained?: boolean;
   readonly responseTopic?: string;
   readonly correlationData?: Uint8Array;
 };

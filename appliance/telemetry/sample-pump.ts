@@ -7,7 +7,7 @@ import { type NodeName, nodeTopic } from "./topics.ts";
 
 /** What the `metrics` topic carries, in JSON. */
 export type MetricsMessage = {
-  /** Names this report: the same however often it comes. */
+  /** Names this report: the same however often it comes. One look can give two: what changed, and everything because somebody asked. */
   readonly id: string;
   readonly time: string;
   readonly isHeartbeat: boolean;
@@ -97,7 +97,7 @@ function historicalMessage(name: NodeName, { report, omitted }: KeptReport): Out
 /** The message of a report. */
 export function metricsMessage(name: NodeName, report: Report, isHistorical: boolean, omitted: number): OutletMessage {
   const message: MetricsMessage = {
-    id: `${name.node}-${report.timeMs}`,
+    id: `${name.node}-${report.timeMs}${report.isHeartbeat ? "-all" : ""}`,
     time: new Date(report.timeMs).toISOString(),
     isHeartbeat: report.isHeartbeat,
     isHistorical,

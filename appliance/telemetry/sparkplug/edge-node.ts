@@ -109,7 +109,8 @@ export class EdgeNode {
     if (!this.isBorn) return;
     const { name, clock } = this.#parts;
     const present = new Map(this.#parts.devices().map((device) => [device.name, device]));
-    for (const gone of [...this.#toldDevices.keys()].filter((device) => !present.has(device))) {
+    for (const [gone, { index }] of [...this.#toldDevices]) {
+      if (present.get(gone)?.index === index) continue; // one that was away meanwhile has other aliases: another birth
       this.#toldDevices.delete(gone);
       void this.#publish(deviceDeath(name, clock.nowMs(), this.#seq(), gone));
     }
@@ -134,6 +135,7 @@ export class EdgeNode {
   /** Says the death of a session that ends in good order; what is not known to have arrived is kept. */
   async farewell(): Promise<void> {
     if (this.#state === "born") {
+      this.#state = "offline"; // nothing follows the death, however long the broker takes
       await this.#publish(nodeDeath(this.#parts.name, this.#parts.clock.nowMs(), this.#bdSeq));
       await this.#confirm();
     }
@@ -166,7 +168,8 @@ export class EdgeNode {
     await this.#outlet?.cycle();
   }
 
-  #onCommand({ payload }: ReceivedMessage): void {
+  #onCommand({ payload, isRetained }: ReceivedMessage): void {
+    if (isRetained === true) return; // none may be: it would bring a birth with each subscription
     const command = decodeCommand(payload);
     if (!command.ok) {
       this.#parts.log.warn("telemetry.sparkplug.malformedCommand", { bytes: payload.length });

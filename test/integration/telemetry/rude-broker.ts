@@ -82,6 +82,6 @@ export class RudeBroker {
       if (held.length < reverses) return;
       for (const messageId of held.splice(0).reverse()) say({ cmd: "puback", messageId, reasonCode: 0 });
     });
-    socket.on("data", (bytes) => decoder.parse(bytes));
+    socket.on("data", (bytes) => decoder.parse(Buffer.from(bytes)));
   }
 }

@@ -19,6 +19,16 @@ describe("telemetry: reports to a broker", () => {
     expect(jsonOf(outlet.arrived[0])).toMatchObject({ id: "box-1-1000", isHistorical: false, omitted: 0, values: { height: 1 } });
   });
 
+  test("reports: two of one look, what changed and everything because somebody asked, under two ids", async () => {
+    const { store } = memoryStore();
+    const outlet = new FakeOutlet();
+    const pump = new SamplePump(NODE, outlet, store.queue("a", 100));
+    outlet.connect();
+    await pump.tell(report(1));
+    await pump.tell({ ...report(1), isHeartbeat: true });
+    expect(new Set(outlet.arrived.map((message) => jsonOf(message)["id"])).size).toBe(2);
+  });
+
   test("reports: hours without a broker, kept on disk and told in the order of their time, live ones after them", async () => {
     const { store } = memoryStore();
     const outlet = new FakeOutlet();

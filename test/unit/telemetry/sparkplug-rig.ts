@@ -75,10 +75,10 @@ export class SparkplugRig {
   }
 
   /** A host commands, with a payload that the outside library encoded. */
-  command(name: string, value: boolean): void {
+  command(name: string, value: boolean, isRetained = false): void {
     const codec = present(get("spBv1.0"), "the outside encoder knows Sparkplug B");
     const payload = codec.encodePayload({ timestamp: this.time.nowMs(), metrics: [{ name, value, type: "Boolean" }] });
-    this.outlet.receive(TOPIC.ncmd, { topic: TOPIC.ncmd, payload });
+    this.outlet.receive(TOPIC.ncmd, { topic: TOPIC.ncmd, payload, isRetained });
   }
 
   /** The primary host speaks. */

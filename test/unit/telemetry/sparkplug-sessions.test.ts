@@ -46,6 +46,68 @@ describe("sparkplug: rebirth", () => {
   });
 });
 
+describe("sparkplug: what must not be", () => {
+  test("rebirth: a command that a broker kept, which no host may ask it to, nothing happens", () => {
+    const rig = new SparkplugRig();
+    rig.connect();
+    rig.time.pass(10_000);
+    rig.command("Node Control/Rebirth", true, true);
+    rig.time.pass(60_000);
+    expect(rig.all("NBIRTH").length).toBe(1);
+  });
+
+  test("death: figures and devices while the broker's answer to NDEATH is awaited, nothing follows NDEATH", async () => {
+    const rig = new SparkplugRig("scada");
+    rig.connect();
+    rig.host(true, 10);
+    await rig.tell({ height: 8 });
+    rig.outlet.isHolding = true;
+    rig.host(false, 11);
+    await settled();
+    await rig.tell({ height: 9 });
+    rig.devices = [deviceOf("pump", 0)];
+    rig.edgeNode.tellDevices();
+    await settled();
+    expect(kinds(rig)).toEqual(["NBIRTH", "NDATA", "NDEATH"]);
+    rig.outlet.acknowledge();
+    rig.outlet.isHolding = false;
+    await settled();
+    rig.connect();
+    rig.host(true, 12);
+    await settled();
+    expect(rig.last("NDATA").metrics.map(({ value }) => Number(value))).toEqual([9]);
+  });
+
+  test("device: gone and back under other aliases between two looks, DDEATH and DBIRTH, no data by aliases that were never born", () => {
+    const rig = new SparkplugRig();
+    rig.devices = [deviceOf("pump", 0)];
+    rig.connect();
+    rig.devices = [deviceOf("valve", 0), deviceOf("pump", 7, 5)];
+    rig.edgeNode.tellDevices();
+    expect(rig.outlet.published.map(({ topic }) => topic.split("/").slice(2).join(" "))).toEqual([
+      "NBIRTH box-1",
+      "DBIRTH box-1 pump",
+      "DDEATH box-1 pump",
+      "DBIRTH box-1 valve",
+      "DBIRTH box-1 pump",
+    ]);
+  });
+
+  test("bdSeq: a process that dies between CONNECT and birth, and one whose counter stands at 255, the next number, then 0", () => {
+    const first = new SparkplugRig();
+    first.edgeNode.will();
+    const second = new SparkplugRig("", first.store);
+    second.connect();
+    expect(second.wills).toEqual([1]);
+    first.store.putNumber("bdSeq", 254);
+    const third = new SparkplugRig("", first.store);
+    third.connect();
+    third.outlet.disconnect();
+    third.connect();
+    expect(third.wills).toEqual([255, 0]);
+  });
+});
+
 describe("sparkplug: the primary host", () => {
   test("tck-id-message-flow-edge-node-birth-publish-phid-wait, -wait-online, tck-id-operational-behavior-edge-node-birth-sequence-wait: no birth before the host is online", () => {
     const rig = new SparkplugRig("scada");
