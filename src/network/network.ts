@@ -293,7 +293,10 @@ export class Network {
   peers(): PeerStatus[] {
     const nowMs = this.#ports.clock.monotonicMs();
     const archives = new Set(this.archives.map(({ nodeKey }) => nodeKey));
-    return [...this.#table.peers].map((peer) => statusOf(peer, archives.has(toHex(peer.link.nodeKey)), this.#standing, nowMs));
+    return [...this.#table.peers].map((peer) => {
+      const told = { isNamed: this.#reception.isNamed(peer.id), isArchive: archives.has(toHex(peer.link.nodeKey)) };
+      return statusOf(peer, told, this.#standing, nowMs);
+    });
   }
 
   /** Configured addresses without a connection, and why. */

@@ -96,7 +96,7 @@ export class Reception implements LinkEvents {
     if (address) redial.onConnected(address.text, id);
     redial.onPeerUp(id, link.isRelayed, ports.clock.monotonicMs());
     const isValidator = greeted.isBound && ports.isValidator(greeted.key);
-    if (isValidator || this.#isNamed(id)) link.grantValidator();
+    if (isValidator || this.isNamed(id)) link.grantValidator();
     const peer: Peer = {
       id,
       link,
@@ -141,7 +141,7 @@ export class Reception implements LinkEvents {
     traffic.count("received", `${lane}/${message.value.kind}`, payload.length);
     const { kind } = message.value;
     const isFromArchive = ARCHIVE_KINDS.has(kind) && this.#parts.isArchive(link.nodeKey);
-    if (peer.isValidator || OBSERVER_KINDS.has(kind) || isFromArchive || this.#isNamed(peer.id)) ports.onMessage(peer.id, message.value);
+    if (peer.isValidator || OBSERVER_KINDS.has(kind) || isFromArchive || this.isNamed(peer.id)) ports.onMessage(peer.id, message.value);
   };
 
   /** @see LinkEvents.onTip */
@@ -186,7 +186,7 @@ export class Reception implements LinkEvents {
     const { greeted } = link;
     const isValidator = greeted?.isBound === true && ports.isValidator(greeted.key);
     const dialled = this.#dialled.get(link);
-    const isNamed = dialled ? dialled.isDiscovered !== true : greeted !== undefined && this.#isNamed(toHex(greeted.key));
+    const isNamed = dialled ? dialled.isDiscovered !== true : greeted !== undefined && this.isNamed(toHex(greeted.key));
     if (isValidator || isNamed) onTwin(address === "" ? undefined : address);
   };
 
@@ -236,7 +236,7 @@ export class Reception implements LinkEvents {
     if (standing.banLeftMs(id, ports.clock.monotonicMs()) > 0) return "banned";
     if (this.#isTwin(link, id)) return "twin";
     if (table.isRedundant(link, id)) return "duplicate";
-    if ((isBound && ports.isValidator(key)) || this.#dialled.has(link) || this.#isNamed(id) || table.find(id)) return undefined;
+    if ((isBound && ports.isValidator(key)) || this.#dialled.has(link) || this.isNamed(id) || table.find(id)) return undefined;
     return table.observerCount < options.observersMax ? undefined : "notAllowed";
   }
 
@@ -276,7 +276,7 @@ export class Reception implements LinkEvents {
    * Whether the operator named a peer: by its key, or by an address at which it was found. It is heard in full even if it is
    * no validator as far as is known here, for who is far behind knows none of the validators of today.
    */
-  #isNamed(id: PeerId): boolean {
+  isNamed(id: PeerId): boolean {
     const { options, redial } = this.#parts;
     return options.allow.includes(id) || redial.leadsTo(id);
   }

@@ -8,7 +8,7 @@ import type { AbsentPeer, PeerStatus } from "./types.ts";
 /** Where a peer that is up stands. */
 export function statusOf(
   { id, link, isValidator, provenHeight, lowestHeight, isBeyondUs }: Peer,
-  isArchive: boolean,
+  { isNamed, isArchive }: Pick<PeerStatus, "isNamed" | "isArchive">,
   standing: Standing,
   nowMs: number,
 ): PeerStatus {
@@ -16,6 +16,7 @@ export function statusOf(
     peer: id,
     nodeKey: toHex(link.nodeKey),
     isValidator,
+    isNamed,
     direction: link.isDialler ? "outbound" : "inbound",
     address: link.connection.remoteAddr.toString(),
     version: link.greeted?.version ?? 0,

@@ -97,6 +97,8 @@ export type PeerStatus = {
   /** Key of the connection, lower-case hex. */
   readonly nodeKey: string;
   readonly isValidator: boolean;
+  /** Whether the configuration names it, by its key or by the address at which it was found. */
+  readonly isNamed: boolean;
   readonly direction: "inbound" | "outbound";
   /** Multiaddr of the other end; with /p2p-circuit in it, the connection goes through a relay. */
   readonly address: string;

@@ -16,15 +16,13 @@ import {
 import { encodeBlock, encodeCertificate, encodeProofBundle, versionsOfRelease } from "../protocol/index.ts";
 import type { Contexts } from "./contexts.ts";
 import { noteBehind } from "./joining.ts";
+import { isLackBelieved, OutOfReach } from "./out-of-reach.ts";
 import type { NodeNetwork } from "./peers.ts";
 import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
 import { SnapshotOffers } from "./snapshot-offers.ts";
 import { StartRefused } from "./start-refused.ts";
 import { VERSION } from "./version.ts";
-
-/** So long nobody must have the next block before the process ends for a snapshot: archives have to be heard of and dialled. */
-const OUT_OF_REACH_MS = 30_000;
 
 /** What a peer's fault in dissemination is to its standing. Slowness is none of its lies. */
 const BATCH_MISCONDUCT = {
@@ -48,18 +46,20 @@ export class NodeNetworking {
   readonly #setup: NodeSetup;
   readonly #network: Network;
   readonly #platform: Platform;
+  readonly #log: Log;
   #offers: SnapshotOffers | undefined;
   #contexts: Contexts | undefined;
   readonly #fail: (error: unknown) => void;
   #epoch = -1;
   #toldLowestHeight = 0;
-  #outOfReachSinceMs: number | undefined;
+  readonly #outOfReach = new OutOfReach();
 
   /** @param fail called when the node cannot go on as it is: the process has to end, and a start decides what to do */
   constructor(setup: NodeSetup, platform: Platform, log: Log, fail: (error: unknown) => void) {
     this.#fail = fail;
     this.#setup = setup;
     this.#platform = platform;
+    this.#log = log;
     const { network: settings } = setup.configuration;
     this.#network = new Network(
       {
@@ -192,15 +192,16 @@ export class NodeNetworking {
 
   /**
    * Nobody who is connected has the next block. Archives are dialled, if any is known; if after a while none was found that
-   * has it, only a snapshot helps, which is taken at a start: before that the chain's files are in use.
+   * has it, only a snapshot helps, which is taken at a start: before that the chain's files are in use. Not in an archive, which
+   * would lose its blocks for it: its operator decides.
    */
   #onOutOfReach(fromHeight: number, lowestHeight: number): void {
-    const nowMs = this.#platform.clock.monotonicMs();
-    this.#outOfReachSinceMs ??= nowMs;
+    const { network, storage } = this.#setup.configuration;
+    const isBelieved = isLackBelieved(this.#network.peers(), fromHeight);
     this.#network.seekArchives(true);
-    if (nowMs - this.#outOfReachSinceMs < OUT_OF_REACH_MS || this.#setup.configuration.storage.snapshotBlocks === 0) return;
-    const { peers } = this.#setup.configuration.network;
-    if (peers.length === 0) return;
+    if (!this.#outOfReach.note(this.#platform.clock.monotonicMs(), isBelieved)) return;
+    if (storage.archive) this.#log.error("chain.outOfReach", { fromHeight, lowestHeight, remedy: "name an archive in network.peers" });
+    if (storage.archive || storage.snapshotBlocks === 0 || network.peers.length === 0) return;
     noteBehind(this.#platform.fs, this.#setup.home, fromHeight - 1);
     this.#fail(
       new StartRefused(
@@ -211,7 +212,7 @@ export class NodeNetworking {
   }
 
   #onBlock(): void {
-    this.#outOfReachSinceMs = undefined;
+    this.#outOfReach.end();
     const { lowestHeight } = this.#running().blocks.queries;
     if (lowestHeight !== this.#toldLowestHeight) this.#network.onReachChanged();
     this.#toldLowestHeight = lowestHeight;
