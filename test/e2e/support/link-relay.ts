@@ -7,12 +7,14 @@ export type LinkManner = {
   readonly delayMs: number;
   /** Share of TCP segments that are lost and come again after a timeout, which holds up what is behind them. */
   readonly loss: number;
+  /** Bytes that pass in a second, all connections of one way together; Infinity: as fast as they come. */
+  readonly bytesPerSecond: number;
   /** Whether nothing arrives; the connection stays, and what was sent comes once the cable is mended, as TCP sends it again. */
   readonly isCut: boolean;
 };
 
 /** A link that does nothing to what it carries. */
-const CLEAR: LinkManner = { delayMs: 0, loss: 0, isCut: false };
+const CLEAR: LinkManner = { delayMs: 0, loss: 0, bytesPerSecond: Number.POSITIVE_INFINITY, isCut: false };
 
 /** Bytes that TCP sends at once, for telling how many segments a write is. */
 const SEGMENT_BYTES = 1_448;
@@ -20,6 +22,8 @@ const SEGMENT_BYTES = 1_448;
 const RESEND_MS_MIN = 200;
 /** Bytes on their way above which no more are taken from the sender. */
 const WAY_BYTES_MAX = 8 * 1024 * 1024;
+/** Seconds of a way's rate that a queue before it holds, as a modem's does. */
+const QUEUE_SECONDS = 2;
 
 type Way = "out" | "back";
 
@@ -34,6 +38,8 @@ export class LinkRelay {
   readonly #pumps = new Set<() => void>();
   readonly #chance: Chance;
   readonly #manner: Record<Way, LinkManner> = { out: CLEAR, back: CLEAR };
+  /** When a way of a bounded rate has passed everything that came so far. */
+  readonly #freeAtMs: Record<Way, number> = { out: 0, back: 0 };
   /** Bytes carried. */
   readonly carried: Record<Way, number> = { out: 0, back: 0 };
 
@@ -99,7 +105,7 @@ export class LinkRelay {
         wayBytes -= next.chunk.length;
         if (!to.destroyed) to.write(next.chunk);
       }
-      if (wayBytes <= WAY_BYTES_MAX) from.resume();
+      if (wayBytes <= this.#queueBytesMax(way)) from.resume();
       const [next] = queue;
       if (next && !this.#manner[way].isCut) timer = setTimeout(pump, Math.max(1, next.dueMs - nowMs));
     };
@@ -111,11 +117,22 @@ export class LinkRelay {
     from.on("data", (chunk: Buffer) => {
       this.carried[way] += chunk.length;
       wayBytes += chunk.length;
-      if (wayBytes > WAY_BYTES_MAX) from.pause();
-      const dueMs = performance.now() + this.#manner[way].delayMs + this.#resendMs(way, chunk.length);
+      if (wayBytes > this.#queueBytesMax(way)) from.pause();
+      const dueMs = this.#passedAtMs(way, chunk.length) + this.#manner[way].delayMs + this.#resendMs(way, chunk.length);
       queue.push({ chunk, dueMs: Math.max(dueMs, queue.at(-1)?.dueMs ?? 0) });
       if (timer === undefined) pump();
     });
+  }
+
+  #queueBytesMax(way: Way): number {
+    return Math.min(WAY_BYTES_MAX, QUEUE_SECONDS * this.#manner[way].bytesPerSecond);
+  }
+
+  /** When the last of these bytes has gone out onto the way, behind those before it. */
+  #passedAtMs(way: Way, bytes: number): number {
+    const nowMs = performance.now();
+    this.#freeAtMs[way] = Math.max(nowMs, this.#freeAtMs[way]) + (1_000 * bytes) / this.#manner[way].bytesPerSecond;
+    return this.#freeAtMs[way];
   }
 
   #resendMs(way: Way, bytes: number): number {
