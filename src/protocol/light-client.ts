@@ -113,7 +113,8 @@ export class LightClient {
   }
 
   /** Follows steps into later epochs; all of them are taken or none. */
-  follow(hops: readonly EpochHop[], nowMs: number): Result<true, LightClientFault> {
+  follow(steps: readonly EpochHop[], nowMs: number): Result<true, LightClientFault> {
+    const hops = this.#fromTrust(steps, undefined, nowMs);
     const path = this.#walk(hops[0]?.headers[0], hops, nowMs);
     if (!path.ok) return path;
     this.#learn(path.value, nowMs);
@@ -121,11 +122,12 @@ export class LightClient {
   }
 
   #take<T>(
-    hops: readonly EpochHop[],
+    steps: readonly EpochHop[],
     { headers }: FinalHeaders,
     nowMs: number,
     verify: (trusted: TrustedSet) => Result<{ readonly taken: T; readonly header: BlockHeader }, ProofFault>,
   ): Result<T, LightClientFault> {
+    const hops = this.#fromTrust(steps, headers[0], nowMs);
     const path = this.#walk((hops[0]?.headers ?? headers)[0], hops, nowMs);
     if (!path.ok) return path;
     const last = present(path.value.at(-1), "a walk has a beginning");
@@ -138,6 +140,18 @@ export class LightClient {
     if (!this.#highest || header.height > this.#highest.height) this.#highest = { height: header.height, hash };
     this.#learn([...path.value, { ...last, inOfficeMs: Math.min(header.timeMs, nowMs) }], nowMs);
     return ok(taken);
+  }
+
+  /**
+   * The steps from the first that starts in a set trusted now: a node's answer leads from genesis, through epochs that whoever
+   * started later knows nothing of and need not.
+   */
+  #fromTrust(steps: readonly EpochHop[], last: BlockHeader | undefined, nowMs: number): readonly EpochHop[] {
+    const isTrusted = (header: BlockHeader | undefined): boolean =>
+      this.#known.some(({ epoch, inOfficeMs }) => epoch === header?.epoch && nowMs - inOfficeMs <= this.#unbondingMs);
+    const begin = steps.findIndex(({ headers: [first] }) => isTrusted(first));
+    if (begin >= 0) return steps.slice(begin);
+    return isTrusted(last) ? [] : steps;
   }
 
   /** The sets along some hops, the one they start from first, each with when it was in office by them. */

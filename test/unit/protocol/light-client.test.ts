@@ -99,6 +99,28 @@ describe("light client", () => {
     expect(codeOf(client.acceptHeaders([], final({}), tooLate))).toBe("unknownEpoch");
   });
 
+  test("light client: an answer that leads from genesis, to one that started later, taken from where its trust begins", () => {
+    const startLater = (): LightClient => {
+      const client = LightClient.start(nobleSuite, { ...anchor, epoch: 1, setHash: heavier.hash }, heavier, UNBONDING_MS);
+      if (!client.ok) throw new Error(client.error);
+      return client.value;
+    };
+    const hops = [hop(0, sampleSet, heavier), hop(1, heavier, lighter)];
+    const client = startLater();
+    expect(codeOf(client.acceptHeaders(hops, final({ epoch: 2, validatorSetHash: lighter.hash }), START_MS))).toBe("taken");
+    expect(client.anchor.epoch).toBe(2);
+    expect(codeOf(startLater().acceptHeaders(hops.slice(0, 1), final({ epoch: 1, validatorSetHash: heavier.hash }), START_MS))).toBe(
+      "taken",
+    );
+    expect(codeOf(startLater().follow(hops, START_MS))).toBe("taken");
+    const false1 = { ...hop(1, heavier, lighter), nextSet: sampleSet };
+    expect(codeOf(startLater().follow([hop(0, sampleSet, heavier), false1], START_MS))).toBe("wrongSet");
+    expect(codeOf(startLater().acceptHeaders(hops, final({ epoch: 2, validatorSetHash: lighter.hash }), START_MS + UNBONDING_MS + 1))).toBe(
+      "unknownEpoch",
+    );
+    expect(codeOf(startLater().acceptHeaders([hop(0, sampleSet, heavier)], final({ epoch: 0 }), START_MS))).toBe("unknownEpoch");
+  });
+
   test("light client: an epoch that nothing led to, unknown", () => {
     expect(codeOf(start().acceptHeaders([], final({ epoch: 1 }), START_MS))).toBe("unknownEpoch");
     expect(codeOf(start().follow([], START_MS))).toBe("unknownEpoch");
