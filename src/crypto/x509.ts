@@ -128,6 +128,11 @@ export function readCertificate(pem: string): CertificateFacts | undefined {
   }
 }
 
+/** Whether a certificate in PEM is for a PKCS #8 PEM key. */
+export function isCertificateOf(pem: string, key: string): boolean {
+  return readCertificate(pem) !== undefined && new X509Certificate(pem).checkPrivateKey(createPrivateKey(key));
+}
+
 /** SubjectPublicKeyInfo in DER of a PKCS #8 PEM key. */
 export function certifiedKeyOf(key: string): Uint8Array {
   return new Uint8Array(createPublicKey(key).export({ type: "spki", format: "der" }));

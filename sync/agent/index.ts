@@ -6,7 +6,12 @@
  * histories of a lane are told and never overwritten; the link is tried for ever and given up when it does not answer.
  * Never holds up a commit, never decides what the node does, never sends a secret.
  */
+
 export { EitherCarrier } from "./either-carrier.ts";
+export { type Bundle, readBundle, writeBundle } from "./enrolment/bundle.ts";
+export { ENROLMENT_FILES, type EnrolmentFault, type EnrolmentPlan, enrol } from "./enrolment/enrol.ts";
+export { askForCertificate } from "./enrolment/exchange.ts";
+export { CertificateRenewal, type RenewalParts } from "./enrolment/renewal.ts";
 export * from "./ports.ts";
 export { PostCarrier, SYNC_MEDIA_TYPE } from "./post-carrier.ts";
 export { type LaneStatus, SyncAgent, type SyncAgentParts, type SyncStatus } from "./service.ts";

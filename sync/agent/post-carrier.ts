@@ -8,16 +8,19 @@ export const SYNC_MEDIA_TYPE = "application/vnd.bizra.sync+cbor";
 /** Each message a POST of its own, for uplinks whose middle boxes let no WebSocket through. */
 export class PostCarrier implements SyncCarrier {
   readonly url: string;
-  readonly #tls: TlsClient;
+  readonly #tls: TlsClient | (() => TlsClient);
 
-  /** @param url of the aggregator, http or https, without a path */
-  constructor(url: string, tls: TlsClient) {
+  /**
+   * @param url of the aggregator, http or https, without a path
+   * @param tls asked anew for each link when it is a function
+   */
+  constructor(url: string, tls: TlsClient | (() => TlsClient)) {
     this.url = url;
     this.#tls = tls;
   }
 
   async open(): Promise<SyncLink> {
-    return new PostLink(this.url, this.#tls);
+    return new PostLink(this.url, typeof this.#tls === "function" ? this.#tls() : this.#tls);
   }
 }
 

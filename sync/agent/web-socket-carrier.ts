@@ -16,17 +16,20 @@ const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
 /** One WebSocket a link, at `{url}/sync/v1/stream`. */
 export class WebSocketCarrier implements SyncCarrier {
   readonly url: string;
-  readonly #tls: TlsClient;
+  readonly #tls: TlsClient | (() => TlsClient);
 
-  /** @param url of the aggregator, http or https, without a path */
-  constructor(url: string, tls: TlsClient) {
+  /**
+   * @param url of the aggregator, http or https, without a path
+   * @param tls asked anew for each link when it is a function
+   */
+  constructor(url: string, tls: TlsClient | (() => TlsClient)) {
     this.url = url;
     this.#tls = tls;
   }
 
   open(onLost: (reason: string) => void): Promise<SyncLink> {
     const { promise, resolve, reject } = Promise.withResolvers<SyncLink>();
-    const options: Bun.WebSocketOptions = { tls: this.#tls };
+    const options: Bun.WebSocketOptions = { tls: typeof this.#tls === "function" ? this.#tls() : this.#tls };
     const socket: WebSocket = Reflect.construct(WebSocket, [`${this.url.replace(/^http/, "ws")}/sync/v1/stream`, options]); // the browser's type knows no TLS
     socket.binaryType = "arraybuffer";
     const link = new WebSocketLink(socket);
