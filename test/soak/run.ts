@@ -6,7 +6,9 @@ import { parseArgs } from "node:util";
 import { Workplace } from "../e2e/support/workplace.ts";
 import { brokerSoak } from "./broker.ts";
 import { brokerConnectionsSoak } from "./broker-connections.ts";
+import { brokerExactlyOnceSoak } from "./broker-exactly-once.ts";
 import { damageSoak } from "./damage.ts";
+import { drSoak } from "./dr.ts";
 import { exhaustiveSoak } from "./exhaustive.ts";
 import { idleSoak } from "./idle.ts";
 import { interopSoak } from "./interop.ts";
@@ -22,7 +24,9 @@ const SOAKS: readonly Soak[] = [
   killsSoak,
   brokerSoak,
   brokerConnectionsSoak,
+  brokerExactlyOnceSoak,
   damageSoak,
+  drSoak,
   idleSoak,
   interopSoak,
   mutantsSoak,

@@ -28,6 +28,8 @@ export type Heard = Packet & {
 export class Wire implements Device {
   /** Whether what arrives is acknowledged as a good client would. */
   acknowledges = true;
+  /** Packet identifiers of QoS 2 received and not released: what a client that resumes its session brings along. */
+  held = new Set<number>();
   connack: IConnackPacket = { cmd: "connack", sessionPresent: false };
   readonly arrived: Arrived[] = [];
   readonly heard: Heard[] = [];
@@ -35,7 +37,6 @@ export class Wire implements Device {
   readonly #write: (bytes: Buffer) => void;
   readonly #cut: () => void;
   readonly #closed = Promise.withResolvers<void>();
-  readonly #held = new Set<number>();
   #wake = Promise.withResolvers<void>();
   #isClosed = false;
   #packetId = 0;
@@ -216,7 +217,7 @@ export class Wire implements Device {
   #onPacket(packet: Heard): void {
     if (packet.cmd === "publish") this.#onPublish(packet);
     else if (packet.cmd === "pubrel" && this.acknowledges) {
-      this.#held.delete(packet.messageId ?? 0);
+      this.held.delete(packet.messageId ?? 0);
       this.send({ cmd: "pubcomp", messageId: packet.messageId ?? 0, reasonCode: 0 });
     } else {
       if (packet.cmd === "disconnect") this.#disconnectReason = packet.reasonCode ?? 0;
@@ -227,9 +228,9 @@ export class Wire implements Device {
 
   #onPublish({ topic, payload, qos, retain, dup, messageId, properties }: IPublishPacket): void {
     const arrived = { topic, payload: String(payload), qos, retain, dup, properties: properties ?? {} };
-    const isKnown = qos === 2 && this.#held.has(messageId ?? 0);
+    const isKnown = qos === 2 && this.held.has(messageId ?? 0);
     if (!isKnown) this.arrived.push(arrived);
-    if (qos === 2) this.#held.add(messageId ?? 0);
+    if (qos === 2) this.held.add(messageId ?? 0);
     if (!this.acknowledges || qos === 0) this.heard.push({ cmd: "publish", topic, payload, qos, retain, dup, messageId: messageId ?? 0 });
     else this.send({ cmd: qos === 1 ? "puback" : "pubrec", messageId: messageId ?? 0, reasonCode: 0 });
   }

@@ -231,3 +231,46 @@ describe("broker: flow control", () => {
     expect([old.isClosed, old.packets.length]).toEqual([true, 0]);
   });
 });
+
+describe("broker: bounds across clients and connections", () => {
+  test("broker: unfinished packets beyond the bound of all, whoever adds to a large one is ended with 0x97, small ones go on", async () => {
+    const rig = new BrokerRig({ limits: { partialBytesTotalMax: 50_000 } });
+    const [small, first, second] = [await rig.connect("small"), await rig.connect("first"), await rig.connect("second")];
+    const unfinished = Buffer.concat([Buffer.from([0x30, 0xff, 0xff, 0x3e]), Buffer.alloc(30_000)]);
+    first.sendBytes(unfinished);
+    second.sendBytes(unfinished);
+    expect([first.isClosed, second.take("disconnect").reasonCode, second.isClosed]).toEqual([false, 0x97, true]);
+    small.sendBytes(Uint8Array.of(0x30, 0xff, 0x1f, 0, 1, 0x74));
+    first.lose();
+    const third = await rig.connect("third");
+    third.sendBytes(unfinished);
+    expect([small.isClosed, third.isClosed]).toEqual([false, false]);
+  });
+
+  test("broker: QoS 2 that is never released, over connections, as many as the receive maximum and no more", async () => {
+    const rig = new BrokerRig({ limits: { receiveMaximum: 4 } });
+    const settings = { clean: false, properties: { sessionExpiryInterval: 100 } };
+    const begin = async (ids: readonly number[], version: 4 | 5) => {
+      const client = await rig.connect("x", version === 5 ? settings : { clean: false, protocolVersion: 4 });
+      for (const messageId of ids) client.publish("t", "x", { qos: 2, messageId });
+      await rig.settle();
+      const { isClosed } = client;
+      client.lose();
+      return isClosed;
+    };
+    expect([await begin([1, 2, 3], 5), await begin([4], 4), await begin([1, 2, 3, 4], 5), await begin([5], 4)]).toEqual([
+      false,
+      false,
+      false,
+      true,
+    ]);
+    expect(rig.database.askNumber("SELECT count(*) FROM received")).toBe(4);
+  });
+
+  test("broker: a will to a topic whose publications are answered is refused with 0x87", async () => {
+    const rig = new BrokerRig({ intakes: [{ claims: (topic) => topic === "claimed", take: async () => ({ reasonCode: 0 }) }] });
+    const will = { topic: "claimed", payload: Buffer.from("x"), qos: 1 as const, retain: false };
+    await expect(rig.connect("x", { will })).rejects.toThrow(String(0x87));
+    await rig.connect("x", { will: { ...will, topic: "other" } });
+  });
+});
