@@ -1,0 +1,37 @@
+import { type DrMutant, type DrOutcome, DrWorld } from "./world.ts";
+
+/** Steps of a schedule. */
+const STEPS = 400;
+
+/** Sums over schedules. */
+export type DrFigures = {
+  runs: number;
+  signatures: number;
+  restores: number;
+  rotations: number;
+  crashes: number;
+  /** What was found, each with its seed. */
+  readonly findings: string[];
+};
+
+/** Runs one schedule of disaster and recovery; equal seeds give equal schedules. */
+export function runSchedule(seed: number, mutant?: DrMutant): DrOutcome {
+  return new DrWorld(seed, mutant).run(STEPS);
+}
+
+/** Runs schedules of seeds from one on. */
+export function runSchedules(firstSeed: number, runs: number, onRun: (figures: DrFigures) => void = () => {}): DrFigures {
+  const figures: DrFigures = { runs: 0, signatures: 0, restores: 0, rotations: 0, crashes: 0, findings: [] };
+  for (let seed = firstSeed; seed < firstSeed + runs; seed++) {
+    const outcome = runSchedule(seed);
+    figures.runs++;
+    figures.signatures += outcome.signatures;
+    figures.restores += outcome.restores;
+    figures.rotations += outcome.rotations;
+    figures.crashes += outcome.crashes;
+    for (const finding of outcome.findings) figures.findings.push(`seed ${seed}: ${finding}`);
+    if (!outcome.isLive) figures.findings.push(`seed ${seed}: the chain stands still after everything has healed`);
+    onRun(figures);
+  }
+  return figures;
+}

@@ -1,0 +1,324 @@
+import { compareRounds, type Round } from "../../../src/consensus/rounds.ts";
+import { sha256 } from "../../../src/crypto/index.ts";
+import { bytesEqual, Prng, present, toHex, utf8 } from "../../../src/kernel/index.ts";
+import { VOTE_KIND, type VoteStatement } from "../../../src/protocol/index.ts";
+import type { VoteKey } from "../../../src/validator/index.ts";
+import { newestUntil, planRetention } from "../../../sync/restore/index.ts";
+import { StandInKeys } from "../keys.ts";
+import { type DiskImage, DrBox } from "./box.ts";
+import { Court } from "./court.ts";
+
+const VALIDATORS = 4;
+const QUORUM = 3;
+const MINUTE_MS = 60_000;
+
+/** Rules that a mutant leaves out, so that it is seen that the judge would notice. */
+export type DrMutant = "restoresJournal" | "signsBeforeSync" | "lowGate" | "twinsServed";
+
+/** What a schedule came to. */
+export type DrOutcome = {
+  readonly findings: readonly string[];
+  readonly signatures: number;
+  readonly restores: number;
+  readonly rotations: number;
+  readonly crashes: number;
+  readonly isLive: boolean;
+};
+
+type Certificate = Round & { readonly isBoundary: boolean };
+type Backup = { readonly name: string; readonly node: string; readonly takenAtMs: number; readonly height: number };
+
+/**
+ * A network of four validators whose boxes crash, are lost, come back late, are restored from any backup and replaced, by one
+ * seed. Keys, journals, guard, gate and choice of backup are the product's own; agreement is reduced to what custody of keys
+ * depends on: a view is entered with the certificate of the one before, and one is made of votes of a quorum.
+ */
+export class DrWorld {
+  readonly #court = new Court();
+  readonly #prng: Prng;
+  readonly #seed: number;
+  readonly #mutant: DrMutant | undefined;
+  readonly #keys = new StandInKeys();
+  /** Keys of each epoch, by validator. */
+  readonly #epochs: VoteKey[][] = [];
+  /** Certificates of the chain in order; each box knows a prefix. */
+  readonly #certificates: Certificate[] = [];
+  /** Keys that owners have asked for, by validator: the last one counts (its term is higher). */
+  readonly #rotations = new Map<number, VoteKey>();
+  readonly #boxes: DrBox[] = [];
+  #backups: Backup[] = [];
+  readonly #images: { readonly box: DrBox; readonly image: DiskImage }[] = [];
+  readonly #counts = { restores: 0, rotations: 0, crashes: 0, names: 0 };
+  #nowMs = 0;
+
+  constructor(seed: number, mutant?: DrMutant) {
+    this.#seed = seed;
+    this.#mutant = mutant;
+    this.#prng = new Prng(seed * 2_654_435_761 + 99);
+    this.#epochs.push(Array.from({ length: VALIDATORS }, (_, validator) => this.#makeBox(validator, 0).key));
+    for (const box of this.#boxes) this.#start(box);
+  }
+
+  /** Runs so many steps, then lets everything heal and looks whether the chain moves. */
+  run(steps: number): DrOutcome {
+    for (let step = 0; step < steps && this.#court.findings.length === 0; step++) this.#step();
+    const isLive = this.#court.findings.length > 0 || this.#heal();
+    const { restores, rotations, crashes } = this.#counts;
+    return { findings: this.#court.findings, signatures: this.#court.signatures, restores, rotations, crashes, isLive };
+  }
+
+  #step(): void {
+    this.#nowMs += this.#prng.below(MINUTE_MS);
+    const box = this.#pick(this.#boxes);
+    const draw = this.#prng.below(1_000);
+    if (draw < 780) this.#act(box);
+    else if (draw < 880) this.#gossip(box);
+    else if (draw < 920) this.#powerOff(box);
+    else if (draw < 940) box.isConnected = this.#prng.chance(0.5);
+    else if (draw < 950) box.wallOffsetMs += (this.#prng.below(20) - 10) * 60 * MINUTE_MS;
+    else if (draw < 970) this.#backUp(box);
+    else if (draw < 985) this.#restore();
+    else if (draw < 992) this.#loseJournal(box);
+    else this.#twin(box);
+  }
+
+  // Boxes
+
+  #makeBox(validator: number, known: number): DrBox {
+    const name = `box ${this.#counts.names++}`;
+    const box = new DrBox(name, validator, this.#keys.make(`${this.#seed} ${name}`), this.#prng.uint32(), known);
+    this.#boxes.push(box);
+    return box;
+  }
+
+  #start(box: DrBox): void {
+    box.start((round) => this.#indexOf(round));
+  }
+
+  /** Off or on: one that is off comes back whenever it does, also when it was replaced meanwhile (a fence that came late). */
+  #powerOff(box: DrBox): void {
+    if (!box.isUp) {
+      this.#start(box);
+      return;
+    }
+    this.#counts.crashes++;
+    box.crash();
+  }
+
+  /** What a box does when it is its turn: greets, recovers, or votes. */
+  #act(box: DrBox): void {
+    if (!box.isUp || !box.isConnected) return;
+    const epoch = this.#roundAfter(box.known).epoch;
+    if (this.#seatOf(box, epoch) === undefined) return; // in no set: it follows
+    if (box.isRecovering) this.#recover(box, epoch);
+    else if (box.isGreeted || this.#greet(box, epoch)) this.#vote(box);
+  }
+
+  /** R15, DR-4, DR-9: others of weight Q minus our own have answered, show what they saw of us and how far the chain is. */
+  #greet(box: DrBox, epoch: number): boolean {
+    const answering = this.#answering(box, epoch);
+    if (answering.length < QUORUM - 1) return false;
+    for (const peer of answering) {
+      box.known = Math.max(box.known, peer.known);
+      for (const votes of peer.seen.values()) {
+        for (const vote of votes.get(toHex(box.key.publicKey)) ?? []) box.onOwnVoteShown(vote, this.#certificates[box.known - 1]);
+      }
+    }
+    box.isGreeted = !box.isRecovering;
+    return box.isGreeted && this.#roundAfter(box.known).epoch === epoch;
+  }
+
+  /** R14, DR-7: the gate follows from 2F+1 others that are not recovering themselves. */
+  #recover(box: DrBox, epoch: number): void {
+    const answering = this.#answering(box, epoch).filter((peer) => !peer.isRecovering);
+    if (answering.length < VALIDATORS - 1) return;
+    const before = this.#roundAfter(box.known).epoch;
+    for (const peer of answering) box.known = Math.max(box.known, peer.known);
+    if (this.#roundAfter(box.known).epoch !== before) return; // an epoch that was not reached is caught up with first
+    const last = this.#roundAfter(box.known);
+    const view = last.view - 1;
+    box.setGate({ epoch: last.epoch, view: this.#mutant === "lowGate" ? view - 3 : view });
+  }
+
+  /** Members that answer a box: up, connected, and not serving another box with the same key (`twin`). */
+  #answering(box: DrBox, epoch: number): DrBox[] {
+    const hasTwin = this.#boxes.some((other) => other !== box && other.isUp && other.isGreeted && isSameKey(other, box));
+    if (hasTwin && this.#mutant !== "twinsServed") return [];
+    return this.#boxes.filter(
+      (peer) => peer !== box && peer.isUp && peer.isConnected && !isSameKey(peer, box) && this.#seatOf(peer, epoch) !== undefined,
+    );
+  }
+
+  #vote(box: DrBox): void {
+    const last = this.#certificates[box.known - 1];
+    if (last && !last.isBoundary) box.endGate(last);
+    const round = this.#roundAfter(box.known);
+    const statement = this.#choose(round);
+    if (!box.mayVote(statement)) return;
+    const crash = this.#prng.chance(0.03) ? (this.#prng.chance(0.5) ? "beforeSync" : "beforeSigning") : "no";
+    const signed = box.vote(statement, crash);
+    if (crash !== "no") this.#counts.crashes++;
+    if (crash === "beforeSync" && this.#mutant === "signsBeforeSync") this.#court.onSigned(box.key.publicKey, statement, box.name);
+    if (!signed) return;
+    this.#court.onSigned(box.key.publicKey, signed, box.name);
+    for (const peer of this.#boxes) {
+      const isReached = peer === box || (peer.isUp && peer.isConnected && this.#prng.chance(0.75));
+      if (isReached) this.#deliver(peer, box.key, signed);
+    }
+    if (this.#prng.chance(0.05)) {
+      this.#counts.crashes++;
+      box.crash(); // right after its vote has left
+    }
+  }
+
+  /** Any vote: the leader may have equivocated, deadlines may have passed; what is consistent is for the journal to see. */
+  #choose({ epoch, view }: Round): VoteStatement {
+    const proposalId = sha256(utf8(`${epoch} ${view} ${this.#prng.below(2)}`));
+    const draw = this.#prng.below(10);
+    if (draw < 5) return { kind: VOTE_KIND.notarize, epoch, view, proposalId };
+    return draw < 7 ? { kind: VOTE_KIND.nullify, epoch, view } : { kind: VOTE_KIND.finalize, epoch, view, proposalId };
+  }
+
+  /** A box that holds votes of a quorum for its current view has the view's certificate, maybe as the only one. */
+  #deliver(peer: DrBox, key: VoteKey, vote: VoteStatement): void {
+    const round = `${vote.epoch}:${vote.view}`;
+    const votes = peer.seen.get(round) ?? new Map<string, VoteStatement[]>();
+    votes.set(toHex(key.publicKey), [...(votes.get(toHex(key.publicKey)) ?? []), vote]);
+    peer.seen.set(round, votes);
+    const current = this.#roundAfter(peer.known);
+    if (current.epoch !== vote.epoch || current.view !== vote.view) return;
+    const members = present(this.#epochs[vote.epoch], "an epoch that is voted in has begun");
+    if (members.filter((member) => votes.has(toHex(member.publicKey))).length < QUORUM) return;
+    if (peer.known === this.#certificates.length) this.#certify(current);
+    peer.known++;
+  }
+
+  /** The chain goes on by a view. What owners asked for by now takes effect with the epoch that this block ends (R12). */
+  #certify(round: Round): void {
+    const isBoundary = this.#rotations.size > 0;
+    this.#certificates.push({ ...round, isBoundary });
+    if (!isBoundary) return;
+    const keys = present(this.#epochs[round.epoch], "an epoch has keys").map((key, validator) => this.#rotations.get(validator) ?? key);
+    this.#rotations.clear();
+    this.#epochs.push(keys);
+  }
+
+  /** What others know reaches a box. */
+  #gossip(box: DrBox): void {
+    const other = this.#pick(this.#boxes);
+    if (box.isUp && other.isUp && box.isConnected && other.isConnected) box.known = Math.max(box.known, other.known);
+  }
+
+  // Operators
+
+  #backUp(box: DrBox): void {
+    if (!box.isUp || box.known === 0) return;
+    const takenAtMs = Math.max(0, 1_000 * 24 * 60 * MINUTE_MS + this.#nowMs + box.wallOffsetMs);
+    this.#backups.push({ name: `${box.name} ${takenAtMs}`, node: box.name, takenAtMs, height: box.known });
+    const gone = new Set(planRetention(this.#backups.map((backup) => backup.takenAtMs)));
+    this.#backups = this.#backups.filter((backup) => !gone.has(backup.takenAtMs));
+    if (this.#mutant === "restoresJournal") this.#images.push({ box, image: box.image() });
+  }
+
+  /** Any backup onto a new box, whose owner gives it the validator's place at once, later, or never; the old box may live. */
+  #restore(): void {
+    const entries = this.#prng.chance(0.3) ? newestUntil(this.#backups, {}) : [...this.#backups];
+    const [first] = entries;
+    const backup = this.#prng.chance(0.5) ? first : entries[this.#prng.below(Math.max(1, entries.length))];
+    if (this.#mutant === "restoresJournal") this.#putImageBack();
+    if (this.#mutant === "restoresJournal" || !backup || this.#boxes.length > 14) return;
+    this.#counts.restores++;
+    const validator = this.#prng.below(VALIDATORS);
+    const box = this.#makeBox(validator, Math.min(backup.height, this.#certificates.length));
+    const mayNeverSign = this.#epochs.flat().every((key) => !bytesEqual(key.publicKey, box.key.publicKey));
+    if (!mayNeverSign) this.#court.findings.push(`${box.name} was restored with a key that signs (DR-3)`);
+    this.#start(box);
+    if (this.#prng.chance(0.2)) return; // it stays an observer
+    this.#counts.rotations++;
+    this.#rotations.set(validator, box.key);
+    if (this.#prng.chance(0.6)) this.#crashHolder(validator); // the old box really is dead, for now
+  }
+
+  #crashHolder(validator: number): void {
+    const key = this.#epochs.at(-1)?.[validator];
+    for (const box of this.#boxes) if (box.isUp && key && bytesEqual(box.key.publicKey, key.publicKey)) box.crash();
+  }
+
+  #putImageBack(): void {
+    const taken = this.#images[this.#prng.below(Math.max(1, this.#images.length))];
+    if (!taken) return;
+    taken.box.putBack(taken.image);
+    this.#start(taken.box);
+  }
+
+  /** One box at a time, and not before the gate of the one before has done its work: F = 1. */
+  #loseJournal(box: DrBox): void {
+    const isOtherLost = this.#boxes.some((other) => other !== box && other.isUp && !other.isIntact);
+    const isOtherDown = this.#boxes.some((other) => other !== box && !other.isUp && this.#isMember(other));
+    if (isOtherLost || isOtherDown || !this.#isMember(box)) return;
+    box.loseJournal();
+    this.#start(box);
+  }
+
+  /** A copy of a running box's whole disk is started beside it; the network serves the one that was there first. */
+  #twin(box: DrBox): void {
+    if (!box.isUp || !box.isGreeted || !box.isConnected || this.#boxes.length > 14) return;
+    const twin = new DrBox(`twin of ${box.name}`, box.validator, box.key, this.#prng.uint32(), box.durableKnown);
+    twin.putBack(box.image());
+    this.#boxes.push(twin);
+    this.#start(twin);
+    for (let turns = 0; turns < 8; turns++) {
+      this.#act(twin);
+      if (box.isUp) this.#act(box);
+      if (!box.isUp) break; // whoever is told of twins stops the copy
+      this.#gossip(twin);
+    }
+    this.#boxes.splice(this.#boxes.indexOf(twin), 1);
+  }
+
+  /** Everything on and connected: the chain must move by a few views. */
+  #heal(): boolean {
+    const goal = this.#certificates.length + 5;
+    for (let turn = 0; turn < 3_000 && this.#certificates.length < goal; turn++) {
+      for (const box of this.#boxes) {
+        box.isConnected = true;
+        if (!box.isUp) this.#start(box);
+      }
+      const box = this.#pick(this.#boxes);
+      this.#act(box);
+      this.#gossip(box);
+    }
+    return this.#certificates.length >= goal || this.#court.findings.length > 0;
+  }
+
+  // Rounds
+
+  /** The round that is voted in by who knows so many certificates. */
+  #roundAfter(known: number): Round {
+    const last = this.#certificates[known - 1];
+    if (!last) return { epoch: 0, view: 1 };
+    return last.isBoundary ? { epoch: last.epoch + 1, view: 1 } : { epoch: last.epoch, view: last.view + 1 };
+  }
+
+  /** How many certificates who voted in a round knew. */
+  #indexOf(round: Round): number {
+    return this.#certificates.filter((certificate) => compareRounds(certificate, round) < 0).length;
+  }
+
+  #seatOf(box: DrBox, epoch: number): number | undefined {
+    const seat = (this.#epochs[epoch] ?? []).findIndex((key) => bytesEqual(key.publicKey, box.key.publicKey));
+    return seat < 0 ? undefined : seat;
+  }
+
+  #isMember(box: DrBox): boolean {
+    return this.#seatOf(box, this.#epochs.length - 1) !== undefined;
+  }
+
+  #pick<T>(items: readonly T[]): T {
+    return present(items[this.#prng.below(items.length)], "there is something to pick from");
+  }
+}
+
+function isSameKey(a: DrBox, b: DrBox): boolean {
+  return bytesEqual(a.key.publicKey, b.key.publicKey);
+}
