@@ -8,7 +8,7 @@
  * carried out only when a key of the fleet signed it for this node, now, for the first time, within its role, and after
  * it was audited.
  *
- * Knows brokers only as outlets. Never runs a program, never holds up a commit, never carries a key.
+ * Knows brokers only as outlets. Runs programs once, after the start, to see what the machine is; never holds up a commit, never carries a key.
  */
 export * from "./byte-count.ts";
 export * from "./cloud-event.ts";
@@ -18,6 +18,7 @@ export * from "./commands/send.ts";
 export * from "./commands/verdict.ts";
 export * from "./device-roll.ts";
 export * from "./event-pump.ts";
+export * from "./hardware.ts";
 export * from "./home-assistant.ts";
 export * from "./inventory.ts";
 export * from "./link.ts";

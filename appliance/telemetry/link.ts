@@ -101,6 +101,11 @@ export class Link {
     this.#look();
   }
 
+  /** Tells anew what the node is. */
+  tellInfo(): void {
+    this.#view.tellInfo();
+  }
+
   /** Tells everything at once, as a heartbeat. */
   tellAll(): void {
     this.#state = undefined;

@@ -21,7 +21,7 @@ export type Head = {
 
 /** What the node says of itself beside its figures. */
 export interface NodeFacts {
-  /** What it is; the same while the process lives. */
+  /** What it is; more of it once the hardware has been looked at. */
   info(): { readonly [name: string]: Json | undefined };
   head(): Head;
   /** Whether it may serve, and each check. */
@@ -67,10 +67,15 @@ export class NativeView {
     });
   }
 
+  /** Tells what the node is, which changes once: when the hardware has been looked at. */
+  tellInfo(): void {
+    this.#publish(retained(this.#parts.name, "info", this.#parts.facts.info()));
+  }
+
   /** Tells everything. */
   tellAll(): void {
-    const { name, clock, facts, sample } = this.#parts;
-    this.#publish(retained(name, "info", facts.info()));
+    const { name, clock, sample } = this.#parts;
+    this.tellInfo();
     this.#toldHeight = -1;
     this.#tellHead();
     this.#discovered = [];

@@ -29,6 +29,11 @@ export class Telemetry implements MetricSource, MetricReader {
     }
   }
 
+  /** Tells anew what the node is. */
+  tellInfo(): void {
+    for (const { link } of this.#links) link.tellInfo();
+  }
+
   /** Tells everything at once. */
   tellAll(): void {
     for (const { link } of this.#links) link.tellAll();

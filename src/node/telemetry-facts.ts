@@ -20,7 +20,8 @@ export function nodeFacts({
   readonly setup: NodeSetup;
   readonly contexts: Contexts;
   readonly networking: NodeNetworking | undefined;
-  readonly inventory: Inventory;
+  /** What the machine is, as far as is known by now. */
+  readonly inventory: () => Inventory;
 }): NodeFacts {
   const { blocks, loop } = contexts;
   const health = healthOf(setup, contexts, networking);
@@ -35,7 +36,7 @@ export function nodeFacts({
       commit: VERSION.commit,
       runtime: VERSION.runtime,
       platform: VERSION.platform,
-      inventory,
+      inventory: inventory(),
     }),
     head: () => {
       const { height, hash, timeMs } = blocks.tip();

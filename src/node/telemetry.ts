@@ -7,10 +7,12 @@ import {
   CommandDoor,
   DeviceRoll,
   fleetKeysOf,
+  type Inventory,
   type LocalBroker,
   LocalConnector,
   MachineReader,
   MqttConnector,
+  readHardware,
   readInventory,
   Sampler,
   TELEMETRY_APPLICATION_ID,
@@ -20,7 +22,7 @@ import {
   TelemetryStore,
 } from "../../appliance/telemetry/index.ts";
 import { event } from "../events/index.ts";
-import type { Log } from "../kernel/index.ts";
+import type { CancelTimer, Log } from "../kernel/index.ts";
 import type { EventLoopLag, MetricSource } from "../monitoring/index.ts";
 import { networkIdOf } from "../protocol/index.ts";
 import { type Database, isStorageError } from "../storage/index.ts";
@@ -35,6 +37,9 @@ import { StartRefused } from "./start-refused.ts";
 import { nodeFacts, nodeReader } from "./telemetry-facts.ts";
 import { VERSION } from "./version.ts";
 import type { Watch } from "./watch.ts";
+
+/** The hardware is looked at so long after the start, in milliseconds: the node votes by then, and nothing waits for it. */
+const LOOK_AFTER_MS = 5_000;
 
 /** What the node's telemetry stands on. */
 export type NodeTelemetryParts = {
@@ -58,6 +63,9 @@ export class NodeTelemetry {
   readonly #database: Database;
   readonly #roll: DeviceRoll;
   readonly #parts: NodeTelemetryParts;
+  #inventory: Inventory;
+  #cancelLook: CancelTimer = () => {};
+  #isStopped = false;
   #endRoll: () => void = () => {};
 
   /** Whether there is a broker to tell. */
@@ -80,6 +88,7 @@ export class NodeTelemetry {
     const store = new TelemetryStore(this.#database, log);
     const name = { network: networkIdOf(setup.genesis.hash), node: setup.nodeId };
     const inventory = readInventory();
+    this.#inventory = inventory;
     const readers = [
       nodeReader({ setup, contexts, lag, watch, networking }),
       new MachineReader(clock),
@@ -95,7 +104,7 @@ export class NodeTelemetry {
           chainName: setup.genesis.chainName,
           ...(inventory.model !== undefined && { model: inventory.model }),
         },
-        facts: nodeFacts({ setup, contexts, networking, inventory }),
+        facts: nodeFacts({ setup, contexts, networking, inventory: () => this.#inventory }),
         events: contexts.events,
         store,
         sample: () => sampler.sample(),
@@ -123,10 +132,18 @@ export class NodeTelemetry {
     const { submissions } = this.#parts;
     this.#endRoll = submissions?.((device, isAccepted) => this.#roll.onSubmission(device, isAccepted)) ?? (() => {});
     this.#telemetry.start(this.#door);
+    this.#cancelLook = systemPlatform.timers.after(LOOK_AFTER_MS, () => void this.#lookAtHardware());
+  }
+
+  async #lookAtHardware(): Promise<void> {
+    this.#inventory = await readHardware(systemPlatform.timers);
+    if (!this.#isStopped) this.#telemetry.tellInfo();
   }
 
   /** Says goodbye, keeping what did not arrive. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancelLook();
     this.#endRoll();
     await this.#telemetry.stop();
     try {

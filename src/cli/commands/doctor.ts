@@ -1,4 +1,13 @@
-import { type Examination, examineHome, type Finding, findRunningNode, recoverHomeJournal, StartRefused } from "../../node/index.ts";
+import { type Inventory, readHardware } from "../../../appliance/telemetry/index.ts";
+import {
+  type Examination,
+  examineHome,
+  type Finding,
+  findRunningNode,
+  recoverHomeJournal,
+  StartRefused,
+  systemTimers,
+} from "../../node/index.ts";
 import { isJson, NodeClient } from "../client.ts";
 import { type Command, CommandFailure, required } from "../command.ts";
 import { progressOf } from "../progress.ts";
@@ -23,12 +32,13 @@ export const doctor: Command = {
     const askPassphrase = (): Promise<string | undefined> => obtainPassphrase(input, terminal, "Passphrase of the node's keys: ");
     const running = findRunningNode(home);
     if (running && (await isAnswering(running.http))) {
-      const report = await examineRunning(home, running.http);
+      const report = { ...(await examineRunning(home, running.http)), machine: await readHardware(systemTimers) };
       terminal.result(report, () => describe(report));
       return report.ok ? 0 : 1;
     }
     if (input.has("recover-journal")) return await recover(home, askPassphrase, terminal);
-    const report = await examineHome(home, { reexecutes: input.has("reexecute"), askPassphrase, onProgress: progressOf(terminal) });
+    const options = { reexecutes: input.has("reexecute"), askPassphrase, onProgress: progressOf(terminal) };
+    const report = { ...(await examineHome(home, options)), machine: await readHardware(systemTimers) };
     terminal.result(report, () => describe(report));
     const isSame = report.reexecutedStateRoot === undefined || report.reexecutedStateRoot === report.stateRoot;
     return report.ok && isSame ? 0 : 1;
@@ -81,7 +91,22 @@ async function examineRunning(home: string, http: string): Promise<Examination> 
   return { ok: answer.ok, findings };
 }
 
-function describe(report: Examination): string {
+function describeMachine({ model, board, processor, cores, memoryBytes, disks = [] }: Inventory): string {
+  const parts = [
+    model ?? board,
+    processor,
+    cores === undefined ? undefined : `${cores} cores`,
+    memoryBytes === undefined ? undefined : `${inGiB(memoryBytes)} memory`,
+    ...disks.map(({ device, kind, name, bytes }) => [device, kind, name, inGiB(bytes)].filter(Boolean).join(" ")),
+  ];
+  return `Machine: ${parts.filter(Boolean).join(", ") || "nothing is known of it"}`;
+}
+
+function inGiB(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
+
+function describe(report: Examination & { readonly machine: Inventory }): string {
   const lines = report.findings.map(({ severity, detail }) => `${severity.toUpperCase().padEnd(7)} ${detail}`);
   if (report.height !== undefined)
     lines.push(`Chain: height ${report.height}, ${report.transactions} transactions, state root ${report.stateRoot}`);
@@ -97,6 +122,7 @@ function describe(report: Examination): string {
         : `Executing it again from genesis gives ANOTHER state: ${report.reexecutedStateRoot}`,
     );
   }
+  lines.push(describeMachine(report.machine));
   lines.push(report.ok ? "Nothing wrong was found." : "Something is wrong.");
   return lines.join("\n");
 }

@@ -2,7 +2,8 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { MachineReader, readInventory } from "../../../appliance/telemetry/index.ts";
+import { type HardwareSource, MachineReader, readHardware, readInventory } from "../../../appliance/telemetry/index.ts";
+import { systemTimers } from "../../../src/node/index.ts";
 import { ManualTime } from "../events/event-fixture.ts";
 
 const folders: string[] = [];
@@ -79,5 +80,51 @@ describe("telemetry: the machine's figures", () => {
       system: "Debian GNU/Linux 12 (bookworm)",
     });
     expect(readInventory(machine({}))).toEqual({});
+  });
+
+  const proc = {
+    "proc/cpuinfo": "processor\t: 0\nmodel name\t: Cortex-A72\n",
+    "proc/meminfo": "MemTotal:        3884000 kB\n",
+    "sys/block/mmcblk0/size": "62333952\n",
+    "sys/block/mmcblk0/device/name": "SD32G\n",
+    "sys/block/mmcblk0boot0/size": "8192\n",
+    "sys/block/loop0/size": "100\n",
+  };
+  const fromFiles = {
+    processor: "Cortex-A72",
+    cores: 1,
+    memoryBytes: 3_977_216_000,
+    disks: [{ device: "mmcblk0", name: "SD32G", bytes: 31_914_983_424 }],
+  };
+
+  test("hardware: what the programs of the machine say, over what its files do", async () => {
+    const source: HardwareSource = {
+      baseboard: async () => ({ manufacturer: "ACME", model: "To be filled by O.E.M." }),
+      cpu: async () => ({ manufacturer: "ARM", brand: "Cortex-A72", physicalCores: 4, cores: 4 }),
+      mem: () => Promise.reject(new Error("no such program")),
+      diskLayout: async () => [{ device: "/dev/nvme0n1", type: "NVMe", name: "Fast 1", size: 1e12 }],
+    };
+    expect(await readHardware(new ManualTime(), async () => source, machine(proc))).toEqual({
+      ...fromFiles,
+      board: "ACME",
+      processor: "ARM Cortex-A72",
+      cores: 4,
+      disks: [{ device: "nvme0n1", kind: "NVMe", name: "Fast 1", bytes: 1e12 }],
+    });
+  });
+
+  test("hardware: no library, programs that fail or never end, what the files say", async () => {
+    expect(await readHardware(new ManualTime(), () => Promise.reject(new Error("not there")), machine(proc))).toEqual(fromFiles);
+    const time = new ManualTime();
+    const waiting = readHardware(time, () => new Promise(() => {}), machine(proc));
+    time.pass(15_000);
+    expect(await waiting).toEqual(fromFiles);
+    expect(await readHardware(new ManualTime(), () => Promise.reject(new Error("not there")), machine({}))).toEqual({});
+  });
+
+  test("hardware: this machine, its cores and memory at least", async () => {
+    const { cores = 0, memoryBytes = 0 } = await readHardware(systemTimers);
+    expect(cores).toBeGreaterThan(0);
+    expect(memoryBytes).toBeGreaterThan(2 ** 24);
   });
 });
