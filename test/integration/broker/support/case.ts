@@ -6,7 +6,7 @@ import { JsDevice } from "./js-device.ts";
 import { type ClientTls, Wire } from "./wire.ts";
 
 /** Where a case runs: a broker, a version, a make of client, and names that no other case uses. */
-export type Stage = {
+type Stage = {
   readonly endpoint: Endpoint;
   readonly version: Version;
   /** A topic of this case alone. */

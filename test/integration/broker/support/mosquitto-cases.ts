@@ -51,7 +51,7 @@ export class Program {
 }
 
 /** What a case is given. */
-export type CommandStage = {
+type CommandStage = {
   readonly version: Version;
   /** Runs mosquitto_pub to its end; throws when it fails. */
   publish(...words: string[]): Promise<void>;
