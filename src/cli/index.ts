@@ -18,6 +18,7 @@ import { aggregatorUserAdd, aggregatorUserList, aggregatorUserRemove } from "./c
 import { backupList, backupNewKey } from "./commands/backup.ts";
 import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
+import { enroll } from "./commands/enroll.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
 import { keysNew, keysProve, keysShow } from "./commands/keys.ts";
 import { keysRotate } from "./commands/keys-rotate.ts";
@@ -58,6 +59,7 @@ export const COMMANDS: readonly Command[] = [
   aggregatorUserAdd,
   aggregatorUserRemove,
   aggregatorUserList,
+  enroll,
   testnet,
   genesisNew,
   genesisAddValidator,

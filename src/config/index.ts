@@ -8,6 +8,7 @@
  * request and handed over.
  */
 export * from "./describe.ts";
+export * from "./edit.ts";
 export * from "./fault.ts";
 export * from "./load.ts";
 export { type ResolvedConfiguration, resolveConfiguration, type Sources } from "./resolve.ts";

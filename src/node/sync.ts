@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { MachineReader } from "../../appliance/telemetry/index.ts";
 import {
   AckTable,
+  CertificateRenewal,
   EitherCarrier,
   type ForkHandler,
   type NodeFacts,
@@ -47,6 +48,7 @@ export class NodeSync implements MetricSource {
   readonly #agents: readonly SyncAgent[];
   readonly #database: Database;
   readonly #contexts: Contexts;
+  readonly #renewal: CertificateRenewal | undefined;
 
   /** Whether there is an aggregator. */
   static isWanted({ configuration }: NodeSetup): boolean {
@@ -62,7 +64,9 @@ export class NodeSync implements MetricSource {
     const { setup, contexts, log } = parts;
     const { clock, timers, entropy, suite, openDatabase } = systemPlatform;
     const { aggregators, profile, witnessKeys } = setup.configuration.sync;
-    const tls = tlsOf(setup);
+    const renewal = renewalOf(parts);
+    const tls = renewal ? () => renewal.tls : tlsOf(setup);
+    this.#renewal = renewal;
     this.#contexts = contexts;
     this.#database = named(setup.home, () =>
       openDatabase({
@@ -75,7 +79,9 @@ export class NodeSync implements MetricSource {
       }),
     );
     const acks = new AckTable(this.#database);
-    const facts = factsOf(parts, () => this.status().reduce((sum, { sentBytes, receivedBytes }) => sum + sentBytes + receivedBytes, 0));
+    const facts = factsOf(parts, renewal, () =>
+      this.status().reduce((sum, { sentBytes, receivedBytes }) => sum + sentBytes + receivedBytes, 0),
+    );
     const common = {
       source: contexts.events,
       acks,
@@ -101,10 +107,12 @@ export class NodeSync implements MetricSource {
   start(): void {
     this.#contexts.pruning.holdBack((_height, place) => this.#agents.every((agent) => isHeld(agent.acknowledged("chain"), place)));
     for (const agent of this.#agents) agent.start();
+    this.#renewal?.start();
   }
 
   /** Stops; what is not acknowledged is sent by the next start. */
   stop(): void {
+    this.#renewal?.stop();
     for (const agent of this.#agents) agent.stop();
     this.#database.close();
   }
@@ -122,7 +130,14 @@ export class NodeSync implements MetricSource {
       kind: "gauge",
       samples: states.map((status, index) => ({ labels: { aggregator: String(index + 1) }, value: figureOf(status) })),
     });
+    const certificate: MetricFamily = {
+      name: "bizra_sync_certificate_seconds",
+      help: "Time until the certificate of this node at its aggregators ends.",
+      kind: "gauge",
+      samples: this.#renewal ? [{ value: this.#renewal.daysLeft * 86_400 }] : [],
+    };
     return [
+      certificate,
       gauge("bizra_sync_up", "Whether the aggregator is connected.", ({ isUp }) => (isUp ? 1 : 0)),
       gauge(
         "bizra_sync_unacknowledged_seconds",
@@ -157,7 +172,11 @@ function isHeld(acknowledged: LaneCursor | undefined, { epoch, sequence }: LaneC
 }
 
 /** @param traffic bytes of sync messages since the start, both ways */
-function factsOf({ setup, contexts, networking, lag, watch }: NodeSyncParts, traffic: () => number): NodeFacts {
+function factsOf(
+  { setup, contexts, networking, lag, watch }: NodeSyncParts,
+  renewal: CertificateRenewal | undefined,
+  traffic: () => number,
+): NodeFacts {
   const reader = nodeReader({ setup, contexts, lag, watch, networking });
   const machine = new MachineReader(systemPlatform.clock);
   const health = healthOf(setup, contexts, networking);
@@ -170,7 +189,13 @@ function factsOf({ setup, contexts, networking, lag, watch }: NodeSyncParts, tra
       const { epoch, view, voting, isLagging, peerCount } = contexts.loop.status();
       const ready = health.report("ready");
       const reason = ready.checks.find(({ isOk }) => !isOk)?.reason ?? "";
-      const figures = { ...reader.read(), ...machine.read(), ...attendance(contexts), syncBytes: traffic() };
+      const figures = {
+        ...reader.read(),
+        ...machine.read(),
+        ...attendance(contexts),
+        syncBytes: traffic(),
+        certificateDays: renewal?.daysLeft,
+      };
       const metrics = Object.entries(figures).flatMap(([name, value]) => metricOf(name, value));
       const state = isLagging ? "catchingUp" : voting;
       return { height: contexts.blocks.queries.tipHeight, epoch, view, state, isReady: ready.isOk, reason, peers: peerCount, metrics };
@@ -222,6 +247,38 @@ function forkHandler({ events }: Contexts): ForkHandler {
       return true;
     },
   };
+}
+
+/** Looks after the certificate where it came by enrolment: it then lies with its key in one file. */
+function renewalOf({ setup, contexts, log }: NodeSyncParts): CertificateRenewal | undefined {
+  const { home, configuration, identity, genesis, nodeId } = setup;
+  const { certificateFile, keyFile, aggregators } = configuration.sync;
+  const authority = tlsOf(setup).ca;
+  if (certificateFile === "" || certificateFile !== keyFile || authority === undefined) return undefined;
+  const { clock, timers, entropy } = systemPlatform;
+  const alert = "certificateExpiring";
+  let isRaised = false;
+  return CertificateRenewal.open({
+    path: resolve(home, certificateFile),
+    authority,
+    urls: aggregators,
+    node: nodeId,
+    network: genesis.hash,
+    identity,
+    clock,
+    timers,
+    entropy,
+    log,
+    onExpiring(notAfterMs) {
+      isRaised = true;
+      const detail = `the certificate at the aggregators ends at ${new Date(notAfterMs).toISOString()} and could not be renewed`;
+      contexts.events.appendCrit(event("alert.raised", { alert, severity: "warning", detail }));
+    },
+    onRenewed() {
+      if (isRaised) contexts.events.appendCrit(event("alert.cleared", { alert }));
+      isRaised = false;
+    },
+  });
 }
 
 function tlsOf({ home, configuration }: NodeSetup): TlsClient {

@@ -8,7 +8,7 @@
  */
 
 export { EitherCarrier } from "./either-carrier.ts";
-export { type Bundle, readBundle, writeBundle } from "./enrolment/bundle.ts";
+export { type Bundle, readBundle, writeBundle, writeWhole } from "./enrolment/bundle.ts";
 export { ENROLMENT_FILES, type EnrolmentFault, type EnrolmentPlan, enrol } from "./enrolment/enrol.ts";
 export { askForCertificate } from "./enrolment/exchange.ts";
 export { CertificateRenewal, type RenewalParts } from "./enrolment/renewal.ts";
