@@ -21,6 +21,10 @@ const FIRST_CHARTS = [
 ];
 /** Figures that only ever count up, or are said elsewhere: a line of them says nothing. */
 const NOT_DRAWN = new Set([
+  "epochCertificates",
+  "epochMissedTurns",
+  "epochProposed",
+  "epochVotes",
   "height",
   "view",
   "epoch",

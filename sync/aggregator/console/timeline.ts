@@ -1,6 +1,5 @@
 import { decodeBody, findEventSchema, LANES, type Lane, recordToJson } from "../../../src/events/portable.ts";
-import { parseHex, present } from "../../../src/kernel/index.ts";
-import { networkIdOf } from "../../../src/protocol/index.ts";
+import { parseHex } from "../../../src/kernel/index.ts";
 import type { EventRow, EventsAnswer, NodeAnswer, ProofAnswer } from "./api.ts";
 import { type Content, fill, make } from "./dom.ts";
 import { momentText } from "./format.ts";
@@ -56,7 +55,11 @@ export class Timeline {
   async #choose(lane: Lane): Promise<void> {
     this.#lane = lane;
     for (const [i, tab] of this.#tabs.entries()) tab.setAttribute("aria-pressed", String(LANES[i] === lane));
+    this.#events = []; // what is shown and what is verified are of one lane
+    this.#next = undefined;
+    this.#older.hidden = true;
     this.#verdict.hidden = true;
+    fill(this.#list, make("li", { class: "quiet" }, "Reading\u2026"));
     await this.#load(true);
   }
 
@@ -109,7 +112,7 @@ export class Timeline {
         proof.error.code === "notFound" ? "half" : "bad",
         `Chain verified: ${words}. No signature over them: ${proof.error.detail}.`,
       );
-    const networkId = networkIdOf(present(parseHex(node.network), "a network is named in hex"));
+    const networkId = node.network.slice(0, 8); // {net}: the first 8 hex digits of the genesis hash
     const signed = verifyCheckpoint(latest, proof.value, { networkId, node: node.node, identityKey: node.identityKey });
     if (!signed.ok) return this.#say("bad", `The chain holds, but ${signed.error}.`);
     const { covered, size } = signed.value;

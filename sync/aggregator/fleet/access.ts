@@ -28,14 +28,13 @@ export class FleetAccess {
   readonly #parts: AccessParts;
   readonly #attempts: LoginAttempts;
   readonly #sessions = new Map<string, Session>();
-  readonly #decoy: Promise<string>;
   readonly #line: (() => void)[] = [];
+  #decoy: Promise<string> | undefined;
   #checks = 0;
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
     this.#attempts = new LoginAttempts(parts.clock);
-    this.#decoy = hashFleetPassword(toHex(parts.entropy.bytes(16)));
   }
 
   /**
@@ -48,6 +47,7 @@ export class FleetAccess {
     if (waitMs > 0) throw new FleetProblem("slowDown", `try again in ${Math.ceil(waitMs / 1_000)} s`, waitMs);
     const { users, clock, entropy } = this.#parts;
     const user = users.find(name);
+    this.#decoy ??= hashFleetPassword(toHex(entropy.bytes(16)));
     const isRight = await this.#check(password, user?.passwordHash ?? (await this.#decoy));
     if (!user || !isRight) {
       this.#attempts.onFailure(address);

@@ -131,11 +131,13 @@ export function fleetEndpoints({ store, clock, timers }: EndpointParts): readonl
       answer: schema.historyAnswer,
       problems: ["notFound"],
       respond: async ({ params, query: { minutes, points } }) => {
-        await find(params);
+        const { word } = await find(params);
         const toMs = clock.nowMs();
         const fromMs = toMs - minutes * 60_000;
         const heartbeats = await store.heartbeatHistory(params, fromMs, HISTORY_MAX);
-        const words = heartbeats.map(wordOf).filter((word) => word !== undefined);
+        const kept = heartbeats.map(wordOf).filter((known) => known !== undefined);
+        const isNewer = word && word.receivedAtMs > (kept.at(-1)?.receivedAtMs ?? 0); // history has one a minute, the latest is the latest
+        const words = isNewer ? [...kept, word] : kept;
         const series = Object.entries(seriesOf(words, fromMs, toMs, points)).map(([name, list]) => [
           name,
           list.map(({ atMs, ...figures }) => ({ at: timeText(atMs), ...figures })),

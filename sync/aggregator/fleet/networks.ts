@@ -104,7 +104,7 @@ function describe(
   return {
     network,
     nodes: counts,
-    ...(best !== undefined && { height: best }),
+    ...((best !== undefined || last) && { height: Math.max(best ?? 0, last?.height ?? 0) }),
     ...(followed && {
       source: followed.source.node,
       isWhole: followed.isWhole,

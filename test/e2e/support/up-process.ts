@@ -13,6 +13,11 @@ export type ReadyLine = {
     readonly home: string;
     readonly pid: number;
   }[];
+  readonly aggregator: {
+    readonly http: string;
+    readonly pid: number;
+    readonly console: { readonly user: string; readonly passwordFile: string };
+  };
   readonly accounts: readonly { readonly name: string; readonly address: string; readonly key: string }[];
 };
 
