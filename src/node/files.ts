@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { BlockStore, CHAIN_APPLICATION_ID, CHAIN_MIGRATIONS, CHAIN_PAGE_BYTES, isChainDamaged } from "../blocks/index.ts";
 import { compareRounds, type Round } from "../consensus/index.ts";
-import { CRIT_MIGRATION, LANE_PAGE_BYTES, LaneDamaged, OPS_APPLICATION_ID, OPS_MIGRATION } from "../events/index.ts";
+import { CRIT_MIGRATION, type EventLog, event, LANE_PAGE_BYTES, LaneDamaged, OPS_APPLICATION_ID, OPS_MIGRATION } from "../events/index.ts";
 import type { Log } from "../kernel/index.ts";
 import {
   createRecordLog,
@@ -135,6 +135,14 @@ export function named<T>(home: string, action: () => T): T {
     }
     if (!isStorageError(error)) throw error;
     throw new StartRefused(`${error.message}. ${remedyOf(error.code, home)}`, { cause: error });
+  }
+}
+
+/** Says what opening a database found changed at rest and could live without: in the log, and in the vital lane for who reads it later. */
+export function tellNotices({ notices }: Pick<Database, "notices">, events: Pick<EventLog, "appendCrit">, log: Log): void {
+  for (const { file, detail } of notices) {
+    log.error("storage.damaged", { file, detail });
+    events.appendCrit(event("storage.damaged", { file, place: "beside the database", detail }));
   }
 }
 

@@ -22,7 +22,7 @@ import type { EventLoopLag, MetricFamily, MetricSource } from "../monitoring/ind
 import { EPOCH_KEY } from "../protocol/index.ts";
 import type { Database } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
-import { named } from "./files.ts";
+import { named, tellNotices } from "./files.ts";
 import { healthOf } from "./gateway-ports.ts";
 import { HOME } from "./home.ts";
 import type { NodeNetworking } from "./networking.ts";
@@ -78,6 +78,7 @@ export class NodeSync implements MetricSource {
         create: true,
       }),
     );
+    tellNotices(this.#database, contexts.events, log);
     const acks = new AckTable(this.#database);
     const facts = factsOf(parts, renewal, () =>
       this.status().reduce((sum, { sentBytes, receivedBytes }) => sum + sentBytes + receivedBytes, 0),

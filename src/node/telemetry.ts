@@ -27,7 +27,7 @@ import type { EventLoopLag, MetricSource } from "../monitoring/index.ts";
 import { networkIdOf } from "../protocol/index.ts";
 import { type Database, isStorageError } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
-import { named } from "./files.ts";
+import { named, tellNotices } from "./files.ts";
 import { HOME } from "./home.ts";
 import type { NodeNetworking } from "./networking.ts";
 import { systemPlatform } from "./platform.ts";
@@ -85,6 +85,7 @@ export class NodeTelemetry {
     this.#parts = parts;
     const brokers = brokersOf(setup, broker, log); // reads files, and may refuse: before anything is opened
     this.#database = named(setup.home, () => openStore(setup.home, contexts, log));
+    tellNotices(this.#database, contexts.events, log);
     const store = new TelemetryStore(this.#database, log);
     const name = { network: networkIdOf(setup.genesis.hash), node: setup.nodeId };
     const inventory = readInventory();

@@ -99,6 +99,7 @@ export class MqttService {
     if (!list.ok) return list;
     const database = openBrokerDatabase(plan.databasePath);
     if (!database.ok) return database;
+    for (const { file, detail } of database.value.notices) log.error("storage.damaged", { file, detail });
     const access = new DeviceAccess({ scope: plan.scope, anonymous: plan.anonymous, clock, log });
     access.replace(list.value);
     const submissions = new Submissions({
