@@ -17,6 +17,7 @@ import { killsSoak } from "./kills.ts";
 import { mutantsSoak } from "./mutants.ts";
 import { simSoak } from "./sim.ts";
 import type { Soak } from "./soak.ts";
+import { syncSoak } from "./sync.ts";
 import { telemetryCaptureSoak } from "./telemetry-capture.ts";
 
 const SOAKS: readonly Soak[] = [
@@ -32,6 +33,7 @@ const SOAKS: readonly Soak[] = [
   mutantsSoak,
   exhaustiveSoak,
   simSoak,
+  syncSoak,
   telemetryCaptureSoak,
 ];
 
