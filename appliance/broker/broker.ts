@@ -68,6 +68,7 @@ class Engine implements Broker {
       surroundings: { clock, journal: this.#journal, budget: this.#budget, bounds: limits },
       topicBounds: limits,
       sessionsMax: limits.sessionsMax,
+      sessionsPerPrincipalMax: limits.sessionsPerPrincipalMax,
     });
     this.#shared = {
       clock,

@@ -24,8 +24,9 @@ export interface BrokerLimits {
   readonly keepAliveSecondsMax: number;
   /** Longest life of a session without a connection, in seconds; also of a 3.1.1 session that is not clean. */
   readonly sessionExpirySecondsMax: number;
-  /** Sessions, connected or not. */
+  /** Sessions, connected or not; of all, and of one principal under whatever client ids. */
   readonly sessionsMax: number;
+  readonly sessionsPerPrincipalMax: number;
   /** UTF-8 bytes of a client id. */
   readonly clientIdBytesMax: number;
   /** UTF-8 bytes and levels of a topic name or filter. */
@@ -68,6 +69,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   keepAliveSecondsMax: 3_600,
   sessionExpirySecondsMax: 7 * 86_400,
   sessionsMax: 20_000,
+  sessionsPerPrincipalMax: 1_000,
   clientIdBytesMax: 128,
   topicBytesMax: 1_024,
   topicLevelsMax: 32,

@@ -17,6 +17,7 @@ export interface SessionsOptions {
   readonly surroundings: SessionSurroundings;
   readonly topicBounds: TopicBounds;
   readonly sessionsMax: number;
+  readonly sessionsPerPrincipalMax: number;
 }
 
 /** What a CONNECT asks of its session. */
@@ -34,6 +35,8 @@ export class Sessions {
   readonly #options: SessionsOptions;
   readonly #byClient = new Map<string, Session>();
   readonly #expiring = new Map<string, CancelTimer>();
+  /** Sessions of each principal, by its name. */
+  readonly #owned = new Map<string, number>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -59,7 +62,7 @@ export class Sessions {
     const { clientId, principal, version, expirySeconds, link } = request;
     const occupant = this.#byClient.get(clientId);
     if (occupant !== undefined && occupant.owner !== principal.name) return err("notAuthorized");
-    if (occupant === undefined && this.#byClient.size >= this.#options.sessionsMax) return err("full");
+    if (occupant === undefined && !this.#hasRoomFor(principal.name)) return err("full");
     occupant?.link?.takeOver();
     const before = this.#byClient.get(clientId);
     assert(before?.link === undefined, "a session that is taken over has let its connection go");
@@ -69,7 +72,7 @@ export class Sessions {
     if (kept === undefined) this.#options.wills.onSessionEnded(clientId);
     else this.#options.wills.disarm(clientId);
     const session = kept ?? new Session({ clientId, owner: principal.name, version, expirySeconds }, this.#options.surroundings, false);
-    this.#byClient.set(clientId, session);
+    if (kept === undefined) this.#add(session);
     session.version = version;
     session.setExpiry(expirySeconds);
     session.link = link;
@@ -103,7 +106,7 @@ export class Sessions {
       return message === undefined ? [] : [{ ...row, message }];
     });
     session.restore(inForce, deliveries, stored.received);
-    this.#byClient.set(session.clientId, session);
+    this.#add(session);
     for (const subscription of inForce) subscriptions.add(session, subscription, true);
     const sinceMs = stored.session.disconnectedAtMs ?? clock.nowMs();
     if (stored.session.disconnectedAtMs === undefined) session.save(sinceMs);
@@ -114,6 +117,17 @@ export class Sessions {
   stop(): void {
     for (const cancel of this.#expiring.values()) cancel();
     this.#expiring.clear();
+  }
+
+  /** One principal under many client ids leaves room for the others. */
+  #hasRoomFor(owner: string): boolean {
+    const { sessionsMax, sessionsPerPrincipalMax } = this.#options;
+    return this.#byClient.size < sessionsMax && (this.#owned.get(owner) ?? 0) < sessionsPerPrincipalMax;
+  }
+
+  #add(session: Session): void {
+    this.#byClient.set(session.clientId, session);
+    this.#owned.set(session.owner, (this.#owned.get(session.owner) ?? 0) + 1);
   }
 
   #expireAfter(session: Session, delayMs: number): void {
@@ -135,6 +149,10 @@ export class Sessions {
     for (const { parsed } of session.subscriptions.values()) this.#options.subscriptions.remove(session, parsed);
     session.end();
     this.#byClient.delete(session.clientId);
+    const left = (this.#owned.get(session.owner) ?? 0) - 1;
+    assert(left >= 0, "a session that ends was counted for its owner");
+    if (left > 0) this.#owned.set(session.owner, left);
+    else this.#owned.delete(session.owner);
     this.#options.wills.onSessionEnded(session.clientId);
   }
 }

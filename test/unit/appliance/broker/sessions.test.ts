@@ -127,6 +127,19 @@ describe("broker: sessions", () => {
     await rig.connect("c", KEPT);
   });
 
+  test("broker: one principal with a session too many, refused while others come, and let in when one of its own ends", async () => {
+    const rig = new BrokerRig({ limits: { sessionsPerPrincipalMax: 2 } });
+    const as = (username: string, more = {}) => ({ ...KEPT, username, password: Buffer.from("x"), ...more });
+    (await rig.connect("a1", as("a"))).lose();
+    await rig.connect("a2", as("a", { clean: true, properties: {} }));
+    await expect(rig.connect("a3", as("a"))).rejects.toThrow(String(0x97));
+    await rig.connect("b1", as("b"));
+    const next = rig.next({ limits: { sessionsPerPrincipalMax: 2 } });
+    await next.connect("a1", as("a"));
+    await next.connect("a3", as("a"));
+    await expect(next.connect("a4", as("a"))).rejects.toThrow(String(0x97));
+  });
+
   test("broker: an operator ends a client, told 0x98; the end of the broker, told 0x8B", async () => {
     const rig = new BrokerRig();
     const [a, b] = [await rig.connect("a"), await rig.connect("b")];
