@@ -1,22 +1,8 @@
-import type { Hello, LinkProfile, SyncLane } from "../protocol/index.ts";
+import type { Hello, SyncLane } from "../protocol/index.ts";
 import type { EnrolmentStore } from "./enrolment/types.ts";
+import type { EnrolledNode, NodeRef } from "./node.ts";
 
-/** Whom an aggregator speaks of: a node's name within a network (hex of the genesis hash). */
-export type NodeRef = { readonly network: string; readonly node: string };
-
-/** A node that was admitted. Times in ms since the Unix epoch. */
-export type EnrolledNode = NodeRef & {
-  /** Public key of its identity, 32 bytes: signs hellos, heartbeats and checkpoints. */
-  readonly identityKey: Uint8Array;
-  /** From its last hello; absent on an observer. 32 bytes. */
-  readonly validatorKey?: Uint8Array;
-  readonly software: string;
-  readonly profile: LinkProfile;
-  readonly site: string;
-  readonly status: "enrolled" | "revoked";
-  readonly enrolledAtMs: number;
-  readonly lastHelloAtMs: number;
-};
+export type { EnrolledNode, NodeRef } from "./node.ts";
 
 /** How far one incarnation of a lane is held, with its hash tree. */
 export type LaneHolding = {

@@ -1,4 +1,4 @@
-import type { EnrolledNode, NodeRef } from "../types.ts";
+import type { EnrolledNode, NodeRef } from "../node.ts";
 
 /** Leave to ask for one certificate, once. The token itself is shown when it is made and kept nowhere. */
 export type Claim = {
