@@ -24,6 +24,12 @@ export type DamagePlan = {
   readonly chance: Chance;
   /** Trials at a time. */
   readonly width: number;
+  /** Which files are harmed; all when absent. */
+  readonly isHarmed?: (file: string) => boolean;
+  /** Flags of a node that is started on the home. */
+  readonly words?: readonly string[];
+  /** Whether `doctor`, which knows only what the chain needs, is left out, and each harm is left to a start. */
+  readonly startsOnly?: boolean;
 };
 
 /** Two homes of one chain at rest, and the accounts that they keep the books of. */
@@ -35,17 +41,17 @@ export type HarmGround = {
 };
 
 /** Makes a home under load and kills its node, so that every write-ahead log holds something; goes on with it and stops in good order. */
-export async function makeHarmGround(place: Workplace, chance: Chance, loadMs: number): Promise<HarmGround> {
-  const net = await makeTestnet(place.at("net"));
+export async function makeHarmGround(place: Workplace, chance: Chance, loadMs: number, words: readonly string[] = []): Promise<HarmGround> {
+  const net = await makeTestnet(place.at(words.length > 0 ? "services-net" : "net"));
   const home = homeOf(net);
-  const first = await place.start(home);
+  const first = await place.start(home, { words });
   const { load } = await makeDemoLoad(net, first, chance, 30);
   const running = loadFor(load, first, loadMs + 500);
   await Bun.sleep(loadMs);
   await first.kill();
   await running;
   const killed = place.copyOf(home);
-  const second = await place.start(home);
+  const second = await place.start(home, { words });
   await loadFor(load, second, loadMs);
   const code = await second.stop();
   const surprises = code === 0 ? load.surprises : [...load.surprises, `the stop ended with ${code}`];
@@ -77,7 +83,7 @@ type StartVerdict = { readonly kind: "refused" | "named" } | { readonly kind: "s
 export async function runDamageTrial(place: Workplace, plan: DamagePlan): Promise<DamageReport> {
   const truth = await truthOf(place, plan);
   const faults = await findFalseAlarms(place, plan.home);
-  const files = filesOf(plan.home);
+  const files = filesOf(plan.home).filter((file) => plan.isHarmed?.(file) ?? true);
   const tally = new Map(files.map((file) => [file, { file, trials: 0, byDoctor: 0, startedOn: 0, namedAtStart: 0 }]));
   const trials = files.flatMap((file) =>
     harmsOf(plan, file).map((harm) => ({ file, harm, alsoStarts: plan.chance.happens(plan.startShare) })),
@@ -91,11 +97,11 @@ export async function runDamageTrial(place: Workplace, plan: DamagePlan): Promis
       try {
         doHarm(copy, file, harm);
         counts.trials++;
-        const doctor = await askDoctor(copy, file);
+        const doctor = plan.startsOnly === true ? { isNamed: false, said: "not asked" } : await askDoctor(copy, file);
         if (doctor.isNamed) counts.byDoctor++;
         if (doctor.isNamed && !alsoStarts) return;
         counts.startedOn++;
-        const start = await startOn(place, copy, file, plan.accounts, truth);
+        const start = await startOn(place, copy, file, plan, truth);
         if (start.kind !== "silent") counts.namedAtStart++;
         else if (!doctor.isNamed) faults.push(`${file}, ${describeHarm(harm)}: the node ${start.detail}; doctor: ${doctor.said}`);
       } finally {
@@ -149,8 +155,9 @@ async function readTruth(node: NodeProcess, accounts: readonly Keys[]): Promise<
   return { height, books: JSON.stringify(books.map(({ nonce, balance }) => [nonce, balance])) };
 }
 
-async function startOn(place: Workplace, home: string, file: string, accounts: readonly Keys[], truth: Truth): Promise<StartVerdict> {
-  const node = place.launch(home);
+async function startOn(place: Workplace, home: string, file: string, plan: DamagePlan, truth: Truth): Promise<StartVerdict> {
+  const { accounts, words = [] } = plan;
+  const node = place.launch(home, { words });
   try {
     await node.alive();
   } catch (error) {

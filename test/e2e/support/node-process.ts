@@ -119,7 +119,8 @@ export class NodeProcess {
   }
 
   get #lastWords(): string {
-    return this.output.slice(-1_500);
+    const lines = this.output.split("\n").filter((line) => !line.includes('"http.request"'));
+    return lines.join("\n").slice(-1_500);
   }
 
   /** Where run.json of this process says that it answers. */
