@@ -107,6 +107,14 @@ export class EventLog {
     this.#ops.append(item);
   }
 
+  /**
+   * While wanted, the `ops` lane keeps to a quarter of its quota: it lets the oldest records go, a gap record says which,
+   * and their room is written over, so its file grows no more. The other lanes are never shortened.
+   */
+  compactOps(isWanted: boolean): void {
+    this.#ops.compact(isWanted);
+  }
+
   /** Takes in the chain lane's records of a block that was just committed. */
   onChainCommitted(records: readonly LaneRecord[]): void {
     this.#accept("chain", records);

@@ -21,6 +21,9 @@ export type OpsTuning = {
 /** What a node uses: a commit every other second under load, and room for about 300,000 records. */
 export const OPS_TUNING: OpsTuning = { flushAfterMs: 2_000, flushEventsMax: 256, waitingEventsMax: 1_024, quotaBytes: 64 * 1024 * 1024 };
 
+/** While the disk is short of room, the lane keeps to this share of its quota, and what it lets go of is written over. */
+const COMPACT_SHARE = 1 / 4;
+
 /** Records that are let go at a time, which bounds how long a flush takes. */
 const RELEASED_MAX = 2_048;
 
@@ -44,6 +47,7 @@ export class OpsWriter {
   #dropped = 0;
   #cancelTimer: CancelTimer | undefined;
   #hasFailed = false;
+  #isCompact = false;
 
   constructor(parts: OpsWriterParts, tuning: OpsTuning = OPS_TUNING) {
     this.#parts = parts;
@@ -53,6 +57,11 @@ export class OpsWriter {
   /** Events dropped since the last record that says so. */
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** Whether the disk is short of room, so that the lane keeps to a part of its quota; the next flushes see to it. */
+  compact(isWanted: boolean): void {
+    this.#isCompact = isWanted;
   }
 
   /** Takes an event; it becomes a record within `flushAfterMs`. */
@@ -110,7 +119,8 @@ export class OpsWriter {
   #releaseOldest(): void {
     const { log, store, clock } = this.#parts;
     const first = store.first();
-    if (!first || store.usedBytes() <= this.#tuning.quotaBytes) return;
+    const quotaBytes = this.#tuning.quotaBytes * (this.#isCompact ? COMPACT_SHARE : 1);
+    if (!first || store.usedBytes() <= quotaBytes) return;
     const { epoch, sequence } = first;
     const through = store.read({ epoch, sequence: sequence + RELEASED_MAX - 2 }, 1).records[0];
     // What the hash tree does not cover yet, and the newest record, stay.

@@ -74,7 +74,7 @@ export class NodeSync implements MetricSource {
         applicationId: SYNC_APPLICATION_ID,
         migrations: [SYNC_MIGRATION],
         pageBytes: SYNC_PAGE_BYTES,
-        durability: "full",
+        durability: "normal", // an acknowledgement lost in a power cut is asked for again; a sync for each would hold up the thread
         create: true,
       }),
     );

@@ -22,6 +22,7 @@ export class Watch {
   readonly #log: Log;
   readonly #findSharedKey: () => SharedKey | undefined;
   readonly #raised = new Map<string, Alert>();
+  #isSparing = false;
   #cancel: CancelTimer = () => {};
 
   constructor(setup: NodeSetup, contexts: Contexts, lag: EventLoopLag, log: Log, findSharedKey: () => SharedKey | undefined) {
@@ -61,7 +62,9 @@ export class Watch {
 
   #look(): void {
     const { events } = this.#contexts;
-    const holding = new Map(findAlerts(this.#sample()).map((alert) => [alert.name, alert]));
+    const sample = this.#sample();
+    this.#spareTheDisk(sample);
+    const holding = new Map(findAlerts(sample).map((alert) => [alert.name, alert]));
     for (const [name, alert] of holding) {
       if (this.#raised.has(name)) continue;
       this.#log.warn("alert.raised", { alert: name, severity: alert.severity, reason: alert.reason, remedy: alert.remedy });
@@ -73,6 +76,16 @@ export class Watch {
       this.#raised.delete(name);
       this.#log.info("alert.cleared", { alert: name });
     }
+  }
+
+  /** Between the warning and the end of admission the operational events make room; they may have it back where the warning ends. */
+  #spareTheDisk({ diskFreeBytes: free = Number.POSITIVE_INFINITY }: NodeSample): void {
+    const { freeBytesMin, freeBytesWarn } = this.#setup.configuration.storage;
+    const isWanted = free < (this.#isSparing ? freeBytesWarn : (freeBytesMin + freeBytesWarn) / 2);
+    if (isWanted === this.#isSparing) return;
+    this.#isSparing = isWanted;
+    this.#contexts.events.compactOps(isWanted);
+    this.#log.warn("disk.opsCompacted", { isWanted, freeBytes: free });
   }
 
   #sample(): NodeSample {

@@ -55,7 +55,7 @@ export type KeptAck = SyncCursor & Pick<SyncAck, "timeMs" | "witness"> & { reado
 export interface AckStore {
   /** The last one of each lane. */
   list(aggregator: string): readonly KeptAck[];
-  /** Replaces that of its lane; durable when it returns. */
+  /** Replaces that of its lane. One that a power cut takes is given again by the aggregator: nothing waits for the disk here. */
   put(aggregator: string, ack: KeptAck): void;
 }
 

@@ -30,7 +30,7 @@ export type AgentEffect =
       readonly after: Place;
       readonly bytesMax: number;
     }
-  /** Keep an acknowledgement durably. */
+  /** Keep an acknowledgement across restarts. */
   | { readonly kind: "keep"; readonly ack: SyncAck }
   /** Two histories of a lane: tell people, and begin a new incarnation that says why. */
   | { readonly kind: "fork"; readonly lane: SyncLane; readonly cursor: SyncCursor; readonly verdict: Exclude<CursorVerdict, "same"> }

@@ -153,7 +153,9 @@ async function loadedFigures(node: NodeProcess, net: Testnet, seconds: number): 
     intervalP99Ms: quantile(intervals, 0.99),
     lagMeanMs: (1_000 * grown("bizra_event_loop_lag_seconds_sum")) / samples,
     lagP99Ms: 1_000 * (bounds.find(({ within }) => within >= 0.99 * samples)?.bound ?? Number.POSITIVE_INFINITY),
-    cpuShare: grown("bizra_process_cpu_seconds_total") / seconds,
+    cpuShare:
+      [...after.keys()].filter((name) => name.startsWith("bizra_process_cpu_seconds_total")).reduce((sum, name) => sum + grown(name), 0) /
+      seconds,
   };
 }
 

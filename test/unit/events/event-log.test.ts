@@ -181,6 +181,25 @@ describe("ops lane", () => {
     });
   });
 
+  test("ops: the disk short of room, the lane keeps to a quarter of its quota and its file grows no more, crit loses nothing", () => {
+    const bench = new EventBench();
+    const log = bench.open({ opsTuning: { flushAfterMs: 10, flushEventsMax: 100, waitingEventsMax: 1_000, quotaBytes: 1_200_000 } });
+    const store = new LaneTable(bench.opsDatabase, "ops");
+    for (let i = 0; i < 6_000; i++) log.appendOps(started(i));
+    expect(store.usedBytes()).toBeGreaterThan(600_000);
+    expect(store.first()?.sequence).toBe(1);
+    log.appendCrit(event("alert.raised", { alert: "a", severity: "warning", detail: "d" }));
+    log.compactOps(true);
+    for (let i = 0; i < 6_000; i++) log.appendOps(started(i));
+    expect(store.usedBytes()).toBeLessThan(600_000);
+    expect(log.verify("ops").ok).toBe(true);
+    expect(recordsOf(log.read("crit", ALL, 10))).toHaveLength(1);
+    log.compactOps(false);
+    for (let i = 0; i < 4_000; i++) log.appendOps(started(i));
+    expect(store.usedBytes()).toBeGreaterThan(500_000);
+    log.close();
+  });
+
   test("ops: a full disk, events wait, more are counted and dropped, and a record says so when there is room again", () => {
     const bench = new EventBench();
     const store = new FailingLane(bench.opsDatabase, "ops");
