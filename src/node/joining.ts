@@ -190,6 +190,11 @@ async function downloadState(
     writer.abandon();
     return false;
   }
+  // The proof of an earlier one, which a start may not have come to: it must never stand beside this state.
+  if (fs.stat(join(home, HOME.snapshot)) !== undefined) {
+    fs.remove(join(home, HOME.snapshot));
+    fs.syncDirectory(home);
+  }
   writer.finish();
   const loaded = State.load(fs, path, genesis.hash);
   if (loaded.ok && bytesEqual(loaded.value.root, stateRoot)) return true;

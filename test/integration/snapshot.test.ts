@@ -221,6 +221,34 @@ describe("snapshot", () => {
         expect((await take([honest], fs)).isTaken).toBe(true);
       }
     });
+
+    test("snapshot: the power cut while another takes the place of one that no chain began at, no state beside the other's proof", async () => {
+      for (let cutAt = 0, wasCut = true; wasCut; cutAt++) {
+        let effects = Number.NEGATIVE_INFINITY;
+        const fs = new MemoryFileSystem({
+          prng: new Prng(cutAt + 1),
+          onEffect: () => {
+            if (++effects === cutAt) throw new PowerCut();
+          },
+        });
+        fs.makeDirectory("/home");
+        fs.syncDirectory("/");
+        const file = fs.open(`/home/${HOME.snapshot}`, "createNew");
+        file.write(0, Uint8Array.of(1));
+        file.sync();
+        file.close();
+        fs.syncDirectory("/home");
+        effects = -1;
+        wasCut = await take([honest], fs).then(
+          () => false,
+          (error: unknown) => error instanceof PowerCut,
+        );
+        fs.crash();
+        const isEarlier = fs.stat(`/home/${HOME.snapshot}`)?.sizeBytes === 1;
+        const isStateThere = fs.stat(`/home/${HOME.snapshotState}`) !== undefined;
+        expect([cutAt, isEarlier && isStateThere]).toEqual([cutAt, false]);
+      }
+    });
   });
 });
 
