@@ -49,7 +49,7 @@ export class ApiWorld {
       version: "test",
     });
     const base = "/api/v2/fleet";
-    const app = new Hono<{ Bindings: HttpBindings }>().route(base, routes[base] ?? new Hono());
+    const app = new Hono<{ Bindings: HttpBindings }>().route(base, routes[base] ?? new Hono<{ Bindings: HttpBindings }>());
     this.#ask = (path, init, env) => app.request(`${base}${path}`, init, env);
   }
 
