@@ -4,12 +4,18 @@ import { nativeSuite } from "../../src/crypto/index.ts";
 import {
   decodeAck,
   decodeBatch,
+  decodeEnrolAnswer,
+  decodeEnrolRefusal,
+  decodeEnrolRequest,
   decodeHeartbeat,
   decodeHello,
   decodeRefusal,
   decodeWelcome,
   encodeAck,
   encodeBatch,
+  encodeEnrolAnswer,
+  encodeEnrolRefusal,
+  encodeEnrolRequest,
   encodeHeartbeat,
   encodeHello,
   encodeRefusal,
@@ -26,6 +32,10 @@ const samples = [
   encodeBatch({ ...batch, records: batch.records.subarray(0, 60) }),
   encodeHeartbeat(heartbeat, network, identity),
   encodeRefusal({ code: "gap", detail: "expected 5", cursor }),
+  encodeEnrolRequest({ node: "box-1", network, token: "a token", csr: new Uint8Array(80) }, identity),
+  encodeEnrolAnswer({ state: "pending", retryAfterMs: 3_000 }),
+  encodeEnrolAnswer({ state: "issued", certificate: "one", authority: "another", witnessKey: new Uint8Array(32) }),
+  encodeEnrolRefusal({ code: "slowDown", detail: "later", retryAfterMs: 5 }),
 ];
 
 /** A sample with some bytes changed, cut or added to. */
@@ -51,9 +61,13 @@ test("sync: any bytes as any message, a verdict and never a throw; what is taken
         [decodeWelcome(bytes), encodeWelcome],
         [decodeBatch(bytes), encodeBatch],
         [decodeAck(bytes), encodeAck],
+        [decodeEnrolAnswer(bytes), encodeEnrolAnswer],
       ] as const;
       for (const [decoded, encode] of again) if (decoded.ok) expect(encode(decoded.value as never)).toEqual(bytes);
       decodeRefusal(bytes);
+      decodeEnrolRefusal(bytes);
+      const request = decodeEnrolRequest(bytes, verify); // a signature that was changed is refused, so what is taken is the sample
+      if (request.ok) expect(encodeEnrolRequest(request.value, identity)).toEqual(bytes);
     }),
     { numRuns: 3_000 },
   );
