@@ -26,10 +26,10 @@ export const BACKUP_SETTINGS = {
     fallback: 1_000,
     doc: "Blocks after which the next backup is taken, even if it is not time yet.",
   }),
-  drillHours: integerSetting({
+  drillSeconds: integerSetting({
     min: 0,
-    max: 8_760,
-    fallback: 168,
-    doc: "Hours from one drill, which restores the newest backup for trial, to the next; 0: never.",
+    max: 31_536_000,
+    fallback: 604_800,
+    doc: "Seconds from one drill, which restores the newest backup for trial, to the next; 0: never.",
   }),
 } as const;

@@ -18,7 +18,6 @@ import type { NodeSetup } from "./setup.ts";
 const LOOK_MS = 1_000;
 /** After a failure the next try waits as long. */
 const RETRY_MS = 30_000;
-const HOUR_MS = 3_600_000;
 
 /** How backups stand. */
 export type BackupStatus = {
@@ -134,8 +133,8 @@ export class NodeBackup implements MetricSource {
     const nowMs = this.#platform.clock.monotonicMs();
     if (nowMs >= this.#notBeforeMs && this.#isDue(nowMs)) await this.#take(nowMs);
     this.#tellOverdue(nowMs);
-    const { drillHours } = this.#setup.configuration.backup;
-    if (!this.#isStopped && drillHours > 0 && nowMs - this.#drilledMs >= drillHours * HOUR_MS) await this.#drill(nowMs);
+    const { drillSeconds } = this.#setup.configuration.backup;
+    if (!this.#isStopped && drillSeconds > 0 && nowMs - this.#drilledMs >= 1_000 * drillSeconds) await this.#drill(nowMs);
   }
 
   /** The first backup of a process comes at once when there is a block; then by time or blocks, as soon as the chain has moved. */

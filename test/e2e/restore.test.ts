@@ -31,7 +31,7 @@ beforeAll(async () => {
   const site = await bizraJson("backup", "new-key", "--out", recoveryKey, "--passphrase-file", secret);
   const fleet = await bizraJson("backup", "new-key", "--out", place.at("fleet.json"), "--passphrase-file", secret);
   const words = ["--backup-objects", objects, "--backup-recipients", `${fleet["recipient"]},${site["recipient"]}`];
-  const often = ["--backup-every-seconds", "2", "--backup-every-blocks", "20"];
+  const often = ["--backup-every-seconds", "2", "--backup-every-blocks", "20", "--backup-drill-seconds", "4"];
   network = await NodeNetwork.start(place, "restore", { validators: 4, chance, words: [...words, ...often] });
   await fundOwners(network.net, nodeAt(0));
   nodeId = String((await nodeAt(DEAD).get("/api/v2/status"))["id"]);
@@ -84,6 +84,16 @@ describe(`backups of four validators under load, and one of them replaced, seed 
     const drilled = await bizraJson("restore", "--drill", "--home", place.at("drilled"), ...sourceWords());
     expect([drilled["restored"], Number(drilled["height"]) > 0]).toEqual([true, true]);
     expect(existsSync(place.at("drilled", "drill"))).toBe(false);
+  }, 120_000);
+
+  test("e2e: a node drills by itself, beside its work, and says how it went", async () => {
+    await until("a drill of the node", async () => (await drillFigure()) !== -1, nodeAt(0));
+    expect(await drillFigure()).toBe(1);
+    const { events } = (await nodeAt(0).get("/api/v2/events?lane=crit&limit=1000")) as {
+      events: { type: string; data?: Record<string, unknown> }[];
+    };
+    expect(events.some((event) => JSON.stringify(event).includes("restoreDrill"))).toBe(true);
+    await until("what a drill restored is gone", async () => !existsSync(join(network.net.homes[0] ?? "", "drill")));
   }, 120_000);
 
   test("e2e: a changed part, an unknown box, the wrong passphrase and a home in use are refused in words", async () => {
@@ -195,6 +205,12 @@ describe(`backups of four validators under load, and one of them replaced, seed 
     rmSync(place.at("thrown-away"), { recursive: true, force: true });
   }, 90_000);
 });
+
+/** What the first node's drill came to: 1 restored, 0 failed, -1 not yet. */
+async function drillFigure(): Promise<number> {
+  const text = await (await fetch(`${nodeAt(0).http}/metrics`)).text();
+  return Number(/^bizra_backup_drill_ok(?:\{[^}]*\})? (\S+)$/m.exec(text)?.[1] ?? Number.NaN);
+}
 
 /** Whether a finalization of the newest blocks counts this key's vote. */
 async function signsNow(key: string): Promise<boolean> {
