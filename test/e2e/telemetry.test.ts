@@ -1,11 +1,13 @@
 /** Telemetry of the compiled binary: on the broker of `up`, and a signed command of `bizra cmd` over a broker of another make. */
 import { afterAll, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { captureBirth, captureEntities } from "../integration/telemetry/capture.ts";
 import { findMosquitto, Mosquitto } from "../integration/telemetry/mosquitto.ts";
 import { jsonSeen, Observer } from "../integration/telemetry/observer.ts";
 import { faultsOf } from "../unit/telemetry/cloud-event-rules.ts";
 import { discoveryFaultsOf } from "../unit/telemetry/home-assistant-rules.ts";
-import { bizra, homeOf, makeTestnet } from "./support/bizra.ts";
+import { bizra, bizraJson, homeOf, makeTestnet } from "./support/bizra.ts";
 import { readKeys } from "./support/independent-client.ts";
 import { UpProcess } from "./support/up-process.ts";
 import { Workplace } from "./support/workplace.ts";
@@ -38,6 +40,31 @@ test("e2e: up, its own broker tells every view of the node", async () => {
   expect(discoveryFaultsOf(discovery?.topic ?? "", jsonSeen(discovery))).toEqual([]);
   expect(Number(captureEntities(observer).find(({ name }) => name === "Chain Height")?.state)).toBeGreaterThan(0);
 }, 120_000);
+
+test("e2e: up, a signed restart over the node's own broker, the process ends and another answers at the same addresses", async () => {
+  const system = place.keep(new UpProcess(["--validators", "1", "--dir", place.at("restarted")]));
+  const [before, account] = [(await system.line(0, 60_000)).nodes[0], (await system.line(0)).accounts[0]];
+  if (before === undefined || account === undefined) throw new Error("up has a node and an account");
+  const settings = join(before.home, "node.toml");
+  const role = `admin:${readKeys(account.key).publicKey.toString("hex")}`;
+  writeFileSync(settings, readFileSync(settings, "utf8").replace(/^# fleetKeys = .*$/m, `fleetKeys = ["${role}"]`));
+  const { token } = await bizraJson("mqtt", "user", "add", "ops", "--role", "fleet", "--token", "--home", before.home);
+  writeFileSync(place.at("token"), String(token));
+  process.kill(before.pid, "SIGTERM");
+  const told = (await system.line(1, 60_000)).nodes[0];
+  const login = ["--to", before.mqtt, "--user", "ops", "--password-file", place.at("token")];
+  const where = ["--key", account.key, "--genesis", system.lines[0]?.genesis ?? "", "--node", before.id, "--json"];
+  for (const verb of ["restart", "stop"]) {
+    const lines = system.lines.length;
+    const asked = await bizra("cmd", verb, ...where, ...login);
+    expect({ verb, ...(JSON.parse(asked.out) as object) }).toMatchObject({ verb, status: "done" });
+    const after = (await system.line(lines, 60_000)).nodes[0];
+    expect(after?.pid).not.toBe(system.lines[lines - 1]?.nodes[0]?.pid);
+    expect(after).toMatchObject({ http: told?.http, mqtt: told?.mqtt });
+  }
+  const answer = await bizra("cmd", "ping", ...where, ...login);
+  expect(JSON.parse(answer.out)).toMatchObject({ status: "done", node: before.id });
+}, 240_000);
 
 test.skipIf("reason" in found)(
   "e2e: cmd, signed with a PEM key, rebirth is answered and another Sparkplug birth comes; a key that is not of the fleet is refused",

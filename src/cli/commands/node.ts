@@ -50,16 +50,16 @@ async function runNode(home: string, input: CommandInput, terminal: Terminal): P
     destination: process.stdout,
     fields: { node: setup.nodeId },
   });
-  const asked = Promise.withResolvers<{ reason: string }>();
+  const asked = Promise.withResolvers<string>();
   // Whoever gave the flag watches this process and starts it again.
-  const supervised = input.has("exit-with-parent") ? { end: (reason: string) => asked.resolve({ reason }) } : {};
+  const supervised = input.has("exit-with-parent") ? { end: (reason: string) => asked.resolve(reason) } : {};
   const controls = { setLogLevel: log.setLevel, ...supervised };
   let running = await startNode(setup, log, controls);
   process.on("uncaughtException", (error) => endAtOnce(error, terminal)); // nothing goes on after what nobody expected
-  const stopped = untilSignal(input.has("exit-with-parent")).then((reason) => ({ reason }));
+  const stopped = untilSignal(input.has("exit-with-parent"), asked.promise).then((reason) => ({ reason }));
   for (;;) {
     const failed = running.failed.then((error) => ({ error }));
-    const ended = await Promise.race([stopped, asked.promise, failed, running.rotated.then((floor) => ({ floor }))]);
+    const ended = await Promise.race([stopped, failed, running.rotated.then((floor) => ({ floor }))]);
     if ("error" in ended) return endAtOnce(ended.error, terminal);
     log.info("node.stopping", { reason: "floor" in ended ? "the chain has given this validator its next key" : ended.reason });
     const code = await stopInOrder(running, terminal);
