@@ -47,7 +47,6 @@ export type NodeSyncParts = {
 export class NodeSync implements MetricSource {
   readonly #agents: readonly SyncAgent[];
   readonly #database: Database;
-  readonly #contexts: Contexts;
   readonly #renewal: CertificateRenewal | undefined;
 
   /** Whether there is an aggregator. */
@@ -56,7 +55,8 @@ export class NodeSync implements MetricSource {
   }
 
   /**
-   * Opens sync.db and prepares; nothing is sent yet.
+   * Opens sync.db and prepares; nothing is sent yet. From now on, and so from before the first step of pruning, nothing of the
+   * chain lane goes before every aggregator holds it.
    *
    * @throws StartRefused when a file of the settings, or sync.db, cannot be used
    */
@@ -67,7 +67,6 @@ export class NodeSync implements MetricSource {
     const renewal = renewalOf(parts);
     const tls = renewal ? () => renewal.tls : tlsOf(setup);
     this.#renewal = renewal;
-    this.#contexts = contexts;
     this.#database = named(setup.home, () =>
       openDatabase({
         path: join(setup.home, HOME.sync),
@@ -102,11 +101,11 @@ export class NodeSync implements MetricSource {
       const prng = new Prng(new DataView(entropy.bytes(4).buffer).getUint32(0));
       return new SyncAgent({ ...common, carrier, prng, ...(witnessKey?.length === 32 ? { witnessKey } : {}) });
     });
+    contexts.pruning.holdBack((_height, place) => this.#agents.every((agent) => isHeld(agent.acknowledged("chain"), place)));
   }
 
-  /** Begins to send; from now on nothing of the chain lane goes before every aggregator holds it. */
+  /** Begins to send. */
   start(): void {
-    this.#contexts.pruning.holdBack((_height, place) => this.#agents.every((agent) => isHeld(agent.acknowledged("chain"), place)));
     for (const agent of this.#agents) agent.start();
     this.#renewal?.start();
   }
