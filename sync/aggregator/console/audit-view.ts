@@ -52,7 +52,7 @@ export function auditView({ api, session, onAnswer }: ViewParts): View {
         const rows = found.value.findings.map(({ at, kind, detail, ...ref }) =>
           cells(momentText(at), make("a", { href: nodeHref(ref) }, ref.node), kind, detail),
         );
-        fill(findings, rows.length === 0 ? cells("Nothing was found.") : rows);
+        fill(findings, rows.length === 0 ? make("tr", {}, make("td", { colspan: 4 }, "Nothing was found.")) : rows);
       }
       const entries = isAdmin ? await api.get<AuditAnswer>("/audit", { limit: 200 }) : undefined;
       if (entries?.ok)

@@ -73,7 +73,7 @@ function showRoute(): void {
   view = viewOf(parts, location.hash.split("/").slice(1));
   document.title = `${view.title} \u2013 BIZRA fleet`;
   for (const link of navigation.querySelectorAll("a")) {
-    if (location.hash.startsWith(link.hash)) link.setAttribute("aria-current", "page");
+    if ((location.hash || "#/nodes").startsWith(link.hash)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   fill(main, view.element);

@@ -1,7 +1,7 @@
 import { type NodeState, type StatusReason, stateOf } from "../fleet/status.ts";
 import type { NodeRow } from "./api.ts";
 import { type Content, make } from "./dom.ts";
-import { durationText } from "./format.ts";
+import { durationText, momentText } from "./format.ts";
 
 /** A status as the API gives it. */
 export type GivenStatus = NodeRow["status"];
@@ -34,9 +34,10 @@ export const REASONS = {
 export function statusContent(status: GivenStatus, nowMs: number): Content {
   const { state, ageMs, reasons } = stateNow(status, nowMs);
   const mark = make("span", { class: `mark ${state}`, "aria-hidden": "true" }, MARKS[state]);
-  const words = state === "unknown" ? (status.heardAt === undefined ? "never heard" : "unknown since") : state;
-  const age = ageMs === undefined ? "" : ` ${durationText(ageMs)}${state === "unknown" ? "" : " ago"}`;
-  const why = state === "degraded" ? `: ${reasons.map((reason) => REASONS[reason]).join(", ")}` : "";
+  const words = state === "unknown" ? (status.heardAt === undefined ? "never heard" : "unknown") : state;
+  const age = ageMs === undefined ? "" : state === "unknown" ? ` for ${durationText(ageMs)}` : ` ${durationText(ageMs)} ago`;
+  const complaints = state === "degraded" ? `: ${reasons.map((reason) => REASONS[reason]).join(", ")}` : "";
+  const why = state === "unknown" && status.heardAt !== undefined ? `, since ${momentText(status.heardAt)}` : complaints;
   return [mark, make("span", { class: `state ${state}` }, words), make("span", { class: "age" }, age), make("span", { class: "why" }, why)];
 }
 
