@@ -14,7 +14,7 @@ import {
 } from "../../../../src/protocol/index.ts";
 import { InlineCheckpointWriter, SnapshotFile } from "../../../../src/state/index.ts";
 import { buildTree } from "../../../../src/state/tree.ts";
-import { MemoryFileSystem } from "../../../../src/storage/index.ts";
+import { type FileSystem, MemoryFileSystem } from "../../../../src/storage/index.ts";
 import { type BackupSource, BackupWriter, type ObjectStorePort, type RestoreTrust } from "../../../../sync/restore/index.ts";
 import { account, CHAIN_ID } from "../../state/state-fixture.ts";
 
@@ -61,18 +61,22 @@ export const TRUST: RestoreTrust = { suite: nativeSuite, chainId: CHAIN_ID, gene
 export const SECRETS = [await generateX25519Identity(), await generateX25519Identity()] as const;
 export const RECIPIENTS = await Promise.all(SECRETS.map((secret) => identityToRecipient(secret)));
 
-/** A state at a height, in a checkpoint file, with the proof that its block is final. `isOtherRoot` proves another block. */
-export async function sourceAt(height: number, accounts = 30_000, isOtherRoot = false): Promise<BackupSource> {
+/** A state at a height, in a checkpoint file, with the proof that its block is final. */
+export async function sourceAt(
+  height: number,
+  accounts = 30_000,
+  fs: FileSystem = new MemoryFileSystem(),
+  path = "/state",
+): Promise<BackupSource> {
   const tree = buildTree(Array.from({ length: accounts }, (_, i) => account(i, BigInt(i === 0 ? height : 5), 0n)));
   const stateRoot = tree.root();
-  const fs = new MemoryFileSystem();
-  await new InlineCheckpointWriter(fs, "/state").write({ mark: { chainId: CHAIN_ID, height, stateRoot }, buckets: tree.snapshot() });
-  const walk = SnapshotFile.open(fs, "/state", CHAIN_ID);
+  await new InlineCheckpointWriter(fs, path).write({ mark: { chainId: CHAIN_ID, height, stateRoot }, buckets: tree.snapshot() });
+  const walk = SnapshotFile.open(fs, path, CHAIN_ID);
   for (let step = walk.next(); ; step = walk.next()) {
     if (!step.done) continue;
     if (!step.value.ok) throw new Error(step.value.error.detail);
     const file = step.value.value;
-    return { file, anchor: anchorOf(height, isOtherRoot ? sha256(stateRoot) : stateRoot), configuration: CONFIGURATION };
+    return { file, anchor: anchorOf(height, stateRoot), configuration: CONFIGURATION };
   }
 }
 
@@ -107,10 +111,10 @@ function anchorOf(height: number, stateRoot: Uint8Array): ChainAnchor {
   return { block, finalization, hops: [] };
 }
 
-/** A clock that a test moves, and a writer on it. */
-export function writerOn(store: ObjectStorePort): { writer: BackupWriter; clock: { nowMs: number } } {
+/** A clock that a test moves, and a writer on it; a benchmark brings a stopwatch of its own. */
+export function writerOn(store: ObjectStorePort, stopwatch?: () => number): { writer: BackupWriter; clock: { nowMs: number } } {
   const time = { nowMs: 1_700_000_000_000 };
-  const clock: Clock = { nowMs: () => time.nowMs, monotonicMs: () => time.nowMs };
+  const clock: Clock = { nowMs: () => time.nowMs, monotonicMs: stopwatch ?? (() => time.nowMs) };
   const prng = new Prng(5);
   const entropy: Entropy = { bytes: (count) => prng.bytes(count) };
   const parts = { store, chainId: CHAIN_ID, node: NODE, identity: IDENTITY, recipients: RECIPIENTS, clock, entropy };
