@@ -7,6 +7,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { bundleDevice } from "./device.ts";
+import { inlineWasm } from "./inline-wasm.ts";
 import { ensureWebRtcAddon, webRtcAddon } from "./native-addons.ts";
 import { oneLanguage } from "./one-language.ts";
 import { bundlePages, type PageBundles, pagesInside } from "./page.ts";
@@ -62,7 +63,12 @@ export async function buildBinary(plan: BinaryPlan): Promise<void> {
         BIZRA_NEXT: String(plan.isNext === true),
       },
       env: "disable",
-      plugins: [oneLanguage(), ...(addon === undefined ? [] : [webRtcAddon(addon)]), ...(pages === undefined ? [] : [pagesInside(pages)])],
+      plugins: [
+        oneLanguage(),
+        inlineWasm(),
+        ...(addon === undefined ? [] : [webRtcAddon(addon)]),
+        ...(pages === undefined ? [] : [pagesInside(pages)]),
+      ],
       throw: false,
       compile: {
         outfile: partial,

@@ -65,6 +65,14 @@ export function loadPassphrase(
   return passphrase === "" ? fault("a passphrase", "an empty file", "write the passphrase into it") : ok(passphrase);
 }
 
+/** Where an aggregator's database and bus are, as the environment says; these addresses may carry passwords. */
+export function findServiceUrls(
+  environment: Sources["environment"] = process.env,
+): Readonly<Record<"database" | "bus", string | undefined>> {
+  const named = (name: string): string | undefined => environment[`BIZRA_AGGREGATOR_${name}`] || undefined;
+  return { database: named("DATABASE"), bus: named("BUS") };
+}
+
 function readDocument(path: string): Result<DocumentSource | undefined, ConfigurationFault> {
   const text = readText(path);
   if (!text.ok)

@@ -5,6 +5,7 @@ import type { CryptoSuite, Signer } from "../../src/crypto/index.ts";
 import type { CancelTimer, Clock, Entropy, Log, Timers } from "../../src/kernel/index.ts";
 import { HealthModel, MetricRegistry, type MetricSource } from "../../src/monitoring/index.ts";
 import { openDatabase } from "../../src/storage/index.ts";
+import { Forwarder } from "./bus/forwarder.ts";
 import type { EnrolmentDesk } from "./enrolment/desk.ts";
 import { Enrolment, type EnrolmentSetup } from "./enrolment/enrolment.ts";
 import { makeApplication } from "./front/application.ts";
@@ -12,7 +13,7 @@ import { Front, type FrontOptions } from "./front/front.ts";
 import { Ingest } from "./ingest/ingest.ts";
 import { AGGREGATOR_APPLICATION_ID, AGGREGATOR_MIGRATIONS, AGGREGATOR_PAGE_BYTES } from "./stores/migrations.ts";
 import { SqliteStore } from "./stores/sqlite-store.ts";
-import type { AdmissionPolicy, AggregatorStore, BusEvent, EnrolledNode } from "./types.ts";
+import type { AdmissionPolicy, AggregatorStore, BusEvent, EnrolledNode, EventBus } from "./types.ts";
 
 /** What an aggregator is started with. */
 export type AggregatorSetup = {
@@ -33,6 +34,8 @@ export type AggregatorSetup = {
   readonly onDefect: (error: unknown) => void;
   /** Where everything is kept; undefined: aggregator.db in the home. */
   readonly store?: AggregatorStore;
+  /** Who is handed all events; undefined: nobody. */
+  readonly bus?: EventBus;
   /** Further routes by their path, given what the aggregator has. */
   readonly routes?: (
     store: AggregatorStore,
@@ -60,12 +63,20 @@ export class Aggregator {
   readonly #front: Front;
   readonly #store: AggregatorStore;
   readonly #enrolment: Enrolment;
+  readonly #forwarder: Forwarder | undefined;
   readonly #cancelPruning: { current: CancelTimer | undefined };
 
-  private constructor(front: Front, store: AggregatorStore, enrolment: Enrolment, cancelPruning: { current: CancelTimer | undefined }) {
+  private constructor(
+    front: Front,
+    store: AggregatorStore,
+    enrolment: Enrolment,
+    forwarder: Forwarder | undefined,
+    cancelPruning: { current: CancelTimer | undefined },
+  ) {
     this.#front = front;
     this.#store = store;
     this.#enrolment = enrolment;
+    this.#forwarder = forwarder;
     this.#cancelPruning = cancelPruning;
   }
 
@@ -77,13 +88,19 @@ export class Aggregator {
   static async start(setup: AggregatorSetup): Promise<Aggregator> {
     const { home, policy, witness, suite, clock, entropy, log, timers } = setup;
     const store = setup.store ?? new SqliteStore(openAggregatorDatabase(home));
-    const told = { ...(setup.onStored && { onStored: setup.onStored }), ...(setup.onHeard && { onHeard: setup.onHeard }) };
+    const { bus, onDefect } = setup;
+    const forwarder = bus && new Forwarder({ store, bus, clock, timers, entropy, log, onDefect });
+    const onStored = (events: readonly BusEvent[]): void => {
+      setup.onStored?.(events);
+      forwarder?.wake();
+    };
+    const told = { onStored, ...(setup.onHeard && { onHeard: setup.onHeard }) };
     const ingest = new Ingest({ store, policy, witness, verify: suite.verify, clock, entropy, log, ...told });
     const health = new HealthModel();
     health.add({ name: "process", gates: ["live", "ready", "startup"], check: () => ({ isOk: true }) });
     const registry = new MetricRegistry();
-    for (const source of [...setup.metrics, ingest.counters]) registry.addSource(source);
-    const { build, onDefect, listen, tls } = setup;
+    for (const source of [...setup.metrics, ingest.counters, ...(forwarder ? [forwarder] : [])]) registry.addSource(source);
+    const { build, listen, tls } = setup;
     const enrolment = await Enrolment.open({ ...setup, store, onRevoked: (ref) => ingest.endSession(ref) });
     const routes = { ...enrolment.routes, ...setup.routes?.(store, ingest, enrolment.desk) };
     const application = makeApplication({ ingest, health, registry, build, log, onDefect, routes });
@@ -102,8 +119,9 @@ export class Aggregator {
       cancelPruning.current = timers.after(HEARTBEATS.pruneEveryMs, prune);
     };
     prune();
-    log.info("aggregator.started", { url: front.value.url, store: store.kind });
-    return new Aggregator(front.value, store, enrolment, cancelPruning);
+    forwarder?.start();
+    log.info("aggregator.started", { url: front.value.url, store: store.kind, bus: bus?.kind ?? "none" });
+    return new Aggregator(front.value, store, enrolment, forwarder, cancelPruning);
   }
 
   /** Where it answers. */
@@ -116,6 +134,7 @@ export class Aggregator {
     this.#cancelPruning.current?.();
     this.#enrolment.close();
     await this.#front.close();
+    await this.#forwarder?.stop();
     await this.#store.close();
   }
 }

@@ -6,6 +6,8 @@
  * Never decides anything for a node, never holds a key that signs votes.
  */
 export { Aggregator, AggregatorRefused, type AggregatorSetup } from "./aggregator.ts";
+export { Forwarder, type ForwarderParts } from "./bus/forwarder.ts";
+export { openBus } from "./bus/open-bus.ts";
 export { Authority, type AuthorityFault } from "./enrolment/authority.ts";
 export { type ClaimPlan, EnrolmentDesk } from "./enrolment/desk.ts";
 export { deskRoutes } from "./enrolment/desk-routes.ts";
@@ -25,6 +27,7 @@ export {
   writeUsers,
 } from "./fleet/users.ts";
 export { Ingest, type IngestParts } from "./ingest/ingest.ts";
+export { openObjects } from "./objects/open-objects.ts";
 export { AGGREGATOR_APPLICATION_ID, AGGREGATOR_MIGRATIONS, AGGREGATOR_PAGE_BYTES } from "./stores/migrations.ts";
 export { PostgresStore } from "./stores/postgres-store.ts";
 export { SqliteStore } from "./stores/sqlite-store.ts";

@@ -46,7 +46,7 @@ describeAggregatorStore({
 });
 
 describe("SQLite as the aggregator's store", () => {
-  test("a database without room, told as full, and what it held stays", async () => {
+  test("aggregator store: a database without room, told as full, and what it held stays", async () => {
     const { database, store } = open(join(directory, "refusing.db"));
     await store.putNode(nodeOf("a"));
     database.run("PRAGMA max_page_count = 60");
@@ -58,7 +58,7 @@ describe("SQLite as the aggregator's store", () => {
     expect(await open(join(directory, "refusing.db")).store.holdings(refOf("a"))).toEqual([]);
   });
 
-  test("every earlier format, brought forward with what it holds", async () => {
+  test("aggregator store: every earlier format, brought forward with what it holds", async () => {
     for (let version = 1; version <= AGGREGATOR_MIGRATIONS.length; version++) {
       const path = join(directory, `format-${version}.db`);
       const base = {

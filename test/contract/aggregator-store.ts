@@ -56,7 +56,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       for (const name of ["a", "b"]) expect(await store.putNode(nodeOf(name))).toBe("stored");
     });
 
-    test("nodes, kept whole, listed in order, and true to their identity", async () => {
+    test("aggregator store: nodes, kept whole, listed in order, and true to their identity", async () => {
       const full = { ...nodeOf("B"), validatorKey: new Uint8Array(32).fill(7), site: "Zürich" };
       expect(await store.putNode(full)).toBe("stored");
       expect(await store.findNode(refOf("B"))).toEqual(full);
@@ -68,14 +68,14 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect(names(await store.listNodes(refOf("B"), 1))).toEqual(["a 0.2.0"]);
     });
 
-    test("a name with a zero character, kept without harm", async () => {
+    test("aggregator store: a name with a zero character, kept without harm", async () => {
       expect(await store.putNode({ ...nodeOf("a"), software: "1\u00002" })).toBe("stored");
       expect((await store.findNode(refOf("a")))?.software).toMatch(/^1.2$/s);
       await store.addAudit({ atMs: 1, actor: "\u0000", action: "login", target: "", outcome: "refused", detail: "" });
       expect(await store.findNode(refOf("\u0000"))).toBeUndefined();
     });
 
-    test("a revoked node, let in by enrolment alone", async () => {
+    test("aggregator store: a revoked node, let in by enrolment alone", async () => {
       expect(await store.enrolment.revokeNode(refOf("a"), 5_000)).toBe(true);
       expect(await store.enrolment.revokeNode(refOf("c"), 5_000)).toBe(false);
       expect(await store.putNode(nodeOf("a"))).toBe("revoked");
@@ -83,7 +83,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect(await store.enrolment.listRevokedSince(5_001)).toEqual([]);
     });
 
-    test("records, appended and read in both directions, across incarnations", async () => {
+    test("aggregator store: records, appended and read in both directions, across incarnations", async () => {
       const first = appendageOf(refOf("a"), undefined, 5);
       expect(await store.append([first])).toEqual(["stored"]);
       const second = appendageOf(refOf("a"), first.after, 3, 2);
@@ -99,7 +99,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect(await store.findHash(refOf("a"), "ops", { epoch: 1, sequence: 6 })).toBeUndefined();
     });
 
-    test("many appendages in one step, each all or nothing", async () => {
+    test("aggregator store: many appendages in one step, each all or nothing", async () => {
       const a = appendageOf(refOf("a"), undefined, 500);
       const stale = appendageOf(refOf("a"), appendageOf(refOf("a"), undefined, 3).after, 2);
       const b = appendageOf(refOf("b"), undefined, 2);
@@ -117,7 +117,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect(await store.holdings(refOf("a"))).toEqual([behindGap.after]);
     });
 
-    test("two writers on one lane, one of them is told that it moved, and nothing is there twice", async () => {
+    test("aggregator store: two writers on one lane, one of them is told that it moved, and nothing is there twice", async () => {
       const other = await subject.another();
       const tallies = { stored: 0, moved: 0 };
       const write = async (writer: AggregatorStore): Promise<void> => {
@@ -134,7 +134,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect((await other.readEvents(refOf("b"), "ops", START, 1_000)).length).toBe(1);
     });
 
-    test("checkpoints, the newest that covers a record", async () => {
+    test("aggregator store: checkpoints, the newest that covers a record", async () => {
       const { after, ...rest } = appendageOf(refOf("a"), undefined, 9);
       await store.append([{ ...rest, after: { ...after, checkpointed: 8 }, checkpoint: { size: 8, note: "eight\n" } }]);
       expect(await store.findCheckpoint(refOf("a"), "ops", { epoch: 1, sequence: 8 })).toEqual({ size: 8, note: "eight\n" });
@@ -142,7 +142,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect((await store.holdings(refOf("a")))[0]?.checkpointed).toBe(8);
     });
 
-    test("heartbeats, the latest of each node and one a minute of the past", async () => {
+    test("aggregator store: heartbeats, the latest of each node and one a minute of the past", async () => {
       for (let second = 0; second <= 180; second += 20) {
         await store.putHeartbeat({ ...refOf("a"), receivedAtMs: second * 1_000, timeMs: second, message: utf8(`beat ${second}`) });
       }
@@ -156,7 +156,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect(await times(0)).toEqual([120_000, 180_000]);
     });
 
-    test("findings and audit, the newest first", async () => {
+    test("aggregator store: findings and audit, the newest first", async () => {
       await store.addFinding({ ...refOf("a"), atMs: 1, kind: "fork", lane: "ops", epoch: 1, sequence: 2, detail: "two" });
       await store.addFinding({ ...refOf("b"), atMs: 2, kind: "restored", detail: "" });
       expect((await store.listFindings(undefined, 10)).map(({ kind }) => kind)).toEqual(["restored", "fork"]);
@@ -166,7 +166,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect((await store.listAudit(30, 10)).map(({ atMs }) => atMs)).toEqual([20, 10]);
     });
 
-    test("a claim, used once, and a certificate for it, issued once", async () => {
+    test("aggregator store: a claim, used once, and a certificate for it, issued once", async () => {
       const { enrolment } = store;
       const claim = {
         id: "c1",
@@ -210,7 +210,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect((await enrolment.listCertificates(refOf("c"), 5)).map(({ status }) => status)).toEqual(["revoked", "revoked"]);
     });
 
-    test("what a bus was given, by lane, moved only from where it stands", async () => {
+    test("aggregator store: what a bus was given, by lane, moved only from where it stands", async () => {
       const [a, b] = [appendageOf(refOf("a"), undefined, 4), appendageOf(refOf("b"), undefined, 2)];
       await store.append([a, b]);
       const [first, second] = await store.lanesToForward("bus", undefined, 10);
@@ -226,7 +226,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect((await store.lanesToForward("bus", undefined, 10)).map(({ ref }) => ref)).toEqual([refOf("b")]);
     });
 
-    test("the one who hands on, until its time is over", async () => {
+    test("aggregator store: the one who hands on, until its time is over", async () => {
       expect(await store.leaseForwarding("bus", "x", 0, 100)).toBe(true);
       expect(await store.leaseForwarding("bus", "y", 99, 200)).toBe(false);
       expect(await store.leaseForwarding("bus", "x", 99, 200)).toBe(true);
@@ -234,7 +234,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect(await store.leaseForwarding("other", "x", 0, 100)).toBe(true);
     });
 
-    test("opened again after a kill, everything that was promised is there", async () => {
+    test("aggregator store: opened again after a kill, everything that was promised is there", async () => {
       const first = appendageOf(refOf("a"), undefined, 7);
       await store.append([first]);
       const again = await subject.reopen();

@@ -10,6 +10,7 @@ import { systemClock, systemEntropy, systemTimers, VERSION } from "../../node/in
 import { acquireHomeLock, isStorageError } from "../../storage/index.ts";
 import { openEnrolment } from "../aggregator-authority.ts";
 import { announceAggregator, DESK_SOCKET, WITNESS_KEY, withdrawAggregator } from "../aggregator-home.ts";
+import { openServices, SERVICE_FLAGS } from "../aggregator-services.ts";
 import { type Command, CommandFailure, type CommandInput, required, UsageError } from "../command.ts";
 import { readText } from "../files.ts";
 import { writeNew } from "../home.ts";
@@ -53,6 +54,7 @@ export const aggregator: Command = {
       isRepeatable: true,
     },
     "certificate-life": { kind: "text", value: "TIME", doc: "With --tls: how long a node's certificate lasts (default 90d)." },
+    ...SERVICE_FLAGS,
     "exit-with-parent": { kind: "presence", doc: "Also stops when standard input closes, which it does when a supervisor dies." },
     ...PASSPHRASE_FLAG,
   },
@@ -94,6 +96,7 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
   const failure = Promise.withResolvers<{ readonly error: unknown }>();
   const running = await Aggregator.start({
     home,
+    ...(await openServices(input)),
     listen,
     tls,
     policy: { ...policyOf(input, isCertified), isEnrolled: hasAuthority },
@@ -123,7 +126,13 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
   announceAggregator(home, { pid: process.pid, http: running.url });
   terminal.note(`Aggregator at ${running.url}, witness key ${toHex(witness.publicKey)}`);
   if (enrolment) terminal.note(`Nodes enrol here; they pin the authority ${enrolment.authority.fingerprint}`);
-  const ended = await Promise.race([untilSignal(input.has("exit-with-parent")), failure.promise]);
+  const ended = await Promise.race([
+    untilSignal(
+      input.has("exit-with-parent"),
+      failure.promise.then(() => "failed"),
+    ),
+    failure.promise,
+  ]);
   withdrawAggregator(home);
   if (typeof ended !== "string") {
     terminal.note(

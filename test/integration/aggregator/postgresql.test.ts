@@ -44,7 +44,7 @@ if ("reason" in postgresql) {
   });
 
   describe("PostgreSQL as the aggregator's store", () => {
-    test("the server gone and back, told as unavailable, and then as if nothing had been", async () => {
+    test("aggregator store: the server gone and back, told as unavailable, and then as if nothing had been", async () => {
       ({ url } = await server.makeDatabase());
       const store = await open();
       await store.putNode(nodeOf("a"));
@@ -62,7 +62,7 @@ if ("reason" in postgresql) {
       expect(await store.append([appendageOf(refOf("a"), first.after, 2)])).toEqual(["stored"]);
     }, 60_000);
 
-    test("its connection cut in the middle of a step, nothing of the step is there", async () => {
+    test("aggregator store: its connection cut in the middle of a step, nothing of the step is there", async () => {
       const { name, url: address } = await server.makeDatabase();
       const store = await open(address);
       await store.putNode(nodeOf("a"));
@@ -86,7 +86,7 @@ if ("reason" in postgresql) {
       expect(await store.append([appendageOf(refOf("a"), undefined, 3)])).toEqual(["stored"]);
     }, 30_000);
 
-    test("every earlier format, brought forward with what it holds; a later one, left alone", async () => {
+    test("aggregator store: every earlier format, brought forward with what it holds; a later one, left alone", async () => {
       for (let version = 0; version <= POSTGRES_MIGRATIONS.length; version++) {
         const { url: address } = await server.makeDatabase();
         const connections = new PostgresConnections(address, systemTimers);

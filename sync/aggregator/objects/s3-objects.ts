@@ -1,0 +1,62 @@
+import type { ObjectStore } from "../types.ts";
+import { checkObjectName, checkObjectPrefix } from "./names.ts";
+
+/** Names in one answer of an S3 server at most; always asked for, since not every server goes on right after a shorter one. */
+const PAGE_MAX = 1_000;
+
+/** Objects in a bucket of an S3-compatible server, below an optional prefix. */
+export class S3Objects implements ObjectStore {
+  readonly kind = "s3";
+  readonly #client: Bun.S3Client;
+  readonly #prefix: string;
+
+  /** @param url s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=name; without an endpoint, Amazon's */
+  constructor(url: URL) {
+    const endpoint = url.searchParams.get("endpoint");
+    const prefix = url.pathname.replace(/^\/+|\/+$/g, "");
+    this.#prefix = prefix === "" ? "" : `${prefix}/`;
+    this.#client = new Bun.S3Client({
+      bucket: url.hostname,
+      accessKeyId: decodeURIComponent(url.username),
+      secretAccessKey: decodeURIComponent(url.password),
+      region: url.searchParams.get("region") ?? "us-east-1",
+      ...(endpoint === null ? {} : { endpoint }),
+    });
+  }
+
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    await this.#client.write(this.#prefix + checkObjectName(name), bytes);
+  }
+
+  async get(name: string): Promise<Uint8Array | undefined> {
+    try {
+      return new Uint8Array(await this.#client.file(this.#prefix + checkObjectName(name)).arrayBuffer());
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "NoSuchKey") return undefined;
+      throw error;
+    }
+  }
+
+  async list(prefix: string, after: string, limit: number): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]> {
+    const found: { readonly name: string; readonly sizeBytes: number }[] = [];
+    let startAfter = this.#prefix + after;
+    while (found.length < limit) {
+      const page = await this.#client.list({
+        prefix: this.#prefix + checkObjectPrefix(prefix),
+        maxKeys: PAGE_MAX,
+        ...(after === "" && found.length === 0 ? {} : { startAfter }),
+      });
+      const contents = page.contents ?? [];
+      found.push(...contents.map(({ key, size }) => ({ name: key.slice(this.#prefix.length), sizeBytes: Number(size ?? 0) })));
+      startAfter = contents.at(-1)?.key ?? startAfter;
+      if (page.isTruncated !== true || contents.length === 0) break;
+    }
+    return found.slice(0, limit);
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.#client.delete(this.#prefix + checkObjectName(name));
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,64 @@
+/** The aggregator's objects: one suite, run by every implementation. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { ObjectStore } from "../../sync/aggregator/index.ts";
+
+/** An implementation under test. */
+export type ObjectsSubject = {
+  readonly name: string;
+  readonly open: () => Promise<ObjectStore>;
+  readonly remove: () => Promise<void>;
+};
+
+/** Runs the suite. */
+export function describeObjectStore(subject: ObjectsSubject): void {
+  describe(`object store: ${subject.name}`, () => {
+    let objects: ObjectStore;
+    beforeAll(async () => {
+      objects = await subject.open();
+    });
+    afterAll(() => subject.remove());
+
+    test("object store: what is put is there, whole, until it is replaced or deleted", async () => {
+      const large = new Uint8Array(300_000).map((_, at) => (at * 7) % 251);
+      expect(await objects.get("snapshots/none")).toBeUndefined();
+      await objects.put("snapshots/a.zst", large);
+      await objects.put("snapshots/empty", new Uint8Array(0));
+      expect(await objects.get("snapshots/a.zst")).toEqual(large);
+      expect(await objects.get("snapshots/empty")).toEqual(new Uint8Array(0));
+      await objects.put("snapshots/a.zst", large.subarray(0, 5));
+      expect(await objects.get("snapshots/a.zst")).toEqual(large.slice(0, 5));
+      await objects.delete("snapshots/a.zst");
+      await objects.delete("snapshots/a.zst");
+      await objects.delete("nowhere/at-all");
+      expect(await objects.get("snapshots/a.zst")).toBeUndefined();
+    });
+
+    test("object store: names that begin with a prefix, in order, a page at a time", async () => {
+      const names = ["p/a1", "p/a2", "p/b/c", "p/c", "p0"];
+      await Promise.all(names.map((name) => objects.put(name, new Uint8Array(name.length))));
+      const below = names.filter((name) => name.startsWith("p/")).sort();
+      expect(await objects.list("p/", "", 100)).toEqual(below.map((name) => ({ name, sizeBytes: name.length })));
+      expect((await objects.list("p/a", "", 100)).map(({ name }) => name)).toEqual(["p/a1", "p/a2"]);
+      const first = await objects.list("p", "", 2);
+      const second = await objects.list("p", first[1]?.name ?? "", 10);
+      expect([...first, ...second].map(({ name }) => name)).toEqual([...below, "p0"].sort());
+      expect(await objects.list("q", "", 10)).toEqual([]);
+    });
+
+    test("object store: a name that would lead elsewhere, refused", async () => {
+      for (const name of ["", "../x", "a/../../x", "/x", "a//b", "a/", ".", "A", "a\u0000", "a b", "é", "x".repeat(513)]) {
+        await expect(objects.put(name, new Uint8Array(1))).rejects.toThrow("expected 1-512");
+        await expect(objects.get(name)).rejects.toThrow("expected 1-512");
+        await expect(objects.delete(name)).rejects.toThrow("expected 1-512");
+      }
+      await expect(objects.list("../", "", 1)).rejects.toThrow("expected the beginning");
+    });
+
+    test("object store: two at once under one name, one of them whole", async () => {
+      const [ones, twos] = [1, 2].map((fill) => new Uint8Array(100_000).fill(fill));
+      await Promise.all([ones, twos].map((bytes) => objects.put("race", bytes ?? new Uint8Array(0))));
+      const got = await objects.get("race");
+      expect(got).toEqual(got?.[0] === 1 ? ones : twos);
+    });
+  });
+}
