@@ -234,8 +234,11 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     const began = performance.now();
     await until("the first box is heard again", async () => first !== undefined && (await isReadyButForItsKey(first)), first);
     load.start();
-    await until("the copy sees that it is not alone", async () => twin.output.includes("a peer showed a vote of ours"), twin);
-    console.log(`network: two boxes with one key: the copy keeps quiet after ${Math.round(performance.now() - began)} ms`);
+    // Or, where the two voted apart before one of them saw a vote of the other, both are convicted: R15 helps, it does not prove.
+    const isQuiet = (): boolean => twin.output.includes("a peer showed a vote of ours");
+    await until("the copy sees that it is not alone, or their key is convicted", async () => isQuiet() || (await isJailed(3)), twin);
+    const [outcome, tookMs] = [isQuiet() ? "the copy keeps quiet" : "their key is CONVICTED", Math.round(performance.now() - began)];
+    console.log(`network: two boxes with one key: ${outcome} after ${tookMs} ms`);
     await goesOn();
     const chains = await Promise.all([twin, network.nodes[0]].map(async (node) => (node ? await readBlocks(node) : [])));
     const [theirs = [], ours = []] = chains.map((blocks) => blocks.map(({ hash }) => hash));
@@ -244,7 +247,7 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     await twin.kill();
     network.treatAll({});
     network.nodes[3] = first;
-    await tellRecovery(network, 3, "the other copy gone");
+    if (!(await isJailed(3))) await tellRecovery(network, 3, "the other copy gone");
     expect(await pauseAndAudit(load)).toEqual([]);
   }, 90_000);
 
@@ -253,9 +256,7 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     const peers = [0, 1, 2].map((index) => `${network.keyOf(index)}@127.0.0.1:${network.placeOf(index).port}`);
     const plan = { home: homeOf(3), chainId: network.net.hash, peers, seat: network.seats[3] ?? 0, view };
     const box = place.keep(await ForswornBox.start(plan));
-    const isJailed = async (): Promise<boolean> =>
-      (await network.nodes[0]?.get(`/api/v2/validators/${network.keyOf(3)}`))?.["status"] === "jailed";
-    const jailedMs = Math.round(await until("the validator is jailed", isJailed, network.nodes[0]));
+    const jailedMs = Math.round(await until("the validator is jailed", () => isJailed(3), network.nodes[0]));
     await box.kill();
     const blocks = network.nodes[0] ? await readBlocks(network.nodes[0]) : [];
     expect(blocks.some(({ header }) => header.evidenceRoot !== undefined)).toBe(true);
@@ -269,6 +270,11 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     expect(audit.final).toBeGreaterThanOrEqual(load.demo.load.accepted.size);
   }, 180_000);
 });
+
+/** Whether the chain has convicted a node's key. */
+async function isJailed(index: number): Promise<boolean> {
+  return (await network.nodes[0]?.get(`/api/v2/validators/${network.keyOf(index)}`))?.["status"] === "jailed";
+}
 
 /** Whether a node has nothing against being ready but that it met another box with its key. */
 async function isReadyButForItsKey(node: NodeProcess): Promise<boolean> {

@@ -60,7 +60,8 @@ export class NodeProcess {
   }
 
   async #answers(path: string, limitMs: number): Promise<void> {
-    while (performance.now() - this.#startedMs < limitMs) {
+    const began = performance.now(); // of the question: a node that was started long ago is asked too
+    while (performance.now() - began < limitMs) {
       if (this.child.exitCode !== null || this.child.signalCode !== null) {
         await this.#drained;
         throw new NodeEnded(this.child.exitCode ?? -1, this.output);
