@@ -73,7 +73,8 @@ async function restoreAndGoOn(input: CommandInput, terminal: Terminal): Promise<
   if (input.has("replace") && (input.flag("key") === undefined || input.flag("url") === undefined))
     throw new UsageError("expected --key and --url with --replace: the owner's key, and a node that the rotation is handed to");
   const home = required(input, "home");
-  const restored = isRestored(home) ? undefined : await restoreInto(home, input, terminal);
+  const goesOn = input.has("replace") || input.has("start") || !existsSync(join(home, HOME.chain));
+  const restored = goesOn && isRestored(home) ? undefined : await restoreInto(home, input, terminal);
   if (!restored) terminal.note(`${home} is restored already; going on with it.`);
   if (restored && !input.has("replace")) {
     const { height, publicKey, takenAtMs } = restored;
@@ -91,7 +92,7 @@ async function restoreAndGoOn(input: CommandInput, terminal: Terminal): Promise<
   return await node.run({ ...input, flag: (name) => (name === "home" ? home : undefined), has: () => false, flags: () => [] }, terminal);
 }
 
-/** A home whose restore is complete, and which no node has run on for long enough to matter. */
+/** A home whose restore is complete; a node may have run on it since. */
 function isRestored(home: string): boolean {
   const has = (name: string): boolean => existsSync(join(home, name));
   return has(HOME.snapshot) && has(HOME.validatorKey) && !has(HOME.restoring);
