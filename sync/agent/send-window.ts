@@ -1,7 +1,7 @@
 import { assert } from "../../src/kernel/index.ts";
 
 /** How a window finds what a link carries. Bytes and milliseconds. */
-export const WINDOW_TUNING = {
+const WINDOW_TUNING = {
   /** Where it begins on a new link: a second of 64 kbit/s. */
   firstBytes: 8_192,
   /** Never below: two seconds of 9.6 kbit/s. */
