@@ -127,6 +127,15 @@ describe.skipIf("reason" in found)("the console in a real browser", () => {
     expect(performance.now() - stoppedAtMs).toBeGreaterThan(55_000); // its last word was at most an interval old
     expect(Object.values(rows).filter(isHeard)).toHaveLength(3);
     await picture("7-unknown");
+    // By now the node has signed a checkpoint over what it did.
+    await browser.evaluate(`location.hash = document.querySelector('tr[data-node="${net.nodes[0]?.id}"] a').hash`);
+    await browser.until("events", (text) => text.includes("block.finalized"));
+    await browser.click("verify");
+    expect(await browser.until("verify-verdict", (text) => text.includes("erified"))).toMatch(
+      /^Verified: \d+ records .* the node's identity signed/,
+    );
+    expect(await browser.evaluate('document.getElementById("verify-verdict").className')).toBe("verdict good");
+    await picture("7-verified");
   }, 180_000);
 
   test("e2e console: no breach of the strict policy, nothing from elsewhere, as wide as a phone, and logged out", async () => {
