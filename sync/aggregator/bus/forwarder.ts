@@ -61,7 +61,15 @@ export class Forwarder implements MetricSource {
     this.#isStopped = true;
     this.#cancel?.();
     await this.#running;
-    await this.#parts.bus.close();
+    const { store, bus, clock } = this.#parts;
+    const nowMs = clock.nowMs();
+    try {
+      await store.leaseForwarding(bus.kind, this.#holder, nowMs, nowMs); // the next one need not wait
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error; // then the next one waits until the right is over
+    } finally {
+      await bus.close();
+    }
   }
 
   collect(): readonly MetricFamily[] {
