@@ -84,7 +84,7 @@ function binary(name: BinaryName, places: readonly PropertyPlace[]): Row {
 const u8 = (reader: ByteReader) => reader.u8();
 const u16 = (reader: ByteReader) => reader.u16();
 const u32 = (reader: ByteReader) => reader.u32();
-const any = () => true;
+const anyValue = () => true;
 const isBit = (value: number) => value <= 1;
 const isPositive = (value: number) => value > 0;
 
@@ -93,20 +93,20 @@ const MESSAGE: readonly PropertyPlace[] = ["publish", "will"];
 /** Identifier to property; what only servers send is not in it. @see MQTT 5 table 2-4 */
 const ROWS: ReadonlyMap<number, Row> = new Map([
   [0x01, number("payloadFormatIndicator", u8, MESSAGE, isBit)],
-  [0x02, number("messageExpiryInterval", u32, MESSAGE, any)],
+  [0x02, number("messageExpiryInterval", u32, MESSAGE, anyValue)],
   [0x03, text("contentType", MESSAGE)],
   [0x08, text("responseTopic", MESSAGE)],
   [0x09, binary("correlationData", MESSAGE)],
   [0x0b, number("subscriptionIdentifier", (reader) => reader.variableInteger(), ["subscribe", "publish"], isPositive)],
-  [0x11, number("sessionExpiryInterval", u32, ["connect", "disconnect"], any)],
+  [0x11, number("sessionExpiryInterval", u32, ["connect", "disconnect"], anyValue)],
   [0x15, text("authenticationMethod", ["connect", "auth"])],
   [0x16, binary("authenticationData", ["connect", "auth"])],
   [0x17, number("requestProblemInformation", u8, ["connect"], isBit)],
-  [0x18, number("willDelayInterval", u32, ["will"], any)],
+  [0x18, number("willDelayInterval", u32, ["will"], anyValue)],
   [0x19, number("requestResponseInformation", u8, ["connect"], isBit)],
   [0x1f, text("reasonString", ["acknowledgement", "disconnect", "auth"])],
   [0x21, number("receiveMaximum", u16, ["connect"], isPositive)],
-  [0x22, number("topicAliasMaximum", u16, ["connect"], any)],
+  [0x22, number("topicAliasMaximum", u16, ["connect"], anyValue)],
   [0x23, number("topicAlias", u16, ["publish"], isPositive)],
   [0x27, number("maximumPacketSize", u32, ["connect"], isPositive)],
 ]);
