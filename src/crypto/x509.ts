@@ -43,7 +43,10 @@ export type CertificatePlan = {
   readonly signingKey: string;
 };
 
-/** The library is loaded when it is first used; it wants reflect-metadata before itself, which bundling would not keep. */
+/**
+ * The library is loaded when it is first used; it wants reflect-metadata before itself, which bundling would not keep. It is
+ * always told whose cryptography to use: WebRTC sets another one, for the whole process, that takes no keys of ours.
+ */
 async function load() {
   await import("reflect-metadata");
   return await import("@peculiar/x509");
@@ -61,7 +64,7 @@ export async function makeCertificate(plan: CertificatePlan): Promise<string> {
     ...(use.kind === "authority" ? [] : [new x509.ExtendedKeyUsageExtension([PURPOSE[use.kind]])]),
     ...(use.kind === "server" ? [new x509.SubjectAlternativeNameExtension(use.hosts.map(hostName))] : []),
   ];
-  const certificate = await x509.X509CertificateGenerator.create({
+  const parts = {
     serialNumber: serial,
     subject,
     issuer: issuer === undefined ? subject : new x509.X509Certificate(issuer).subjectName.toJSON(),
@@ -71,7 +74,8 @@ export async function makeCertificate(plan: CertificatePlan): Promise<string> {
     signingKey: await importSigningKey(plan.signingKey),
     signingAlgorithm: SIGNING,
     extensions,
-  });
+  };
+  const certificate = await x509.X509CertificateGenerator.create(parts, crypto);
   return `${certificate.toString("pem")}\n`;
 }
 
@@ -80,7 +84,10 @@ export async function makeCertificateRequest(key: string, name: CertificateName)
   const x509 = await load();
   const publicKey = await crypto.subtle.importKey("spki", Uint8Array.from(certifiedKeyOf(key)), CURVE, true, ["verify"]);
   const keys = { privateKey: await importSigningKey(key), publicKey };
-  const request = await x509.Pkcs10CertificateRequestGenerator.create({ name: attributesOf(name), keys, signingAlgorithm: SIGNING });
+  const request = await x509.Pkcs10CertificateRequestGenerator.create(
+    { name: attributesOf(name), keys, signingAlgorithm: SIGNING },
+    crypto,
+  );
   return new Uint8Array(request.rawData);
 }
 
@@ -99,7 +106,7 @@ export async function readCertificateRequest(
     const request = new x509.Pkcs10CertificateRequest(Uint8Array.from(der));
     const publicKey = new Uint8Array(request.publicKey.rawData);
     await crypto.subtle.importKey("spki", publicKey, CURVE, true, ["verify"]); // of another kind or curve: refused
-    if (!(await request.verify())) return err("malformed");
+    if (!(await request.verify(crypto))) return err("malformed");
     const [commonName, ...more] = request.subjectName.getField("CN");
     const [organization, ...others] = request.subjectName.getField("O");
     if (commonName === undefined || more.length + others.length > 0) return err("malformed");

@@ -43,7 +43,8 @@ export async function takesConnections(port: number, limitMs = 20_000): Promise<
 export class PostgresServer {
   readonly #programs: string;
   readonly #settings: readonly string[];
-  readonly #folder = mkdtempSync(join(tmpdir(), "bizra-postgres-"));
+  /** Where another user may go too: the place for temporary files may be one person's alone. */
+  readonly #folder = mkdtempSync(join(process.getuid?.() === 0 ? "/var/tmp" : tmpdir(), "bizra-postgres-"));
   readonly #port = freePort();
   readonly #owner: readonly string[];
   #process: Bun.Subprocess | undefined;
@@ -68,19 +69,8 @@ export class PostgresServer {
   async start(): Promise<void> {
     const data = join(this.#folder, "data");
     if (!existsSync(data)) {
-      const made = Bun.spawnSync([
-        ...this.#owner,
-        join(this.#programs, "initdb"),
-        "-D",
-        data,
-        "-U",
-        "bizra",
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-        "-N",
-      ]);
+      const command = [...this.#owner, join(this.#programs, "initdb"), "-D", data, "-U", "bizra", "-A", "trust", "-E", "UTF8", "-N"];
+      const made = Bun.spawnSync(command, { cwd: this.#folder });
       if (!made.success) throw new Error(made.stderr.toString());
     }
     const settings = this.#settings.flatMap((setting) => ["-c", setting]);
@@ -96,7 +86,7 @@ export class PostgresServer {
       String(this.#port),
       ...settings,
     ];
-    this.#process = Bun.spawn([...this.#owner, ...words], { stdout: "ignore", stderr: "ignore" });
+    this.#process = Bun.spawn([...this.#owner, ...words], { cwd: this.#folder, stdout: "ignore", stderr: "ignore" });
     for (let tries = 0; tries < 400; tries++) {
       const sql = new Bun.SQL(this.url("postgres"), { max: 1 });
       const answers = await sql.unsafe("SELECT 1").then(
