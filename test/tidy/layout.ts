@@ -113,6 +113,7 @@ export const CONTAINMENTS: readonly Containment[] = [
   { what: "X.509", modules: ["@peculiar/x509"], allowed: ["src/crypto/x509.ts"] },
   { what: "an MQTT client", modules: ["mqtt"], allowed: ["appliance/telemetry/"] },
   { what: "the MQTT codec", modules: ["mqtt-packet"], allowed: ["appliance/broker/"] },
+  { what: "the C library", modules: ["bun:ffi"], allowed: ["appliance/supervisor/notify-socket.ts"] },
   { what: "age", modules: ["age-encryption"], allowed: ["sync/restore/"] },
   { what: "Hono", modules: ["hono", "hono/*", "@hono/*"], allowed: ["src/gateway/", "appliance/console/", "sync/aggregator/"] },
   { what: "the environment", uses: ["process.env", "Bun.env", "import.meta.env"], allowed: ["src/config/load.ts"] },
