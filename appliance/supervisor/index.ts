@@ -20,7 +20,7 @@ export { RecentLines } from "./recent-lines.ts";
 /** The loop. */
 export * from "./service.ts";
 /** systemd, through its socket. */
-export { ServiceManager, type ServiceManagerWord } from "./service-manager.ts";
+export { Systemd, type SystemdWord } from "./systemd.ts";
 /** The state table. */
 export * from "./transitions.ts";
 /** States, inputs, effects and bounds. */

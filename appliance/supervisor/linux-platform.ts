@@ -4,7 +4,7 @@ import type { HealthAnswers } from "./health.ts";
 import { askNode } from "./node-prober.ts";
 import { type Child, type ChildEvents, type ServiceMessage, SpawnFailed, type SupervisorPlatform } from "./ports.ts";
 import type { RecentLines } from "./recent-lines.ts";
-import type { ServiceManager } from "./service-manager.ts";
+import type { Systemd } from "./systemd.ts";
 
 /** What the real platform is made of. */
 export type LinuxPlatformParts = {
@@ -14,7 +14,7 @@ export type LinuxPlatformParts = {
   readonly environment: Readonly<Record<string, string>>;
   /** Where the process with this number answers HTTP, when it has said so. */
   readonly findAddress: (pid: number) => string | undefined;
-  readonly serviceManager: ServiceManager;
+  readonly systemd: Systemd;
   /** The board's watchdog, where this process is to keep it. */
   readonly hardware: HardwareWatchdog | undefined;
   readonly recent: RecentLines;
@@ -56,17 +56,17 @@ export class LinuxPlatform implements SupervisorPlatform {
   }
 
   notify(message: ServiceMessage): void {
-    this.#parts.serviceManager.tell(message);
+    this.#parts.systemd.tell(message);
   }
 
   feed(): void {
-    this.#parts.serviceManager.feed();
+    this.#parts.systemd.feed();
     this.#parts.hardware?.feed();
   }
 
   /** The service manager waits as long as it is told; a board's watchdog waits for seconds, so it is let go. */
   pause(limitMs: number): void {
-    this.#parts.serviceManager.pause(limitMs);
+    this.#parts.systemd.pause(limitMs);
     this.#parts.hardware?.release();
   }
 

@@ -2,13 +2,13 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { HardwareWatchdog, RecentLines, ServiceManager } from "../../../../appliance/supervisor/index.ts";
+import { HardwareWatchdog, RecentLines, Systemd } from "../../../../appliance/supervisor/index.ts";
 import { type Log, silentLog } from "../../../../src/kernel/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bizra-watchdog-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function manager(watchdogMs: number | undefined) {
+function systemdWith(watchdogMs: number | undefined) {
   const sent: string[] = [];
   const socket = {
     send: (text: string) => {
@@ -17,19 +17,19 @@ function manager(watchdogMs: number | undefined) {
     },
     close: () => {},
   };
-  return { sent, manager: new ServiceManager({ socket: "/run/notify", watchdogMs }, () => socket) };
+  return { sent, systemd: new Systemd({ socket: "/run/notify", watchdogMs }, () => socket) };
 }
 
 describe("the service manager", () => {
   test("supervisor: words for systemd, one line each", () => {
-    const { sent, manager: systemd } = manager(30_000);
+    const { sent, systemd } = systemdWith(30_000);
     systemd.tell({ isReady: true, status: "running:\nall\r\nwell" });
     systemd.tell({ isStopping: true });
     expect(sent).toEqual(["READY=1\nSTATUS=running: all well", "STOPPING=1"]);
   });
 
   test("supervisor: a pause gives the watchdog another limit, the next feeding its own again", () => {
-    const { sent, manager: systemd } = manager(30_000);
+    const { sent, systemd } = systemdWith(30_000);
     systemd.pause(60_000);
     systemd.feed();
     systemd.feed();
@@ -37,14 +37,14 @@ describe("the service manager", () => {
   });
 
   test("supervisor: no watchdog asked for, none fed", () => {
-    const { sent, manager: systemd } = manager(undefined);
+    const { sent, systemd } = systemdWith(undefined);
     systemd.feed();
     systemd.pause(1_000);
     expect(sent).toEqual(["EXTEND_TIMEOUT_USEC=1000000"]);
   });
 
   test("supervisor: no service manager, nothing sent and nothing wrong", () => {
-    const alone = new ServiceManager({ socket: undefined, watchdogMs: undefined });
+    const alone = new Systemd({ socket: undefined, watchdogMs: undefined });
     alone.tell({ isReady: true });
     alone.feed();
     expect(alone.isThere).toBe(false);
@@ -52,7 +52,7 @@ describe("the service manager", () => {
 
   test("supervisor: a name that is no socket's, nobody there", () => {
     for (const socket of ["", "relative", "/", `/${"x".repeat(120)}`]) {
-      expect(new ServiceManager({ socket, watchdogMs: undefined }).isThere).toBe(false);
+      expect(new Systemd({ socket, watchdogMs: undefined }).isThere).toBe(false);
     }
   });
 });

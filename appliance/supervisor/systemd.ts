@@ -2,7 +2,7 @@ import { NotifySocket } from "./notify-socket.ts";
 import type { ServiceMessage } from "./ports.ts";
 
 /** What systemd tells a service of itself. */
-export type ServiceManagerWord = {
+export type SystemdWord = {
   /** `NOTIFY_SOCKET`. */
   readonly socket: string | undefined;
   /** The watchdog's time in ms, when this process is the one that is watched. */
@@ -13,13 +13,13 @@ export type ServiceManagerWord = {
 const STATUS_LENGTH_MAX = 400;
 
 /** The service manager, told through its socket; silent where there is none. */
-export class ServiceManager {
+export class Systemd {
   readonly #socket: Pick<NotifySocket, "send" | "close"> | undefined;
   readonly #watchdogMs: number | undefined;
   #isPaused = false;
 
   constructor(
-    { socket, watchdogMs }: ServiceManagerWord,
+    { socket, watchdogMs }: SystemdWord,
     open: (name: string) => Pick<NotifySocket, "send" | "close"> | undefined = NotifySocket.open,
   ) {
     this.#socket = socket === undefined ? undefined : open(socket);
