@@ -1,5 +1,5 @@
 import { assert, CborReader, CborWriter, err, ok, type Result, unreachable } from "../kernel/index.ts";
-import { type Event, type FieldKind, type FieldSpec, type FieldValue, findEventSchema } from "./event-schemas.ts";
+import { EVENT_SCHEMAS, type Event, type FieldKind, type FieldSpec, type FieldValue, findEventSchema } from "./event-schemas.ts";
 
 /** Bounds of a record, so that a reader never allocates by a claim. */
 const EVENT_LIMITS = {
@@ -67,20 +67,30 @@ export function decodePayload(
   type: string,
   payload: Uint8Array,
 ): Result<Readonly<Record<string, FieldValue>>, "unknownType" | "malformed"> {
-  const schema = findEventSchema(type);
-  if (!schema) return err("unknownType");
+  const fields = FIELDS_OF.get(type);
+  if (!fields) return err("unknownType");
   const r = new CborReader(payload);
-  const fields = Object.entries(schema.fields);
   const pairs = r.map(fields.length);
   const values: Record<string, FieldValue> = {};
-  for (const [position, [name, spec]] of fields.entries()) {
-    if (isOptional(spec)) {
+  let found = 0;
+  for (const [position, { name, kind, mayBeAbsent }] of fields.entries()) {
+    if (mayBeAbsent) {
       if (!r.optionalKey(position + 1)) continue;
     } else r.key(position + 1);
-    values[name] = readField(r, kindOf(spec));
+    values[name] = readField(r, kind);
+    found++;
   }
-  return r.isComplete && pairs === Object.keys(values).length ? ok(values) : err("malformed");
+  return r.isComplete && pairs === found ? ok(values) : err("malformed");
 }
+
+/** Each type's fields in order, taken apart once: an aggregator reads every payload of a fleet. */
+const FIELDS_OF: ReadonlyMap<string, readonly { readonly name: string; readonly kind: FieldKind; readonly mayBeAbsent: boolean }[]> =
+  new Map(
+    Object.entries(EVENT_SCHEMAS).map(([type, { fields }]) => [
+      type,
+      Object.entries(fields).map(([name, spec]) => ({ name, kind: kindOf(spec), mayBeAbsent: isOptional(spec) })),
+    ]),
+  );
 
 /** The kind of a field, whether or not it may be absent. */
 export function kindOf(spec: FieldSpec): FieldKind {

@@ -1,5 +1,5 @@
 import { DOMAIN_TAGS, sha256 } from "../crypto/portable.ts";
-import { assert, bytesEqual, concatBytes, err, ok, type Result, u64be } from "../kernel/index.ts";
+import { assert, bytesEqual, err, ok, type Result, u64be } from "../kernel/index.ts";
 import { decodeBody, encodeBody, encodePayload } from "./event-codec.ts";
 import type { Event } from "./event-schemas.ts";
 import { LANE_NUMBER, type Lane, type LaneCursor, type LaneFault, type LaneRecord, type LaneTip, type StoredRecord } from "./types.ts";
@@ -11,8 +11,20 @@ import { LANE_NUMBER, type Lane, type LaneCursor, type LaneFault, type LaneRecor
  */
 function recordHashOf(lane: Lane, epoch: number, sequence: number, previousHash: Uint8Array, body: Uint8Array): Uint8Array {
   assert(previousHash.length === 32, "a record links to a hash of 32 bytes");
-  return sha256(concatBytes(DOMAIN_TAGS.event, Uint8Array.of(LANE_NUMBER[lane]), u64be(epoch), u64be(sequence), previousHash, body));
+  const tag = DOMAIN_TAGS.event;
+  // Laid out by hand: an aggregator does this for every record of a fleet, and joining parts costs more than hashing them.
+  const covered = new Uint8Array(tag.length + HEAD_BYTES + body.length);
+  covered.set(tag);
+  covered[tag.length] = LANE_NUMBER[lane];
+  covered.set(u64be(epoch), tag.length + 1);
+  covered.set(u64be(sequence), tag.length + 9);
+  covered.set(previousHash, tag.length + 17);
+  covered.set(body, tag.length + HEAD_BYTES);
+  return sha256(covered);
 }
+
+/** Bytes between the tag and the body in what a record's hash covers. */
+const HEAD_BYTES = 1 + 8 + 8 + 32;
 
 /** Chains an event after the tip: the next sequence in the same incarnation. */
 export function sealRecord(lane: Lane, tip: LaneTip, timeMs: number, event: Event): LaneRecord {

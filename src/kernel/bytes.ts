@@ -56,13 +56,18 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
-/** Eight bytes, big-endian, of an unsigned 64-bit integer. */
+/** Eight bytes, big-endian, of an unsigned 64-bit integer. Byte by byte: a view of a small array costs several times the writing. */
 export function u64be(value: number | bigint): Uint8Array {
   assert(typeof value === "bigint" || Number.isSafeInteger(value), "a u64 given as a number is a safe integer");
-  const wide = BigInt(value);
-  assert(wide >= 0n && wide < 1n << 64n, "a u64 lies in 0..2^64-1");
+  assert(value >= 0 && value < 1n << 64n, "a u64 lies in 0..2^64-1");
+  const isWide = typeof value === "bigint";
+  const high = isWide ? Number(value >> 32n) : Math.floor(value / 2 ** 32);
+  const low = isWide ? Number(value & 0xffffffffn) : value % 2 ** 32;
   const out = new Uint8Array(8);
-  new DataView(out.buffer).setBigUint64(0, wide);
+  for (let i = 0; i < 4; i++) {
+    out[i] = high >>> (24 - 8 * i);
+    out[4 + i] = low >>> (24 - 8 * i);
+  }
   return out;
 }
 
