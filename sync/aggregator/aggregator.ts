@@ -13,7 +13,7 @@ import { Front, type FrontOptions } from "./front/front.ts";
 import { Ingest } from "./ingest/ingest.ts";
 import { AGGREGATOR_APPLICATION_ID, AGGREGATOR_MIGRATIONS, AGGREGATOR_PAGE_BYTES } from "./stores/migrations.ts";
 import { SqliteStore } from "./stores/sqlite-store.ts";
-import type { AdmissionPolicy, AggregatorStore, BusEvent, EnrolledNode, EventBus } from "./types.ts";
+import type { AdmissionPolicy, AggregatorStore, EventBus } from "./types.ts";
 
 /** What an aggregator is started with. */
 export type AggregatorSetup = {
@@ -46,8 +46,6 @@ export type AggregatorSetup = {
   readonly enrolment?: EnrolmentSetup;
   /** Where the desk answers commands on this machine; undefined: nowhere. */
   readonly deskSocket?: string;
-  readonly onStored?: (events: readonly BusEvent[]) => void;
-  readonly onHeard?: (node: EnrolledNode) => void;
 };
 
 /** An aggregator could not start; the message says why, for people. */
@@ -90,11 +88,7 @@ export class Aggregator {
     const store = setup.store ?? new SqliteStore(openAggregatorDatabase(home));
     const { bus, onDefect } = setup;
     const forwarder = bus && new Forwarder({ store, bus, clock, timers, entropy, log, onDefect });
-    const onStored = (events: readonly BusEvent[]): void => {
-      setup.onStored?.(events);
-      forwarder?.wake();
-    };
-    const told = { onStored, ...(setup.onHeard && { onHeard: setup.onHeard }) };
+    const told = forwarder && { onStored: () => forwarder.wake() };
     const ingest = new Ingest({ store, policy, witness, verify: suite.verify, clock, entropy, log, ...told });
     const health = new HealthModel();
     health.add({ name: "process", gates: ["live", "ready", "startup"], check: () => ({ isOk: true }) });

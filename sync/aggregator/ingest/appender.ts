@@ -1,7 +1,10 @@
 import type { AggregatorStore, Appendage } from "../types.ts";
 
-/** Appendages in one durable step. */
-const TOGETHER_MAX = 64;
+/**
+ * What goes into one durable step at most: a sync costs the same for one record and for thousands, but the step keeps
+ * everybody else waiting.
+ */
+const TOGETHER = { appendagesMax: 1_024, eventsMax: 16_000, bodyBytesMax: 16 * 1_024 * 1_024 } as const;
 
 type Waiting = {
   readonly appendage: Appendage;
@@ -35,7 +38,7 @@ export class Appender {
   async #runAll(): Promise<void> {
     this.#isRunning = true;
     await Promise.resolve(); // what arrived in this turn goes along
-    while (this.#waiting.length > 0) await this.#run(this.#waiting.splice(0, TOGETHER_MAX));
+    while (this.#waiting.length > 0) await this.#run(this.#waiting.splice(0, countTogether(this.#waiting)));
     this.#isRunning = false;
   }
 
@@ -47,4 +50,16 @@ export class Appender {
       for (const { reject } of together) reject(error);
     }
   }
+}
+
+/** How many of those who wait, from the first, go together: at least one. */
+function countTogether(waiting: readonly Waiting[]): number {
+  let events = 0;
+  let bodyBytes = 0;
+  const end = waiting.findIndex(({ appendage }, at) => {
+    events += appendage.events.length;
+    for (const { body } of appendage.events) bodyBytes += body.length;
+    return at > 0 && (at === TOGETHER.appendagesMax || events > TOGETHER.eventsMax || bodyBytes > TOGETHER.bodyBytesMax);
+  });
+  return end < 0 ? waiting.length : end;
 }

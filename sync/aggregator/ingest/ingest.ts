@@ -16,7 +16,16 @@ import {
   signWitness,
   type VerifySignature,
 } from "../../protocol/index.ts";
-import type { AdmissionPolicy, AggregatorStore, BusEvent, EnrolledNode, Finding, LaneHolding, PeerCertificate } from "../types.ts";
+import type {
+  AdmissionPolicy,
+  AggregatorStore,
+  EnrolledNode,
+  Finding,
+  LaneHolding,
+  NodeRef,
+  PeerCertificate,
+  StoredEvent,
+} from "../types.ts";
 import { StoreUnavailable } from "../types.ts";
 import { Appender } from "./appender.ts";
 import { type BatchVerdict, judgeBatch } from "./judge-batch.ts";
@@ -34,9 +43,7 @@ export type IngestParts = {
   readonly entropy: Entropy;
   readonly log: Log;
   /** Told of events once they are durable. Returns at once. */
-  readonly onStored?: (events: readonly BusEvent[]) => void;
-  /** Told of each heartbeat and hello that was taken. */
-  readonly onHeard?: (node: EnrolledNode) => void;
+  readonly onStored?: (ref: NodeRef, events: readonly StoredEvent[]) => void;
 };
 
 /** An answer to a message. */
@@ -120,7 +127,6 @@ export class Ingest {
       holdings: new Map(holdings.map((holding) => [holding.lane, holding])),
     });
     this.counters.hellos++;
-    this.#parts.onHeard?.(node);
     const { creditBytes, intervalMs } = ALLOWANCE;
     const cursors = holdings.map(cursorOf);
     const welcome = {
@@ -280,7 +286,7 @@ export class Ingest {
     this.counters.events += events.length;
     this.counters.wireBytes += wireBytes;
     if (remark) await this.#note({ ...ref, ...remark, lane: batch.lane, epoch: batch.epoch, sequence: batch.from });
-    this.#parts.onStored?.(events.map((event) => ({ ...event, ...ref })));
+    this.#parts.onStored?.(ref, events);
     return this.#acknowledge(node, network, after);
   }
 
@@ -307,8 +313,7 @@ export class Ingest {
       session.lastHeartbeat = { bootId: heartbeat.bootId, sequence: heartbeat.sequence };
       await this.#parts.store.putHeartbeat({ ...refOf(node), receivedAtMs: this.#parts.clock.nowMs(), timeMs: heartbeat.timeMs, message });
       this.counters.heartbeats++;
-      this.#parts.onHeard?.(node);
-    }
+      }
     return { kind: "noted", message: NOTHING };
   }
 

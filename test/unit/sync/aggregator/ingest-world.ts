@@ -58,7 +58,7 @@ export class RealAggregator implements Answerer {
       clock: this.#clock,
       entropy: { bytes: (count) => sha256(utf8(`${this.#prng.uint32()}`)).subarray(0, count) },
       log: silentLog,
-      onStored: (events) => this.stored.push(...events),
+      onStored: (ref, events) => this.stored.push(...events.map((event) => ({ ...event, ...ref }))),
     });
   }
 }
