@@ -13,7 +13,7 @@ import { RetainedMessages } from "./routing/retained.ts";
 import { Router } from "./routing/router.ts";
 import { Subscriptions } from "./routing/subscriptions.ts";
 import type { StoredState } from "./rows.ts";
-import { QueueBudget } from "./session/outbox.ts";
+import { QueueBudget } from "./session/queue-budget.ts";
 import { Sessions } from "./session/sessions.ts";
 import { BrokerStore } from "./store.ts";
 import { SysTopics } from "./sys.ts";
@@ -51,7 +51,7 @@ class Engine implements Broker {
     const subscriptions = new Subscriptions();
     this.#limits = limits;
     this.#journal = new Journal({ store, timers, log, lingerMs: limits.commitLingerMs, onFailure });
-    this.#budget = new QueueBudget(limits.queuedBytesTotalMax);
+    this.#budget = new QueueBudget(limits.queuedBytesTotalMax, () => this.#counters.droppedQueueFull++);
     this.#admission = new Admission(limits, clock);
     this.#router = new Router(subscriptions, new RetainedMessages(limits, this.#journal), clock, this.#counters, lastId);
     this.#wills = new Wills({

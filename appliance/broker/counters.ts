@@ -9,7 +9,7 @@ export interface Counters {
   bytesSent: number;
   publishesReceived: number;
   publishesSent: number;
-  /** Messages that found no room in a session's queue. */
+  /** Messages that found no room in a session's queue, or gave it up for a shorter one. */
   droppedQueueFull: number;
   /** Messages larger than their receiver takes. */
   droppedTooLarge: number;

@@ -38,7 +38,7 @@ export interface BrokerLimits {
   /** Messages and bytes that wait for one client. */
   readonly queuedCountMax: number;
   readonly queuedBytesMax: number;
-  /** Bytes that wait for all clients; a message that waits for many counts for each. */
+  /** Bytes that wait for all clients, beside 4 KiB of each; a message that waits for many counts for each. */
   readonly queuedBytesTotalMax: number;
   /** Retained messages and their bytes. */
   readonly retainedCountMax: number;

@@ -1,4 +1,5 @@
 import { ok, type Result } from "../../../src/kernel/index.ts";
+import { OutgoingBudget } from "./outgoing-budget.ts";
 import { openTcpDoor, openTlsDoor } from "./socket-door.ts";
 import type { Door, DoorAddress, DoorFault, DoorPorts, TlsIdentity } from "./types.ts";
 import { openWebSocketDoor } from "./web-socket-door.ts";
@@ -8,7 +9,12 @@ export type DoorPlan = {
   readonly tcp?: DoorAddress;
   readonly tls?: { readonly address: DoorAddress; readonly identity: TlsIdentity };
   readonly webSocket?: { readonly address: DoorAddress; readonly identity?: TlsIdentity; readonly origins: readonly string[] };
+  /** Bytes held for clients that do not take them, of all doors; default 32 MiB. */
+  readonly outgoingBytesMax?: number;
 };
+
+/** A box of 512 MiB has them beside all else that the broker may hold. */
+const OUTGOING_BYTES_MAX = 32 * 1024 * 1024;
 
 /** The doors that are open. */
 export interface OpenDoors {
@@ -21,7 +27,10 @@ export interface OpenDoors {
 }
 
 /** Opens every door of the plan, or none when one cannot be opened. */
-export function openDoors(plan: DoorPlan, ports: DoorPorts): Result<OpenDoors, DoorFault> {
+export function openDoors(plan: DoorPlan, own: DoorPorts): Result<OpenDoors, DoorFault> {
+  const outgoing = new OutgoingBudget(plan.outgoingBytesMax ?? OUTGOING_BYTES_MAX);
+  const ports = { ...own, outgoing };
+  own.counts.watchHeld(() => outgoing.usedBytes);
   const wanted: readonly (() => Result<Door | undefined, DoorFault>)[] = [
     () => (plan.tcp ? openTcpDoor(plan.tcp, ports) : ok(undefined)),
     () => (plan.tls ? openTlsDoor(plan.tls.address, plan.tls.identity, ports) : ok(undefined)),

@@ -1,4 +1,5 @@
 import { assert, concatBytes } from "../../../src/kernel/index.ts";
+import type { OutgoingAccount } from "./outgoing-budget.ts";
 
 /** What a connection's outgoing bytes go into: takes as many as it can now, and says how many. */
 export type Sink = (bytes: Uint8Array) => number;
@@ -11,11 +12,12 @@ const GATHER_BYTES = 64 * 1024;
 /**
  * Outgoing bytes of one connection. What is written in one turn of the event loop leaves as one piece, since each write
  * costs a system call; what the other side does not take yet is held. The bound is kept by the writer, who stops when
- * `write` says false.
+ * `write` says false, and that of all connections together by the account, which may end this one.
  */
 export class Outlet {
   readonly #sink: Sink;
   readonly #onRelief: () => void;
+  readonly #account: OutgoingAccount;
   #gathered: Uint8Array[] = [];
   #gatheredBytes = 0;
   #held: Uint8Array[] = [];
@@ -23,10 +25,14 @@ export class Outlet {
   #isWriterWaiting = false;
   #isClosed = false;
 
-  /** @param onRelief called when everything was taken after `write` said false */
-  constructor(sink: Sink, onRelief: () => void) {
+  /**
+   * @param onRelief called when everything was taken after `write` said false
+   * @param account counts what is held
+   */
+  constructor(sink: Sink, onRelief: () => void, account: OutgoingAccount) {
     this.#sink = sink;
     this.#onRelief = onRelief;
+    this.#account = account;
   }
 
   /** Bytes not taken yet. */
@@ -53,7 +59,7 @@ export class Outlet {
       this.#gathered = [];
       this.#gatheredBytes = 0;
       const taken = this.#held.length > 0 ? 0 : this.#sink(joined);
-      if (taken < joined.length) this.#hold(joined.subarray(taken));
+      if (taken < joined.length && !this.#isClosed) this.#hold(joined.subarray(taken));
     }
     this.#tellRelief();
   }
@@ -63,7 +69,9 @@ export class Outlet {
     while (this.#held.length > 0) {
       const next = this.#held[0] ?? new Uint8Array(0);
       const taken = this.#sink(next);
+      if (this.#isClosed) return; // the account ended it
       this.#heldBytes -= taken;
+      if (taken > 0) this.#account.take(taken);
       if (taken < next.length) {
         this.#held[0] = next.subarray(taken);
         return;
@@ -86,6 +94,7 @@ export class Outlet {
   #hold(bytes: Uint8Array): void {
     this.#held.push(bytes);
     this.#heldBytes += bytes.length;
+    this.#account.hold(bytes.length);
   }
 
   #tellRelief(): void {

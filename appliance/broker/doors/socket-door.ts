@@ -3,7 +3,7 @@ import type { CancelTimer, Result } from "../../../src/kernel/index.ts";
 import { certificateNameOf, isCertificate } from "./certificate-name.ts";
 import { listening, urlOf } from "./listen-fault.ts";
 import { SocketTransport } from "./socket-transport.ts";
-import type { Door, DoorAddress, DoorFault, DoorPorts, TlsIdentity } from "./types.ts";
+import type { Door, DoorAddress, DoorFault, SharedDoorPorts, TlsIdentity } from "./types.ts";
 
 /** TLS handshakes going on at the same time; more are turned away. Each may hold some 40 KiB. */
 const HANDSHAKES_MAX = 256;
@@ -14,7 +14,7 @@ const HANDSHAKE_MS = 10_000;
 type Seat = { transport?: SocketTransport; cancelHandshake?: CancelTimer | undefined };
 
 /** Opens the door for MQTT over TCP. */
-export function openTcpDoor(address: DoorAddress, ports: DoorPorts): Result<Door, DoorFault> {
+export function openTcpDoor(address: DoorAddress, ports: SharedDoorPorts): Result<Door, DoorFault> {
   return new SocketDoor(ports, undefined).open("mqtt.listen", "mqtt", address);
 }
 
@@ -22,18 +22,18 @@ export function openTcpDoor(address: DoorAddress, ports: DoorPorts): Result<Door
  * Opens the door for MQTT over TLS. With a client authority, certificates are asked for; one that does not verify ends the
  * connection, whatever else the client could show.
  */
-export function openTlsDoor(address: DoorAddress, identity: TlsIdentity, ports: DoorPorts): Result<Door, DoorFault> {
+export function openTlsDoor(address: DoorAddress, identity: TlsIdentity, ports: SharedDoorPorts): Result<Door, DoorFault> {
   return new SocketDoor(ports, identity).open("mqtt.tlsListen", "mqtts", address);
 }
 
 /** One listener and its connections. */
 class SocketDoor {
-  readonly #ports: DoorPorts;
+  readonly #ports: SharedDoorPorts;
   readonly #identity: TlsIdentity | undefined;
   readonly #sockets = new Set<Socket<Seat>>();
   #handshakes = 0;
 
-  constructor(ports: DoorPorts, identity: TlsIdentity | undefined) {
+  constructor(ports: SharedDoorPorts, identity: TlsIdentity | undefined) {
     this.#ports = ports;
     this.#identity = identity;
   }
@@ -131,9 +131,9 @@ class SocketDoor {
   }
 
   #admit(socket: Socket<Seat>, security: { readonly isEncrypted: boolean; readonly certificateName?: string }): void {
-    const { broker, timers, counts } = this.#ports;
+    const { broker, counts } = this.#ports;
     const kind = security.isEncrypted ? "tls" : "tcp";
-    const transport = new SocketTransport(socket, security, timers);
+    const transport = new SocketTransport(socket, security, this.#ports, () => counts.add(kind, "outgoingFull"));
     const connection = broker.accept(transport);
     counts.add(kind, connection.ok ? "opened" : "refused");
     if (!connection.ok) {

@@ -1,6 +1,7 @@
 import type { Socket } from "bun";
 import type { CancelTimer, Timers } from "../../../src/kernel/index.ts";
 import type { Connection, RemoteEndpoint, Transport, TransportSecurity } from "../types.ts";
+import type { OutgoingAccount, OutgoingBudget } from "./outgoing-budget.ts";
 import { Outlet } from "./outlet.ts";
 
 /** How long the last bytes of a connection that is being closed may take to leave. */
@@ -12,6 +13,7 @@ export class SocketTransport implements Transport {
   readonly security: TransportSecurity;
   readonly #socket: Socket<unknown>;
   readonly #timers: Timers;
+  readonly #account: OutgoingAccount;
   readonly #outlet: Outlet;
   #connection: Connection | undefined;
   #error: Error | undefined;
@@ -19,14 +21,25 @@ export class SocketTransport implements Transport {
   #isGone = false;
   #cancelClose: CancelTimer = () => {};
 
-  constructor(socket: Socket<unknown>, security: TransportSecurity, timers: Timers) {
+  /** @param onOutgoingFull the budget ended it: it took nothing for the longest while all together held too much */
+  constructor(
+    socket: Socket<unknown>,
+    security: TransportSecurity,
+    { timers, outgoing }: { readonly timers: Timers; readonly outgoing: OutgoingBudget },
+    onOutgoingFull: () => void,
+  ) {
     this.remote = { address: socket.remoteAddress, port: socket.remotePort };
     this.security = security;
     this.#socket = socket;
     this.#timers = timers;
+    this.#account = outgoing.open(() => {
+      onOutgoingFull();
+      this.#giveUp();
+    });
     this.#outlet = new Outlet(
       (bytes) => Math.max(0, socket.write(bytes)), // -1: the socket is closing; `close` follows and drops the rest
       () => this.#connection?.onDrain(),
+      this.#account,
     );
   }
 
@@ -50,7 +63,7 @@ export class SocketTransport implements Transport {
   destroy(): void {
     if (this.#isGone) return;
     this.#isEnding = true;
-    this.#outlet.close();
+    this.#letGo();
     this.#socket.terminate();
   }
 
@@ -83,8 +96,20 @@ export class SocketTransport implements Transport {
     if (this.#isGone) return;
     this.#isGone = true;
     this.#cancelClose();
-    this.#outlet.close();
+    this.#letGo();
     this.#connection?.onClosed(error ?? this.#error);
+  }
+
+  /** What is held goes at once, the socket when whoever is writing has returned. */
+  #giveUp(): void {
+    this.#isEnding = true;
+    this.#letGo();
+    queueMicrotask(() => this.destroy());
+  }
+
+  #letGo(): void {
+    this.#outlet.close();
+    this.#account.close();
   }
 
   #endWhenEmpty(): void {

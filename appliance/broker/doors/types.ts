@@ -1,6 +1,7 @@
 import type { Log, Timers } from "../../../src/kernel/index.ts";
 import type { Broker } from "../types.ts";
 import type { DoorCounts } from "./door-counts.ts";
+import type { OutgoingBudget } from "./outgoing-budget.ts";
 
 /** Where a door stands; port 0 lets the system choose. */
 export type DoorAddress = { readonly host: string; readonly port: number };
@@ -11,6 +12,12 @@ export type DoorPorts = {
   readonly timers: Timers;
   readonly log: Log;
   readonly counts: DoorCounts;
+};
+
+/** What the doors of one broker share. */
+export type SharedDoorPorts = DoorPorts & {
+  /** Bytes held for clients that do not take them, of all doors. */
+  readonly outgoing: OutgoingBudget;
 };
 
 /** Certificate and key of this broker, and the authority whose client certificates name devices; PEM texts. */

@@ -3,7 +3,7 @@ import type { Result } from "../../../src/kernel/index.ts";
 import type { RemoteEndpoint } from "../types.ts";
 import { listening, urlOf } from "./listen-fault.ts";
 import { isOriginAllowed } from "./origin-rules.ts";
-import type { Door, DoorAddress, DoorFault, DoorPorts, TlsIdentity } from "./types.ts";
+import type { Door, DoorAddress, DoorFault, SharedDoorPorts, TlsIdentity } from "./types.ts";
 import { OUTGOING_BYTES_MAX, type WebSocketSeat, WebSocketTransport } from "./web-socket-transport.ts";
 
 /** Seconds until a connection that sends no request is closed. */
@@ -28,8 +28,8 @@ export type WebSocketOptions = {
  *
  * @see MQTT 5.0 section 6
  */
-export function openWebSocketDoor({ address, identity, origins }: WebSocketOptions, ports: DoorPorts): Result<Door, DoorFault> {
-  const { broker, timers, counts } = ports;
+export function openWebSocketDoor({ address, identity, origins }: WebSocketOptions, ports: SharedDoorPorts): Result<Door, DoorFault> {
+  const { broker, counts } = ports;
   const open = new Set<WebSocketTransport>();
   const isEncrypted = identity !== undefined;
   const answer = (request: Request, server: Server<WebSocketSeat>): Response | undefined => {
@@ -65,7 +65,7 @@ export function openWebSocketDoor({ address, identity, origins }: WebSocketOptio
         backpressureLimit: OUTGOING_BYTES_MAX,
         closeOnBackpressureLimit: true,
         open(socket) {
-          const transport = new WebSocketTransport(socket, { isEncrypted }, timers);
+          const transport = new WebSocketTransport(socket, { isEncrypted }, ports, () => counts.add("webSocket", "outgoingFull"));
           const connection = broker.accept(transport);
           counts.add("webSocket", connection.ok ? "opened" : "refused");
           if (!connection.ok) {

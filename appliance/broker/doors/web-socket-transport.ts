@@ -1,6 +1,7 @@
 import type { ServerWebSocket } from "bun";
 import type { CancelTimer, Timers } from "../../../src/kernel/index.ts";
 import type { Connection, RemoteEndpoint, Transport, TransportSecurity } from "../types.ts";
+import type { OutgoingAccount, OutgoingBudget } from "./outgoing-budget.ts";
 import { Outlet } from "./outlet.ts";
 
 /** What the runtime keeps with a WebSocket. */
@@ -21,24 +22,38 @@ export class WebSocketTransport implements Transport {
   readonly security: TransportSecurity;
   readonly #socket: ServerWebSocket<WebSocketSeat>;
   readonly #timers: Timers;
+  readonly #account: OutgoingAccount;
   readonly #outlet: Outlet;
   #connection: Connection | undefined;
   #pausedChunks: Uint8Array[] = [];
   #pausedBytes = 0;
   #isPaused = false;
   #isBlocked = false;
+  /** Bytes that the runtime took and holds. */
+  #runtimeBytes = 0;
   #isEnding = false;
   #isGone = false;
   #cancelClose: CancelTimer = () => {};
 
-  constructor(socket: ServerWebSocket<WebSocketSeat>, security: TransportSecurity, timers: Timers) {
+  /** @param onOutgoingFull the budget ended it: it took nothing for the longest while all together held too much */
+  constructor(
+    socket: ServerWebSocket<WebSocketSeat>,
+    security: TransportSecurity,
+    { timers, outgoing }: { readonly timers: Timers; readonly outgoing: OutgoingBudget },
+    onOutgoingFull: () => void,
+  ) {
     this.remote = socket.data.remote;
     this.security = security;
     this.#socket = socket;
     this.#timers = timers;
+    this.#account = outgoing.open(() => {
+      onOutgoingFull();
+      this.#giveUp();
+    });
     this.#outlet = new Outlet(
       (bytes) => this.#send(bytes),
       () => this.#connection?.onDrain(),
+      this.#account,
     );
   }
 
@@ -62,7 +77,7 @@ export class WebSocketTransport implements Transport {
   destroy(): void {
     if (this.#isGone) return;
     this.#isEnding = true;
-    this.#outlet.close();
+    this.#letGo();
     this.#socket.terminate();
   }
 
@@ -99,6 +114,7 @@ export class WebSocketTransport implements Transport {
   /** For the door: the socket takes more. */
   onWritable(): void {
     this.#isBlocked = false;
+    this.#countTaken();
     this.#outlet.onWritable();
     if (this.#isEnding) this.#endWhenEmpty();
   }
@@ -108,7 +124,7 @@ export class WebSocketTransport implements Transport {
     if (this.#isGone) return;
     this.#isGone = true;
     this.#cancelClose();
-    this.#outlet.close();
+    this.#letGo();
     this.#pausedChunks = [];
     this.#connection?.onClosed();
   }
@@ -117,8 +133,34 @@ export class WebSocketTransport implements Transport {
   #send(bytes: Uint8Array): number {
     if (this.#isBlocked) return 0;
     const sent = this.#socket.sendBinary(bytes);
-    if (sent === -1) this.#isBlocked = true; // taken, and held by the runtime: `drain` follows
-    return sent === 0 ? 0 : bytes.length;
+    if (sent === 0) return 0;
+    if (sent === -1) {
+      this.#isBlocked = true; // taken, and held by the runtime: `drain` follows
+      this.#runtimeBytes += bytes.length;
+      this.#account.hold(bytes.length);
+    }
+    return bytes.length;
+  }
+
+  /** Of what the runtime holds, the client took all but what is left. */
+  #countTaken(): void {
+    const left = Math.min(this.#runtimeBytes, this.#socket.getBufferedAmount());
+    const taken = this.#runtimeBytes - left;
+    this.#runtimeBytes = left;
+    if (taken > 0) this.#account.take(taken);
+  }
+
+  /** What is held goes at once, the socket when whoever is writing has returned. */
+  #giveUp(): void {
+    this.#isEnding = true;
+    this.#letGo();
+    queueMicrotask(() => this.destroy());
+  }
+
+  #letGo(): void {
+    this.#outlet.close();
+    this.#account.close();
+    this.#runtimeBytes = 0;
   }
 
   #endWhenEmpty(): void {

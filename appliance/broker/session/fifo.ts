@@ -29,6 +29,11 @@ export class Fifo<T> {
     return item;
   }
 
+  /** Removes the newest, or undefined when empty. */
+  pop(): T | undefined {
+    return this.length === 0 ? undefined : this.#items.pop();
+  }
+
   /** Removes and gives everything, oldest first. */
   drain(): T[] {
     const items: T[] = [];

@@ -3,6 +3,7 @@ import { isExpired, type Message, weightOf } from "../message.ts";
 import type { DeliveryState } from "../rows.ts";
 import type { QoS } from "../types.ts";
 import { Fifo } from "./fifo.ts";
+import type { QueueBudget, Yielding } from "./queue-budget.ts";
 
 /** A message on its way to one session. */
 export interface Delivery {
@@ -15,17 +16,6 @@ export interface Delivery {
   /** 0 until it is sent, and always with QoS 0. */
   packetId: number;
   state: DeliveryState;
-}
-
-/** Bytes that wait for all sessions together. */
-export class QueueBudget {
-  readonly bytesMax: number;
-  usedBytes = 0;
-  usedCount = 0;
-
-  constructor(bytesMax: number) {
-    this.bytesMax = bytesMax;
-  }
 }
 
 /** Bounds of one outbox. */
@@ -45,12 +35,12 @@ const PACKET_ID_MAX = 65_535;
 
 /**
  * What waits for one session and what it has not acknowledged, in order, within a count and bytes: a message too many is
- * refused, those that wait stay (the newest is dropped), but for those of QoS 0, which make room for others. Knows nothing of
- * packets, clocks or disks.
+ * refused, those that wait stay (the newest is dropped), but for those of QoS 0, which make room for others. Where all sessions
+ * together hold too much, the longest outbox gives way. Knows nothing of packets, clocks or disks.
  *
  * Invariant: of QoS 1 and 2, at most `window` deliveries are open on a connection (MQTT-3.3.4-9).
  */
-export class Outbox {
+export class Outbox implements Yielding {
   readonly #bounds: OutboxBounds;
   readonly #budget: QueueBudget;
   readonly #record: DeliveryRecord;
@@ -63,6 +53,7 @@ export class Outbox {
   #position = 0;
   #packetId = 0;
   #bytes = 0;
+  #waitingBytes = 0;
 
   constructor(bounds: OutboxBounds, budget: QueueBudget, record: DeliveryRecord) {
     this.#bounds = bounds;
@@ -80,11 +71,16 @@ export class Outbox {
     return this.#lasting.length === 0 && this.#open.size < this.#window;
   }
 
+  /** Bytes of what waits and was not sent. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   /** Puts a message at the end; false when there is no room, for it, for all sessions, or for so large a message. */
   offer(message: Message, qos: QoS, isRetain: boolean, subscriptionIds: readonly number[], nowMs: number): boolean {
     const weight = weightOf(message);
-    if (!this.#hasRoom(weight)) this.#dropExpired(nowMs);
-    while (!this.#hasRoom(weight)) {
+    if (!this.#hasRoom(weight) || !this.#budget.hasRoom(weight)) this.#dropExpired(nowMs);
+    while (!this.#hasRoom(weight) || !this.#budget.makeRoom(weight, this.#bytes)) {
       const yielding = qos > 0 ? this.#fleeting.shift() : undefined;
       if (yielding === undefined) return false;
       this.#account(yielding, -1);
@@ -149,12 +145,22 @@ export class Outbox {
     }
     if (lasting === undefined) return undefined;
     this.#lasting.shift();
+    this.#countWaiting(-weightOf(lasting.message));
     lasting.packetId = this.#freePacketId();
     lasting.state = "sent";
     this.#inflight.set(lasting.packetId, lasting);
     this.#open.add(lasting.packetId);
     this.#record.save(lasting, false);
     return { delivery: lasting, isAgain: false };
+  }
+
+  /** For the budget, where all together hold too much: the newest that was not sent is dropped, of QoS 0 first. */
+  yieldNewest(): void {
+    const fleeting = this.#fleeting.pop();
+    const yielded = fleeting ?? this.#lasting.pop();
+    assert(yielded !== undefined, "an outbox yields only what waits");
+    this.#account(yielded, -1);
+    if (fleeting === undefined) this.#record.drop(yielded);
   }
 
   /** PUBACK: the delivery is done. False when none of QoS 1 has this packet identifier. */
@@ -203,8 +209,7 @@ export class Outbox {
   }
 
   #hasRoom(weight: number): boolean {
-    if (this.length >= this.#bounds.queuedCountMax || this.#bytes + weight > this.#bounds.queuedBytesMax) return false;
-    return this.#budget.usedBytes + weight <= this.#budget.bytesMax;
+    return this.length < this.#bounds.queuedCountMax && this.#bytes + weight <= this.#bounds.queuedBytesMax;
   }
 
   #finish(packetId: number, isRight: (delivery: Delivery) => boolean): boolean {
@@ -235,11 +240,18 @@ export class Outbox {
     return this.#packetId;
   }
 
+  #countWaiting(change: number): void {
+    const before = this.#waitingBytes;
+    this.#waitingBytes += change;
+    this.#budget.onWaiting(this, before);
+  }
+
   #account(delivery: Delivery, sign: 1 | -1): void {
     const weight = sign * weightOf(delivery.message);
     this.#bytes += weight;
     this.#budget.usedBytes += weight;
     this.#budget.usedCount += sign;
+    if (delivery.state === "queued") this.#countWaiting(weight);
     assert(this.#bytes >= 0 && this.#budget.usedBytes >= 0, "what leaves a queue was counted in");
   }
 }

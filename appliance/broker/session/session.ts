@@ -4,7 +4,8 @@ import type { Message } from "../message.ts";
 import type { SessionRow, SubscriptionRow } from "../rows.ts";
 import type { TopicFilter } from "../topics/topic-rules.ts";
 import type { Principal, ProtocolVersion, QoS } from "../types.ts";
-import { type Delivery, Outbox, type OutboxBounds, type QueueBudget } from "./outbox.ts";
+import { type Delivery, Outbox, type OutboxBounds } from "./outbox.ts";
+import type { QueueBudget } from "./queue-budget.ts";
 
 /** A subscription in force. */
 export interface Subscription extends SubscriptionRow {

@@ -247,6 +247,47 @@ describe("broker: bounds across clients and connections", () => {
     expect([small.isClosed, third.isClosed]).toEqual([false, false]);
   });
 
+  test("broker: devices that are away and hold all that may wait, the longest queue gives way, newest first, to one that is shorter", async () => {
+    const rig = new BrokerRig({ limits: { queuedBytesTotalMax: 60_000, queuedBytesMax: 40_000 } });
+    const sender = await rig.connect("sender");
+    for (const name of ["far", "near", "awake"]) {
+      const client = await rig.connect(name, KEPT);
+      client.subscribe(name, 1);
+      await rig.settle();
+      client.lose();
+    }
+    for (let i = 1; i <= 6; i++) sender.publish("far", `${i}${"x".repeat(5_999)}`, { qos: 1 });
+    for (let i = 1; i <= 4; i++) sender.publish("near", `${i}${"x".repeat(5_999)}`, { qos: 1 });
+    await rig.settle();
+    const awake = await rig.connect("awake", KEPT);
+    for (let i = 1; i <= 3; i++) sender.publish("awake", `${i}${"x".repeat(5_999)}`, { qos: 1 });
+    await rig.settle();
+    expect(awake.takeMessages().map((text) => text.slice(0, 7))).toEqual(["awake=1", "awake=2", "awake=3"]);
+    expect(rig.broker.figures().queuedBytes).toBeLessThanOrEqual(60_000);
+    const begun = (texts: readonly string[]) => texts.map((text) => text.split("x")[0]);
+    expect(begun((await rig.connect("far", KEPT)).takeMessages())).toEqual(["far=1", "far=2", "far=3", "far=4"]);
+    expect(begun((await rig.connect("near", KEPT)).takeMessages())).toEqual(["near=1", "near=2"]);
+    // What gave way is gone from the disk as well.
+    expect(rig.database.askNumber("SELECT count(*) FROM delivery")).toBe(9);
+    expect(rig.next().broker.figures().queuedCount).toBe(9);
+  });
+
+  test("broker: room for all taken by clients that never acknowledge, a small message still reaches everybody", async () => {
+    const rig = new BrokerRig({ limits: { queuedBytesTotalMax: 20_000 } });
+    const sender = await rig.connect("sender");
+    const greedy = await rig.connect("greedy");
+    greedy.subscribe("noise", 1);
+    const device = await rig.connect("device");
+    device.subscribe("#", 1);
+    await rig.settle();
+    device.packets.length = 0;
+    for (let i = 0; i < 3; i++) sender.publish("noise", "x".repeat(8_000), { qos: 1 });
+    sender.publish("receipt", "final", { qos: 1 });
+    await rig.settle();
+    expect(device.takeMessages().at(-1)).toBe("receipt=final");
+    expect(rig.broker.figures().queuedBytes).toBeLessThan(20_000 + 4_096);
+  });
+
   test("broker: QoS 2 that is never released, over connections, as many as the receive maximum and no more", async () => {
     const rig = new BrokerRig({ limits: { receiveMaximum: 4 } });
     const settings = { clean: false, properties: { sessionExpiryInterval: 100 } };

@@ -167,6 +167,62 @@ describe("doors", () => {
   });
 });
 
+describe("doors: clients that read nothing", () => {
+  const PIECE = new Uint8Array(256 * 1024);
+  const BOUND = 6 * 1024 * 1024;
+
+  /** Bytes that are held, as the metrics have them. */
+  const heldBy = (counts: DoorCounts): number => {
+    const [sample] = counts.collect().find(({ name }) => name === "bizra_mqtt_door_held_bytes")?.samples ?? [];
+    return sample !== undefined && "value" in sample ? Number(sample.value) : Number.NaN;
+  };
+
+  /** Writes until so much is held; the kernel takes some megabytes first. */
+  async function holdUpTo(broker: EchoBroker, index: number, bytes: number, counts: DoorCounts): Promise<void> {
+    for (let pieces = 0; heldBy(counts) < bytes && pieces < 400; pieces++) {
+      broker.transports[index]?.write(PIECE);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(heldBy(counts)).toBeGreaterThanOrEqual(bytes);
+  }
+
+  /** `dial` opens a connection that says one byte and reads nothing. */
+  async function expectOldestEnded(kind: "tcp" | "webSocket", plan: DoorPlan, dial: (urls: OpenDoors["urls"]) => Promise<unknown>) {
+    const { broker, counts, doors } = open({ ...plan, outgoingBytesMax: BOUND });
+    for (let n = 1; n <= 2; n++) {
+      await dial(doors.urls);
+      while (broker.transports.length < n) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await holdUpTo(broker, 0, BOUND / 2, counts);
+    expect(counts.count(kind, "outgoingFull")).toBe(0);
+    for (let pieces = 0; counts.count(kind, "outgoingFull") === 0 && pieces < 400; pieces++) {
+      broker.transports[1]?.write(PIECE);
+      expect(heldBy(counts)).toBeLessThanOrEqual(BOUND);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    while (broker.closed.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect([broker.closed.map((transport) => broker.transports.indexOf(transport)), counts.count(kind, "outgoingFull")]).toEqual([[0], 1]);
+  }
+
+  test("doors: two over TCP, beyond the bound of all the one that is silent for longer is ended, the other stays", async () => {
+    await expectOldestEnded("tcp", { tcp: LOOPBACK }, async ({ tcp }) => {
+      const silent = await Bun.connect({ hostname: "127.0.0.1", port: portOf(tcp), socket: { data: () => {} } });
+      silent.pause();
+    });
+  });
+
+  test("doors: two over WebSocket, what the runtime holds for them counts too", async () => {
+    await expectOldestEnded("webSocket", { webSocket: { address: LOOPBACK, origins: [] } }, async ({ webSocket }) => {
+      const { host } = new URL(webSocket ?? "");
+      const silent = await Bun.connect({ hostname: "127.0.0.1", port: portOf(webSocket), socket: { data: () => {} } });
+      const key = "dGhlIHNhbXBsZSBub25jZQ==";
+      const upgrade = ["Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Key: ${key}`, "Sec-WebSocket-Version: 13"];
+      silent.write(["GET /mqtt HTTP/1.1", `Host: ${host}`, ...upgrade, "Sec-WebSocket-Protocol: mqtt", "", ""].join("\r\n"));
+      silent.pause();
+    });
+  });
+});
+
 test("doors: origins of pages, let in from this machine, the address dialled, or the list", () => {
   const judge = (origin: string | null, host = "192.0.2.9:8080") => isOriginAllowed(origin, host, ["https://plant.example"]);
   expect([null, "http://localhost:3000", "http://127.0.0.1", "http://192.0.2.9", "https://plant.example"].map((o) => judge(o))).toEqual([
