@@ -11,6 +11,7 @@ export * from "./describe.ts";
 export * from "./edit.ts";
 export * from "./fault.ts";
 export * from "./load.ts";
+export { findNearest } from "./nearest.ts";
 export { type ResolvedConfiguration, resolveConfiguration, type Sources } from "./resolve.ts";
 export { formatListenAddress, type ListenAddress, parseListenAddress, type Setting } from "./setting.ts";
 export { CONFIGURATION_VERSION, type Configuration, NAMED_SETTINGS, type NamedSetting } from "./settings.ts";

@@ -71,7 +71,15 @@ export class MemoryDisk implements BoxFiles {
     this.#write(path, () => this.files.set(path, text));
   }
 
+  rename(path: string, other: string): void {
+    this.#write(path, () => {
+      this.files.set(other, this.files.get(path) ?? "");
+      this.files.delete(path);
+    });
+  }
+
   blank(path: string): void {
+    if (!this.files.has(path)) return;
     const text = this.files.get(path) ?? "";
     const half = Math.floor(text.length / 2);
     this.#write(

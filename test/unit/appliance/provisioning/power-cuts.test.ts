@@ -3,7 +3,7 @@ import { MEDIUM, parseProgress } from "../../../../appliance/provisioning/index.
 import { type Cut, FakeBox, planText, TOKEN } from "./fake-box.ts";
 
 /** Writes after a cut within which another one may come: more than any effect has. */
-const REACH = 12;
+const REACH = 8;
 
 /** A whole life: a mistake, its correction, a new code asked for, another plan. */
 async function live(cuts: readonly Cut[]): Promise<FakeBox> {
@@ -86,7 +86,12 @@ describe("provisioning: power cuts", () => {
           { at: first, done },
           { at: second, done: "nothing" },
         ]);
-        expect([first, second, box.disk.cutsDone, outcomeOf(box)]).toEqual([first, second, 2, wanted]);
+        expect([first, second, box.disk.cutsDone, outcomeOf(box)]).toEqual([
+          first,
+          second,
+          box.disk.writes < second ? 1 : 2, // after a cut near the end fewer writes are left
+          wanted,
+        ]);
       }
     }
   });
