@@ -140,6 +140,7 @@ class Engine implements Broker {
       retainedCount: this.#router.retained.count,
       queuedCount: this.#budget.usedCount,
       queuedBytes: this.#budget.usedBytes,
+      partialBytes: this.#shared.partial.bytes,
     };
   }
 

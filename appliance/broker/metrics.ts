@@ -12,6 +12,7 @@ export function metricFamilies(figures: BrokerFigures, counters: Counters, journ
     gauge("bizra_broker_retained_messages", "Topics with a retained message.", figures.retainedCount),
     gauge("bizra_broker_queued_messages", "Messages that wait for a session or its acknowledgement.", figures.queuedCount),
     gauge("bizra_broker_queued_bytes", "Bytes of the messages that wait.", figures.queuedBytes),
+    gauge("bizra_broker_partial_bytes", "Bytes of packets that are not whole yet.", figures.partialBytes),
     counter("bizra_broker_connects_total", "CONNECT packets by verdict.", "verdict", {
       accepted: counters.connectsAccepted,
       refused: counters.connectsRefused,

@@ -192,6 +192,8 @@ export interface BrokerFigures {
   readonly retainedCount: number;
   readonly queuedCount: number;
   readonly queuedBytes: number;
+  /** Bytes of packets that are not whole yet, of all connections. */
+  readonly partialBytes: number;
 }
 
 /** The engine, as doors and the composition root use it. */

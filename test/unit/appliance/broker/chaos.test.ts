@@ -136,7 +136,7 @@ describe("broker: anything at all", () => {
       }
       await chaos.end();
       const { retainedCount, ...rest } = broker.figures();
-      expect(rest).toEqual({ connectionCount: 0, sessionCount: 0, subscriptionCount: 0, queuedCount: 0, queuedBytes: 0 });
+      expect(rest).toEqual({ connectionCount: 0, sessionCount: 0, subscriptionCount: 0, queuedCount: 0, queuedBytes: 0, partialBytes: 0 });
       const rows = (table: string): number => database.askNumber(`SELECT count(*) FROM ${table}`);
       expect(["session", "subscription", "delivery", "received", "will"].map(rows)).toEqual([0, 0, 0, 0, 0]);
       expect([rows("retained"), rows("message")]).toEqual([retainedCount, retainedCount]);
