@@ -1,22 +1,10 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { ENROLMENT_FILES, enrol, writeWhole } from "../../../sync/agent/index.ts";
-import {
-  type Configuration,
-  changeNodeToml,
-  findHome,
-  formatFault,
-  loadConfiguration,
-  loadPassphrase,
-  renderNodeToml,
-} from "../../config/index.ts";
-import { parseKeyFile, unlockKeyFile } from "../../identity/index.ts";
+import { enrol } from "../../../sync/agent/index.ts";
+import { findHome } from "../../config/index.ts";
 import { parseHex, toHex } from "../../kernel/index.ts";
-import { findRunningNode, HOME, readGenesisOf, StartRefused, systemEntropy, systemTimers } from "../../node/index.ts";
-import type { Genesis } from "../../protocol/index.ts";
+import { findRunningNode, systemEntropy, systemTimers } from "../../node/index.ts";
 import { type Command, CommandFailure, type CommandInput, required, UsageError } from "../command.ts";
+import { openEnrolmentHome, setUpSync } from "../enrolment.ts";
 import { readText } from "../files.ts";
-import type { Terminal } from "../terminal.ts";
 
 /** `bizra enroll`: gets a node its certificate at an aggregator, and has it bring its events there. */
 export const enroll: Command = {
@@ -36,7 +24,7 @@ export const enroll: Command = {
     const pin = parseHex(required(input, "ca-pin").replaceAll(":", ""));
     if (pin?.length !== 32) throw new UsageError(`expected --ca-pin as 64 hex digits, got ${JSON.stringify(input.flag("ca-pin"))}`);
     const token = tokenOf(input);
-    const setup = await openHome(home, terminal);
+    const setup = await openEnrolmentHome(home, () => terminal.askSecret("Passphrase of the node's keys: "));
     const { identity, nodeId, genesis } = setup;
     let said = "";
     const enrolled = await enrol(
@@ -53,7 +41,7 @@ export const enroll: Command = {
     );
     if (!enrolled.ok) throw new CommandFailure(`${url} refused: ${enrolled.error.code}: ${enrolled.error.detail}`);
     const { notAfterMs, witnessKey } = enrolled.value;
-    setUp(home, setup.configuration.sync, url, witnessKey);
+    setUpSync(home, setup.configuration.sync, url, witnessKey);
     const isRunning = findRunningNode(home) !== undefined;
     const shown = {
       node: nodeId,
@@ -71,68 +59,6 @@ export const enroll: Command = {
     return 0;
   },
 };
-
-/** What the home says the node is. Nothing in it is changed, since the node may run. */
-async function openHome(home: string, terminal: Terminal) {
-  const loaded = loadConfiguration({ home, flags: {} });
-  if (!loaded.ok) throw new CommandFailure(loaded.error.map(formatFault).join("\n"));
-  const configuration = loaded.value.values;
-  const file = parseKeyFile(readText(join(home, HOME.identityKey)));
-  if (!file.ok) throw new CommandFailure(`${join(home, HOME.identityKey)}: ${file.error.detail}`);
-  const kept = loadPassphrase(home, configuration.keys.passphraseFile);
-  if (!kept.ok) throw new CommandFailure(formatFault(kept.error));
-  const passphrase = kept.value ?? (await terminal.askSecret("Passphrase of the node's keys: "));
-  if (!passphrase)
-    throw new CommandFailure("expected the passphrase of the node's keys, got none; set BIZRA_PASSPHRASE, or run it on a terminal");
-  const identity = await unlockKeyFile(file.value, passphrase);
-  if (!identity.ok) throw new CommandFailure(`${join(home, HOME.identityKey)}: ${identity.error.detail}`);
-  const nodeId = configuration.node.id || toHex(identity.value.publicKey.subarray(0, 8));
-  return { configuration, identity: identity.value, nodeId, genesis: genesisOf(home) };
-}
-
-function genesisOf(home: string): Genesis {
-  try {
-    return readGenesisOf(home).genesis;
-  } catch (error) {
-    if (!(error instanceof StartRefused)) throw error;
-    throw new CommandFailure(error.message);
-  }
-}
-
-/** Writes the settings into node.toml: all that was there stays. */
-function setUp(home: string, sync: Configuration["sync"], url: string, witnessKey: Uint8Array): void {
-  const known = sync.aggregators.indexOf(url);
-  const place = known >= 0 ? known : Math.min(sync.aggregators.length, 1); // two at most: a third takes the second's place
-  const aggregators = sync.aggregators.toSpliced(place, 1, url);
-  const isPinned = sync.witnessKeys.length > 0 || place === 0;
-  const witnessKeys = sync.witnessKeys.toSpliced(place, 1, toHex(witnessKey));
-  const values = {
-    "sync.aggregators": aggregators.join(","),
-    "sync.caFile": ENROLMENT_FILES.authority,
-    "sync.certificateFile": ENROLMENT_FILES.bundle,
-    "sync.keyFile": ENROLMENT_FILES.bundle,
-    ...(isPinned && witnessKeys.length >= aggregators.length ? { "sync.witnessKeys": witnessKeys.join(",") } : {}),
-  };
-  const path = join(home, HOME.configuration);
-  const before = readConfiguration(path);
-  writeWhole(path, before === undefined ? renderNodeToml(values) : changeNodeToml(before, values));
-  const loaded = loadConfiguration({ home, flags: {} });
-  if (loaded.ok) return;
-  if (before !== undefined) writeWhole(path, before);
-  const wanted = Object.entries(values).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
-  throw new CommandFailure(
-    `the node has its certificate, but ${path} could not be changed (${loaded.error.map(formatFault).join("; ")}); set there: ${wanted.join(", ")}`,
-  );
-}
-
-function readConfiguration(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
-}
 
 function urlOf(input: CommandInput): string {
   const text = required(input, "aggregator").replace(/\/$/, "");

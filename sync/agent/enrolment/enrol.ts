@@ -40,6 +40,8 @@ export type EnrolmentSurroundings = {
   readonly onPending: () => void;
   /** Told of a link that was lost; the request is made again. */
   readonly onLost: (reason: string) => void;
+  /** Called before the request is forgotten: after a crash in between it is asked, and answered, again. */
+  readonly onEnrolled?: (enrolled: EnrolledAs) => void;
 };
 
 /** Why a node is not enrolled: `wrongPin`, or what the aggregator says. */
@@ -95,8 +97,10 @@ export async function enrol(plan: EnrolmentPlan, surroundings: EnrolmentSurround
         return err({ code: "malformed", detail: "the aggregator answered with a certificate that is not for this key" });
       writeWhole(join(home, ENROLMENT_FILES.authority), authority);
       writeBundle(join(home, ENROLMENT_FILES.bundle), { key, cert: certificate });
+      const enrolled: EnrolledAs = { notAfterMs: facts.notAfterMs, witnessKey };
+      surroundings.onEnrolled?.(enrolled);
       rmSync(join(home, ENROLMENT_FILES.request), { force: true });
-      return ok({ notAfterMs: facts.notAfterMs, witnessKey });
+      return ok(enrolled);
     }
   }
 }
