@@ -59,6 +59,11 @@ export class Supervisor {
     this.#take({ kind: "start" });
   }
 
+  /** There is no node to run for now: the box counts as up, and the watchdogs are put off. */
+  rest(): void {
+    this.#take({ kind: "rest" });
+  }
+
   /** Ends the process and starts a new one. */
   restart(): void {
     this.#take({ kind: "restart" });

@@ -36,6 +36,8 @@ function applyInput(state: SupervisorState, input: SupervisorInput, tuning: Supe
       return onStart(state, input.nowMs, tuning);
     case "stop":
       return onStop(state, input.nowMs);
+    case "rest":
+      return onRest(state, input.nowMs, tuning);
     case "restart":
       return onRestart(state, input.nowMs, tuning);
     case "healthy":
@@ -78,17 +80,24 @@ function onStart(state: SupervisorState, nowMs: number, tuning: SupervisorTuning
 
 function onStop(state: SupervisorState, nowMs: number): SupervisorStep {
   const { phase } = state;
-  if (phase.kind === "stopped") return unchanged(state);
   const farewell: SupervisorEffect = { kind: "farewell" };
+  if (phase.kind === "stopped" && state.pausedMs === undefined) return unchanged(state);
   if (phase.kind === "stopping") {
     return phase.purpose.kind === "stop"
       ? unchanged(state)
       : { state: { ...state, phase: { ...phase, purpose: { kind: "stop" } } }, effects: [farewell] };
   }
   // A process that SIGKILL did not end is left to the restart of the machine.
-  if (!state.hasChild || phase.kind === "failed") return { state: { ...state, phase: { kind: "stopped" } }, effects: [farewell] };
+  if (!state.hasChild || phase.kind === "failed") return { state: stopped(state), effects: [farewell] };
   const step = end(state, { kind: "stop" }, "asked to stop", nowMs);
   return { state: step.state, effects: [farewell, ...step.effects] };
+}
+
+/** There is no node to run, and that is as it should be: nothing will be healthy, and the box is up all the same. */
+function onRest(state: SupervisorState, nowMs: number, tuning: SupervisorTuning): SupervisorStep {
+  if (state.phase.kind !== "stopped") return unchanged(state);
+  const paused = pause(state, nowMs, tuning);
+  return announced(paused.state, ...paused.effects);
 }
 
 function onRestart(state: SupervisorState, nowMs: number, tuning: SupervisorTuning): SupervisorStep {
@@ -120,7 +129,7 @@ function onEnded(state: SupervisorState, ended: ChildEnd, draw: number, nowMs: n
   const { phase } = state;
   if (phase.kind !== "starting" && phase.kind !== "running" && phase.kind !== "stopping") return { state: alone, effects: [] };
   if (phase.kind === "stopping") {
-    if (phase.purpose.kind === "stop") return { state: { ...alone, phase: { kind: "stopped" } }, effects: [] };
+    if (phase.purpose.kind === "stop") return { state: stopped(alone), effects: [] };
     if (!phase.purpose.isCounted) return spawn(alone, nowMs, tuning);
     return backOff(alone, phase.reason, draw, nowMs, tuning);
   }
@@ -144,9 +153,7 @@ function onTick(state: SupervisorState, nowMs: number, tuning: SupervisorTuning)
       return nowMs >= phase.untilMs ? spawn(state, nowMs, tuning) : pause(state, nowMs, tuning);
     case "stopping":
       if (!phase.isKilled) return kill(state, phase.purpose, phase.reason, nowMs);
-      return phase.purpose.kind === "stop"
-        ? { state: { ...state, phase: { kind: "stopped" } }, effects: [] }
-        : unkillable(state, nowMs, tuning);
+      return phase.purpose.kind === "stop" ? { state: stopped(state), effects: [] } : unkillable(state, nowMs, tuning);
     case "failed":
       return !state.hasChild && nowMs >= phase.retryMs ? spawn({ ...state, restartsMs: [] }, nowMs, tuning) : pause(state, nowMs, tuning);
     case "stopped":
@@ -156,6 +163,11 @@ function onTick(state: SupervisorState, nowMs: number, tuning: SupervisorTuning)
 
 function unchanged(state: SupervisorState): SupervisorStep {
   return { state, effects: [] };
+}
+
+/** At the end nothing is due any more, not even a renewal. */
+function stopped(state: SupervisorState): SupervisorState {
+  return { ...state, phase: { kind: "stopped" }, pausedMs: undefined };
 }
 
 function spawn(state: SupervisorState, nowMs: number, tuning: SupervisorTuning): SupervisorStep {

@@ -83,6 +83,8 @@ export type ChildEnd = { readonly code: number | null; readonly signal: string |
 export type SupervisorInput = { readonly nowMs: number } & (
   | { readonly kind: "start" }
   | { readonly kind: "stop" }
+  /** There is no node to run: the box waits to be told what to be. */
+  | { readonly kind: "rest" }
   /** Somebody wants a new process: a changed configuration, a command of the fleet. */
   | { readonly kind: "restart" }
   /** The child was found healthy just now. Only this ever feeds a watchdog. */

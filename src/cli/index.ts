@@ -16,6 +16,7 @@ import {
 } from "./commands/aggregator-enrolment.ts";
 import { aggregatorUserAdd, aggregatorUserList, aggregatorUserRemove } from "./commands/aggregator-users.ts";
 import { backupList, backupNewKey } from "./commands/backup.ts";
+import { boxRestart, boxRun, boxStatus } from "./commands/box.ts";
 import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
 import { enroll } from "./commands/enroll.ts";
@@ -48,6 +49,9 @@ import { version } from "./commands/version.ts";
 export const COMMANDS: readonly Command[] = [
   up,
   node,
+  boxRun,
+  boxStatus,
+  boxRestart,
   aggregator,
   aggregatorClaim,
   aggregatorClaims,

@@ -51,26 +51,63 @@ export function loadPassphrase(
   environment: Sources["environment"] = process.env,
 ): Result<string | undefined, ConfigurationFault> {
   const given = environment["BIZRA_PASSPHRASE"];
-  if (given) return ok(given);
-  if (passphraseFile === "") return ok(undefined);
-  const path = isAbsolute(passphraseFile) ? passphraseFile : join(home, passphraseFile);
-  const fault = (expected: string, got: string, remedy: string) =>
-    err({ place: { kind: "file", path }, key: "keys.passphraseFile", expected, got, remedy } as const);
-  const text = readText(path);
-  if (!text.ok) return fault("a readable file", text.error, "create it, or correct keys.passphraseFile");
-  if (text.value === undefined) return fault("a file", "nothing", "create it, or correct keys.passphraseFile");
-  const mode = statSync(path).mode & 0o777;
-  if ((mode & 0o077) !== 0) return fault("a file readable by its owner alone", `mode ${mode.toString(8)}`, `run chmod 600 ${path}`);
-  const passphrase = text.value.replace(/\r?\n$/, "");
-  return passphrase === "" ? fault("a passphrase", "an empty file", "write the passphrase into it") : ok(passphrase);
+  return given ? ok(given) : readSecret(home, passphraseFile, "keys.passphraseFile", "a passphrase");
 }
 
-/** Where an aggregator's database and bus are, as the environment says; these addresses may carry passwords. */
+/**
+ * NAME:SECRET with which objects are reached: `BIZRA_OBJECTS_CREDENTIALS` when set, else the content of the configured file;
+ * undefined when neither is given. A file that others can read is refused.
+ */
+export function loadObjectCredentials(
+  home: string,
+  credentialsFile: string,
+  environment: Sources["environment"] = process.env,
+): Result<string | undefined, ConfigurationFault> {
+  const given = environment["BIZRA_OBJECTS_CREDENTIALS"];
+  return given ? ok(given) : readSecret(home, credentialsFile, "backup.credentialsFile", "NAME:SECRET");
+}
+
+/** What a file of one secret holds, without its final line break; undefined when no file is named. */
+function readSecret(home: string, file: string, key: string, what: string): Result<string | undefined, ConfigurationFault> {
+  if (file === "") return ok(undefined);
+  const path = isAbsolute(file) ? file : join(home, file);
+  const fault = (expected: string, got: string, remedy: string) => err({ place: { kind: "file", path }, key, expected, got, remedy } as const);
+  const text = readText(path);
+  if (!text.ok) return fault("a readable file", text.error, `create it, or correct ${key}`);
+  if (text.value === undefined) return fault("a file", "nothing", `create it, or correct ${key}`);
+  const mode = statSync(path).mode & 0o777;
+  if ((mode & 0o077) !== 0) return fault("a file readable by its owner alone", `mode ${mode.toString(8)}`, `run chmod 600 ${path}`);
+  const secret = text.value.replace(/\r?\n$/, "");
+  return secret === "" ? fault(what, "an empty file", `write ${what} into it`) : ok(secret);
+}
+
+/** Where an aggregator's database, bus and objects are, as the environment says; these addresses may carry passwords. */
 export function findServiceUrls(
   environment: Sources["environment"] = process.env,
-): Readonly<Record<"database" | "bus", string | undefined>> {
+): Readonly<Record<"database" | "bus" | "objects", string | undefined>> {
   const named = (name: string): string | undefined => environment[`BIZRA_AGGREGATOR_${name}`] || undefined;
-  return { database: named("DATABASE"), bus: named("BUS") };
+  return { database: named("DATABASE"), bus: named("BUS"), objects: named("OBJECTS") };
+}
+
+/** What systemd says to the process that it starts, by its environment; the watchdog's time in ms, when this process is the one watched. */
+export function findSystemd(
+  environment: Sources["environment"] = process.env,
+  pid: number = process.pid,
+): { readonly socket: string | undefined; readonly watchdogMs: number | undefined } {
+  const microseconds = Number(environment["WATCHDOG_USEC"] || Number.NaN);
+  const isWatched = microseconds > 0 && (environment["WATCHDOG_PID"] || String(pid)) === String(pid);
+  return { socket: environment["NOTIFY_SOCKET"] || undefined, watchdogMs: isWatched ? microseconds / 1_000 : undefined };
+}
+
+/** What systemd meant for the process that it started alone, and what would change how Bun starts in a child. */
+const NOT_FOR_CHILDREN = /^(NOTIFY_SOCKET|WATCHDOG_.*|LISTEN_.*|BUN_OPTIONS|BUN_BE_BUN)$/;
+
+/** The environment for a child of a supervised process. */
+export function environmentForChild(environment: Sources["environment"] = process.env): Record<string, string> {
+  const kept = Object.entries(environment).flatMap(([name, value]) =>
+    value === undefined || NOT_FOR_CHILDREN.test(name) ? [] : [[name, value] as const],
+  );
+  return Object.fromEntries(kept);
 }
 
 function readDocument(path: string): Result<DocumentSource | undefined, ConfigurationFault> {

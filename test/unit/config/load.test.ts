@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   describeConfiguration,
+  environmentForChild,
   findHome,
+  findSystemd,
   formatFault,
   loadConfiguration,
   loadPassphrase,
@@ -178,4 +180,12 @@ test("passphrase: a file that is absent, empty or open to others, refused with t
   chmodSync(join(home, "open"), 0o644);
   expect(refusal("open")).toContain("expected a file readable by its owner alone, got mode 644; run chmod 600");
   expect(refusal("open")).not.toContain("secret");
+});
+
+test("configuration: what systemd says in the environment, heard by the process it is meant for, kept from its children", () => {
+  const environment = { NOTIFY_SOCKET: "/run/n", WATCHDOG_USEC: "30000000", WATCHDOG_PID: "7", BUN_OPTIONS: "--x", PATH: "/bin" };
+  expect(findSystemd(environment, 7)).toEqual({ socket: "/run/n", watchdogMs: 30_000 });
+  expect(findSystemd(environment, 8)).toEqual({ socket: "/run/n", watchdogMs: undefined });
+  expect(findSystemd({ WATCHDOG_USEC: "soon" }, 7)).toEqual({ socket: undefined, watchdogMs: undefined });
+  expect(environmentForChild({ ...environment, GONE: undefined })).toEqual({ PATH: "/bin" });
 });

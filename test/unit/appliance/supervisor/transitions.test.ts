@@ -193,7 +193,23 @@ describe("the table", () => {
     expect(model.state.failures).toBe(0);
   });
 
-  test("supervisor: nothing runs by design, the pause of the watchdogs is renewed well before its limit", () => {
+  test("supervisor: no node to run, the box is up, the watchdogs are put off again and again", () => {
+    const model = new Model();
+    expect(model.take({ kind: "rest" })).toEqual(["announce", "pause"]);
+    expect(model.tick()).toEqual(["pause"]);
+    expect(model.nowMs).toBe(TUNING.pauseLimitMs / 2);
+    expect(model.take({ kind: "start" })).toEqual(["spawn", "pause"]);
+    expect(model.take({ kind: "rest" })).toEqual([]);
+  });
+
+  test("supervisor: a box that rests is stopped, nothing is due any more", () => {
+    const model = new Model();
+    model.take({ kind: "rest" });
+    expect(model.take({ kind: "stop" })).toEqual(["farewell"]);
+    expect(nextSupervisorTickMs(model.state, TUNING)).toBe(Infinity);
+  });
+
+  test("supervisor: failed, the pause of the watchdogs the pause of the watchdogs is renewed well before its limit", () => {
     const model = running();
     for (let i = 0; i <= TUNING.restartsMax; i++) {
       model.end();
@@ -207,7 +223,7 @@ describe("the table", () => {
 /** Anything that can happen, with the time that passes before it. */
 const anything = fc.record({
   waitMs: fc.oneof(fc.integer({ min: 0, max: 3_000 }), fc.integer({ min: 0, max: 700_000 })),
-  what: fc.constantFrom("start", "stop", "restart", "healthy", "printed", "ended", "tick", "tick", "due"),
+  what: fc.constantFrom("start", "stop", "rest", "restart", "healthy", "printed", "ended", "tick", "tick", "due"),
   draw: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
 });
 
@@ -242,6 +258,7 @@ describe("any sequence of inputs", () => {
           expect(ticks).toBeLessThan(3);
           model.tick();
         }
+        expect(nextSupervisorTickMs(model.state, TUNING)).toBe(Infinity);
       }),
       { numRuns: 400 },
     );
