@@ -37,8 +37,12 @@ export const DOMAIN_TAG_TEXTS = {
   syncHeartbeat: "bizra/sync-heartbeat/1",
   syncWitness: "bizra/sync-witness/1",
   syncEnrol: "bizra/sync-enrol/1",
+  syncEscrow: "bizra/sync-escrow/1",
   backupManifest: "bizra/backup-manifest/1",
   backupPart: "bizra/backup-part/1",
+  keyBinding: "bizra/key-binding/1",
+  hardwarePart: "bizra/hardware-part/1",
+  signingHistory: "bizra/signing-history/1",
 } as const satisfies Readonly<Record<string, string>>;
 
 /** What a hash or signature is for. */
@@ -75,6 +79,10 @@ export const DOMAIN_TAGS: Readonly<Record<DomainTag, Uint8Array>> = {
   syncHeartbeat: utf8(DOMAIN_TAG_TEXTS.syncHeartbeat),
   syncWitness: utf8(DOMAIN_TAG_TEXTS.syncWitness),
   syncEnrol: utf8(DOMAIN_TAG_TEXTS.syncEnrol),
+  syncEscrow: utf8(DOMAIN_TAG_TEXTS.syncEscrow),
   backupManifest: utf8(DOMAIN_TAG_TEXTS.backupManifest),
   backupPart: utf8(DOMAIN_TAG_TEXTS.backupPart),
+  keyBinding: utf8(DOMAIN_TAG_TEXTS.keyBinding),
+  hardwarePart: utf8(DOMAIN_TAG_TEXTS.hardwarePart),
+  signingHistory: utf8(DOMAIN_TAG_TEXTS.signingHistory),
 };

@@ -1,5 +1,6 @@
 /**
- * Floor 4. The validator's own part: the journal of what it voted, the guard that alone holds its key, and its duties.
+ * Floor 4. The validator's own part: the journal of what it voted, the guard that alone holds its key, the custody that
+ * says on which machine and in which home that key may sign, and its duties.
  *
  * Invariants: a vote is signed only when exactly it is durable in the journal and contradicts nothing there; a journal
  * that cannot be trusted is never continued and never made by starting a node; after a failed write or sync nothing is
@@ -7,7 +8,11 @@
  *
  * @see consensus J1..J8
  */
+export type { KeyBinding, VerifyKeySignature } from "./binding.ts";
+export * from "./custody.ts";
 export { attendanceOf, type Duties, dutiesOf } from "./duties.ts";
+export { type Hardware, type HardwareKind, readHardwareParts } from "./hardware.ts";
+export * from "./history.ts";
 export { ConsensusJournal, type JournalLog, type JournalOptions, type JournalSource } from "./journal.ts";
 export { decodeRecord, encodeRecord, type StoredRecord } from "./journal-records.ts";
 export { createJournal, type JournalFiles, openJournal, recoverJournal } from "./store.ts";

@@ -1,27 +1,68 @@
 import { gateOf, recoveryAllows } from "../../../src/consensus/recovery-gate.ts";
 import { compareRounds, type Round } from "../../../src/consensus/rounds.ts";
-import { Prng, present } from "../../../src/kernel/index.ts";
+import { type CryptoSuite, type Signer, sha256 } from "../../../src/crypto/index.ts";
+import { assert, Prng, present, toHex } from "../../../src/kernel/index.ts";
 import type { VoteStatement } from "../../../src/protocol/index.ts";
-import { MemoryFileSystem } from "../../../src/storage/index.ts";
-import { type ConsensusJournal, createJournal, openJournal, VoteGuard, type VoteKey } from "../../../src/validator/index.ts";
+import { MemoryFileSystem, replaceFile } from "../../../src/storage/index.ts";
+import {
+  bindKey,
+  type ConsensusJournal,
+  type CustodyFiles,
+  createJournal,
+  decodeHistory,
+  encodeHistory,
+  type Hardware,
+  historyOf,
+  judgeCustody,
+  layExportMark,
+  mergeHistory,
+  openJournal,
+  VoteGuard,
+} from "../../../src/validator/index.ts";
 
 const DIRECTORY = "/home/journal";
+const CUSTODY = "/home/custody";
+/** Stands for the vital lane: how many records it has, durable. */
+const LANE = "/home/lane";
 const CHAIN_ID = new Uint8Array(32).fill(7);
 
-/** A disk as it was at some moment, with the key beside it: what only a mutant ever puts back. */
-export type DiskImage = { readonly files: ReadonlyMap<string, Uint8Array>; readonly known: number };
+/** A disk as it was at some moment, with the key beside it. */
+export type DiskImage = { readonly files: ReadonlyMap<string, Uint8Array>; readonly known: number; readonly laneRecords: number };
+
+/** What a box is made of. */
+export type BoxParts = {
+  readonly name: string;
+  /** Which validator it is to be; its key decides whether it is. */
+  readonly validator: number;
+  readonly key: Signer;
+  readonly suite: CryptoSuite;
+  /** The machine, as it says of itself. */
+  readonly hardware: Hardware;
+  readonly seed: number;
+  /** Certificates known from the start. */
+  readonly known: number;
+};
+
+/** Rules of custody that a mutant leaves out at a start. */
+export type CustodyNeglect = { readonly ignoresBinding: boolean; readonly ignoresExport: boolean };
+
+const CAREFUL: CustodyNeglect = { ignoresBinding: false, ignoresExport: false };
 
 /**
  * One box: a key, a disk with the real journal on it, the real guard before the key, and how many certificates of the one chain
  * it knows. Crashes lose what was not synced.
  */
 export class DrBox {
-  readonly key: VoteKey;
+  readonly key: Signer;
   readonly name: string;
-  /** Which validator it is to be; its key decides whether it is. */
   readonly validator: number;
+  readonly suite: CryptoSuite;
   readonly disk: MemoryFileSystem;
+  /** The machine that it is. */
+  hardware: Hardware;
   isUp = false;
+  /** Whether custody bars its key: it follows and signs nothing (DR-3, DR-10). */
+  isObserver = false;
   /** Whether others reach it. */
   isConnected = true;
   /** Whether others have answered its hello since its start (R15). */
@@ -37,11 +78,13 @@ export class DrBox {
   #guard: VoteGuard | undefined;
   readonly #prng: Prng;
 
-  /** Makes key and journal, as setting up a home does; a restore begins at what its backup knows. */
-  constructor(name: string, validator: number, key: VoteKey, seed: number, known: number) {
+  /** Makes key and journal and binds the key, as setting up a home does; a restore begins at what its backup knows. */
+  constructor({ name, validator, key, suite, hardware, seed, known }: BoxParts) {
     this.name = name;
     this.validator = validator;
     this.key = key;
+    this.suite = suite;
+    this.hardware = hardware;
     this.known = known;
     this.durableKnown = known;
     this.disk = new MemoryFileSystem({ prng: new Prng(seed) });
@@ -49,6 +92,8 @@ export class DrBox {
     this.disk.makeDirectory("/home");
     this.disk.syncDirectory("/");
     createJournal(this.#files(), key.publicKey);
+    bindKey(this.#custody(), key, hardware, 0);
+    this.#writeLane(0);
   }
 
   /** The journal of the running process. */
@@ -65,17 +110,80 @@ export class DrBox {
     return this.journal.recovery.kind === "intact";
   }
 
-  /** A start: what the journal holds says how far the chain was known (J2); nobody has answered yet. */
-  start(roundIndexOf: (round: Round) => number): void {
-    this.#journal = openJournal(this.#files(), { publicKey: this.key.publicKey, isBlocking: true });
-    this.#guard = new VoteGuard(this.#journal, this.key, CHAIN_ID);
+  /**
+   * A start: custody decides whether the key may sign here, what the journal holds says how far the chain was known (J2); nobody
+   * has answered yet.
+   */
+  start(roundIndexOf: (round: Round) => number, neglect = CAREFUL): void {
     this.isUp = true;
     this.isGreeted = false;
     this.seen.clear();
+    this.isObserver = !this.#takeCustody(neglect);
+    if (this.isObserver) return;
+    this.#journal = openJournal(this.#files(), { publicKey: this.key.publicKey, isBlocking: true });
+    this.#guard = new VoteGuard(this.#journal, this.key, CHAIN_ID);
     const replay = this.#journal.replay();
     const votes = replay.kind === "lost" ? [] : replay.records.flatMap((record) => (record.kind === "vote" ? [record.statement] : []));
     this.known = Math.max(this.durableKnown, ...votes.map(roundIndexOf));
     if (replay.kind === "lost") this.becomeRecovering();
+    this.#writeLane(this.laneRecords + 1);
+  }
+
+  /** Whether the key may sign; what is the same machine with an exchanged part is bound anew. */
+  #takeCustody({ ignoresBinding, ignoresExport }: CustodyNeglect): boolean {
+    if (ignoresExport) this.disk.wipe(`${CUSTODY}/${toHex(this.key.publicKey)}.exported`);
+    const hasJournal = this.disk.stat(DIRECTORY) !== undefined;
+    const verdict = judgeCustody(this.#custody(), this.hardware, this.suite.verify, hasJournal);
+    if (verdict.kind === "barred") return ignoresBinding && verdict.fault === "otherHardware";
+    if (verdict.kind === "unbound") bindKey(this.#custody(), this.key, this.hardware, 0);
+    else if (verdict.isStale) bindKey(this.#custody(), this.key, this.hardware, 0, verdict.binding);
+    return true;
+  }
+
+  /** Records of the vital lane. */
+  get laneRecords(): number {
+    return this.disk.readFile(LANE)[0] ?? 0;
+  }
+
+  /** An aggregator holds more of the lane than there is here: this home is an older one (DR-9). The lane goes on above. */
+  onLaneAhead(records: number): void {
+    if (!this.isRecovering) this.becomeRecovering();
+    this.#writeLane(records + 1);
+  }
+
+  /**
+   * Stops for good and gives the history of its key for another box; the mark comes before the history (DR-10).
+   *
+   * @returns undefined when the journal is lost
+   */
+  exportHistory(): Uint8Array | undefined {
+    this.crash();
+    const { publicKey } = this.key;
+    const journal = openJournal(this.#files(), { publicKey, isBlocking: true });
+    const history = historyOf(journal, { chainId: CHAIN_ID, publicKey, exportedAtMs: 0 });
+    journal.close();
+    if (!history) return undefined;
+    const encoded = encodeHistory(history, this.key);
+    layExportMark(this.#custody(), { exportedAtMs: 0, digest: sha256(encoded) });
+    return encoded;
+  }
+
+  /** Takes the history in, before the first start. */
+  importHistory(encoded: Uint8Array, tip: Round): void {
+    const { publicKey } = this.key;
+    const history = decodeHistory(encoded, { chainId: CHAIN_ID, publicKey }, this.suite.verify);
+    assert(history.ok, "what an export wrote is read back");
+    const journal = openJournal(this.#files(), { publicKey, isBlocking: true });
+    const merged = mergeHistory(journal, history.value, tip);
+    assert(merged.ok, "a fresh journal contradicts no history");
+    journal.close();
+  }
+
+  /** The chain holds what lies at or below a round durably: the journal's floor (J5). */
+  raiseFloor(round: Round): void {
+    this.durableKnown = this.known;
+    this.journal.append({ kind: "floor", round });
+    this.journal.syncNow();
   }
 
   /** Power goes. */
@@ -83,6 +191,7 @@ export class DrBox {
     this.isUp = false;
     this.#journal = undefined;
     this.#guard = undefined;
+    this.isObserver = false;
     this.disk.crash();
     this.known = this.durableKnown;
   }
@@ -142,11 +251,14 @@ export class DrBox {
   }
 
   image(): DiskImage {
-    return { files: this.disk.image(), known: this.durableKnown };
+    return { files: this.disk.image(), known: this.durableKnown, laneRecords: this.laneRecords };
   }
 
+  /** Puts an image in place: an old one of this box, or one of another. */
   putBack({ files, known }: DiskImage): void {
     this.crash();
+    this.disk.makeDirectory(DIRECTORY);
+    this.disk.syncDirectory("/home");
     this.disk.restore(files, "/home");
     this.durableKnown = known;
     this.known = known;
@@ -155,6 +267,14 @@ export class DrBox {
   #lose(): undefined {
     this.crash();
     return undefined;
+  }
+
+  #writeLane(records: number): void {
+    replaceFile(this.disk, LANE, Uint8Array.of(Math.min(255, records)));
+  }
+
+  #custody(): CustodyFiles {
+    return { fs: this.disk, directory: CUSTODY, publicKey: this.key.publicKey };
   }
 
   #files() {

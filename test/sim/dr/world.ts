@@ -2,7 +2,7 @@ import { compareRounds, type Round } from "../../../src/consensus/rounds.ts";
 import { sha256 } from "../../../src/crypto/index.ts";
 import { bytesEqual, Prng, present, toHex, utf8 } from "../../../src/kernel/index.ts";
 import { VOTE_KIND, type VoteStatement } from "../../../src/protocol/index.ts";
-import type { VoteKey } from "../../../src/validator/index.ts";
+import type { Hardware, VoteKey } from "../../../src/validator/index.ts";
 import { newestUntil, planRetention } from "../../../sync/restore/index.ts";
 import { StandInKeys } from "../keys.ts";
 import { type DiskImage, DrBox } from "./box.ts";
@@ -12,8 +12,32 @@ const VALIDATORS = 4;
 const QUORUM = 3;
 const MINUTE_MS = 60_000;
 
-/** Rules that a mutant leaves out, so that it is seen that the judge would notice. */
-export type DrMutant = "restoresJournal" | "signsBeforeSync" | "lowGate" | "twinsServed";
+/** What mutants leave out, each a rule or two, so that it is seen that the judge would notice. */
+export const DR_MUTANTS = {
+  restoresJournal: "a backup holds the journal, and a restore puts it back (DR-2)",
+  signsBeforeSync: "a vote leaves before it is durable (DR-1)",
+  lowGate: "the gate after a lost journal lies three views too low (DR-7)",
+  twinsServed: "a second box with the same key is answered (DR-9)",
+  ignoresBinding: "a home copied to another machine signs there (DR-3)",
+  ignoresAggregator: "an older home does not heed that an aggregator holds later events of it (DR-9)",
+  exporterSigns: "a box signs on after the history of its key was exported (DR-10)",
+  losesHistory: "a key's new box takes no history of it in (DR-10)",
+} as const;
+
+/** A program that breaks a rule. */
+export type DrMutant = keyof typeof DR_MUTANTS;
+
+/** Their names, in the order of the table. */
+export const DR_MUTANT_NAMES: readonly DrMutant[] = [
+  "restoresJournal",
+  "signsBeforeSync",
+  "lowGate",
+  "twinsServed",
+  "ignoresBinding",
+  "ignoresAggregator",
+  "exporterSigns",
+  "losesHistory",
+];
 
 /** What a schedule came to. */
 export type DrOutcome = {
@@ -22,6 +46,12 @@ export type DrOutcome = {
   readonly restores: number;
   readonly rotations: number;
   readonly crashes: number;
+  /** Homes copied to other machines. */
+  readonly copies: number;
+  /** Histories exported and imported. */
+  readonly moves: number;
+  /** Old images put back on their own machine. */
+  readonly rollbacks: number;
   readonly isLive: boolean;
 };
 
@@ -47,8 +77,11 @@ export class DrWorld {
   readonly #rotations = new Map<number, VoteKey>();
   readonly #boxes: DrBox[] = [];
   #backups: Backup[] = [];
-  readonly #images: { readonly box: DrBox; readonly image: DiskImage }[] = [];
-  readonly #counts = { restores: 0, rotations: 0, crashes: 0, names: 0 };
+  /** Old disks, the newest last. */
+  #images: { readonly box: DrBox; readonly image: DiskImage }[] = [];
+  /** Records of each box's vital lane that an aggregator has acknowledged. */
+  readonly #acknowledged = new Map<DrBox, number>();
+  readonly #counts = { restores: 0, rotations: 0, crashes: 0, copies: 0, moves: 0, rollbacks: 0, names: 0 };
   #nowMs = 0;
 
   constructor(seed: number, mutant?: DrMutant) {
@@ -63,36 +96,62 @@ export class DrWorld {
   run(steps: number): DrOutcome {
     for (let step = 0; step < steps && this.#court.findings.length === 0; step++) this.#step();
     const isLive = this.#court.findings.length > 0 || this.#heal();
-    const { restores, rotations, crashes } = this.#counts;
-    return { findings: this.#court.findings, signatures: this.#court.signatures, restores, rotations, crashes, isLive };
+    const { names: _, ...counts } = this.#counts;
+    return { findings: this.#court.findings, signatures: this.#court.signatures, ...counts, isLive };
   }
 
   #step(): void {
     this.#nowMs += this.#prng.below(MINUTE_MS);
     const box = this.#pick(this.#boxes);
     const draw = this.#prng.below(1_000);
-    if (draw < 780) this.#act(box);
-    else if (draw < 880) this.#gossip(box);
-    else if (draw < 920) this.#powerOff(box);
-    else if (draw < 940) box.isConnected = this.#prng.chance(0.5);
-    else if (draw < 950) box.wallOffsetMs += (this.#prng.below(20) - 10) * 60 * MINUTE_MS;
-    else if (draw < 970) this.#backUp(box);
-    else if (draw < 985) this.#restore();
-    else if (draw < 992) this.#loseJournal(box);
-    else this.#twin(box);
+    if (draw < 770) this.#act(box);
+    else if (draw < 870) this.#gossip(box);
+    else if (draw < 910) this.#powerOff(box);
+    else if (draw < 930) box.isConnected = this.#prng.chance(0.5);
+    else if (draw < 940) box.wallOffsetMs += (this.#prng.below(20) - 10) * 60 * MINUTE_MS;
+    else if (draw < 957) this.#backUp(box);
+    else if (draw < 971) this.#restore();
+    else if (draw < 977) this.#loseJournal(box);
+    else if (draw < 983) this.#twin(box);
+    else if (draw < 988) this.#copyElsewhere(box);
+    else if (draw < 991) this.#move(box);
+    else if (draw < 997) this.#rollBack();
+    else this.#exchangePart(box);
   }
 
   // Boxes
 
   #makeBox(validator: number, known: number): DrBox {
     const name = `box ${this.#counts.names++}`;
-    const box = new DrBox(name, validator, this.#keys.make(`${this.#seed} ${name}`), this.#prng.uint32(), known);
+    const box = this.#newBox(name, validator, this.#keys.make(`${this.#seed} ${name}`), known, this.#newHardware());
     this.#boxes.push(box);
     return box;
   }
 
+  #newBox(name: string, validator: number, key: DrBox["key"], known: number, hardware: Hardware): DrBox {
+    return new DrBox({ name, validator, key, suite: this.#keys.suite, hardware, seed: this.#prng.uint32(), known });
+  }
+
+  /** A machine that none before was. */
+  #newHardware(): Hardware {
+    const part = (): readonly string[] => [String(this.#prng.uint32())];
+    return { machineId: part(), productUuid: part(), disks: part(), cards: part() };
+  }
+
   #start(box: DrBox): void {
-    box.start((round) => this.#indexOf(round));
+    const neglect = { ignoresBinding: this.#mutant === "ignoresBinding", ignoresExport: this.#mutant === "exporterSigns" };
+    const before = box.laneRecords;
+    box.start((round) => this.#indexOf(round), neglect);
+    this.#askAggregator(box, before);
+  }
+
+  /** DR-9: an aggregator that holds records which the box had not before this start has another history of it. */
+  #askAggregator(box: DrBox, before: number): void {
+    if (box.isObserver) return;
+    const held = this.#acknowledged.get(box) ?? 0;
+    const isHeeded = this.#mutant !== "ignoresAggregator" && this.#mutant !== "restoresJournal";
+    if (held > before && isHeeded) box.onLaneAhead(held);
+    if (this.#prng.chance(0.8)) this.#acknowledged.set(box, Math.max(held, box.laneRecords));
   }
 
   /** Off or on: one that is off comes back whenever it does, also when it was replaced meanwhile (a fence that came late). */
@@ -107,7 +166,7 @@ export class DrWorld {
 
   /** What a box does when it is its turn: greets, recovers, or votes. */
   #act(box: DrBox): void {
-    if (!box.isUp || !box.isConnected) return;
+    if (!box.isUp || !box.isConnected || box.isObserver) return;
     const epoch = this.#roundAfter(box.known).epoch;
     if (this.#seatOf(box, epoch) === undefined) return; // in no set: it follows
     if (box.isRecovering) this.#recover(box, epoch);
@@ -145,13 +204,20 @@ export class DrWorld {
     const hasTwin = this.#boxes.some((other) => other !== box && other.isUp && other.isGreeted && isSameKey(other, box));
     if (hasTwin && this.#mutant !== "twinsServed") return [];
     return this.#boxes.filter(
-      (peer) => peer !== box && peer.isUp && peer.isConnected && !isSameKey(peer, box) && this.#seatOf(peer, epoch) !== undefined,
+      (peer) =>
+        peer !== box &&
+        peer.isUp &&
+        !peer.isObserver &&
+        peer.isConnected &&
+        !isSameKey(peer, box) &&
+        this.#seatOf(peer, epoch) !== undefined,
     );
   }
 
   #vote(box: DrBox): void {
     const last = this.#certificates[box.known - 1];
     if (last && !last.isBoundary) box.endGate(last);
+    if (last && this.#prng.chance(0.02)) box.raiseFloor(last);
     const round = this.#roundAfter(box.known);
     const statement = this.#choose(round);
     if (!box.mayVote(statement)) return;
@@ -217,7 +283,7 @@ export class DrWorld {
     this.#backups.push({ name: `${box.name} ${takenAtMs}`, node: box.name, takenAtMs, height: box.known });
     const gone = new Set(planRetention(this.#backups.map((backup) => backup.takenAtMs)));
     this.#backups = this.#backups.filter((backup) => !gone.has(backup.takenAtMs));
-    if (this.#mutant === "restoresJournal") this.#images.push({ box, image: box.image() });
+    this.#images = [...this.#images.slice(-11), { box, image: box.image() }];
   }
 
   /** Any backup onto a new box, whose owner gives it the validator's place at once, later, or never; the old box may live. */
@@ -251,19 +317,84 @@ export class DrWorld {
     this.#start(taken.box);
   }
 
+  /** A home is copied, as it is or as an old image has it, to another machine, and started there while its own box may run on. */
+  #copyElsewhere(box: DrBox): void {
+    if (this.#boxes.length > 14) return;
+    const old = this.#images.find((taken) => taken.box === box);
+    const image = old && this.#prng.chance(0.5) ? old.image : box.image();
+    this.#counts.copies++;
+    const copy = this.#newBox(`copy of ${box.name}`, box.validator, box.key, image.known, this.#newHardware());
+    copy.putBack(image);
+    this.#boxes.push(copy);
+    this.#start(copy);
+  }
+
+  /** A key goes to another machine with its history; the box that it came from may be started again whenever. */
+  #move(box: DrBox): void {
+    const hasCopy = this.#boxes.some((other) => other !== box && isSameKey(other, box));
+    if (hasCopy || !box.isUp || box.isObserver || !this.#isMember(box) || this.#boxes.length > 14) return;
+    const encoded = box.exportHistory();
+    if (!encoded) return;
+    this.#counts.moves++;
+    const known = this.#prng.below(box.durableKnown + 1);
+    const moved = this.#newBox(`${box.name}, moved`, box.validator, box.key, known, this.#newHardware());
+    const tip = this.#certificates[known - 1] ?? { epoch: 0, view: 0 };
+    if (this.#mutant !== "losesHistory") moved.importHistory(encoded, tip);
+    this.#boxes.push(moved);
+    this.#start(moved);
+    if (this.#prng.chance(0.5)) this.#start(box);
+  }
+
+  /**
+   * An old image is put back on its own machine, of which an aggregator holds later events; the others may all have been
+   * restarted since, and know nothing of its votes. One box at a time, as with lost journals: F = 1.
+   */
+  #rollBack(): void {
+    for (const member of this.#boxes) if (!member.isUp && this.#isNeeded(member)) this.#start(member);
+    const eligible = this.#images.filter(
+      ({ box, image }) => this.#boxes.includes(box) && this.#isLossBorne(box) && (this.#acknowledged.get(box) ?? 0) > image.laneRecords,
+    );
+    if (eligible.length === 0) return;
+    const { box, image } = this.#pick(eligible);
+    this.#counts.rollbacks++;
+    const isSitePowerCut = this.#prng.chance(0.7);
+    for (const other of this.#boxes.filter((one) => isSitePowerCut && one.isUp && one !== box)) {
+      other.crash();
+      this.#start(other);
+    }
+    box.putBack(image);
+    this.#start(box);
+  }
+
+  /** One part of a machine is exchanged, or its system installed anew: it stays the machine that its key is bound to. */
+  #exchangePart(box: DrBox): void {
+    if (!box.isUp || box.isObserver) return;
+    const part = this.#pick(["machineId", "productUuid", "disks", "cards"] as const);
+    box.crash();
+    box.hardware = { ...box.hardware, [part]: [String(this.#prng.uint32())] };
+    this.#start(box);
+    if (box.isObserver) this.#court.findings.push(`${box.name} signs no more after one part of it was exchanged: ${part} (DR-3)`);
+  }
+
   /** One box at a time, and not before the gate of the one before has done its work: F = 1. */
   #loseJournal(box: DrBox): void {
-    const isOtherLost = this.#boxes.some((other) => other !== box && other.isUp && !other.isIntact);
-    const isOtherDown = this.#boxes.some((other) => other !== box && !other.isUp && this.#isMember(other));
-    if (isOtherLost || isOtherDown || !this.#isMember(box)) return;
+    if (!this.#isLossBorne(box)) return;
     box.loseJournal();
     this.#start(box);
   }
 
-  /** A copy of a running box's whole disk is started beside it; the network serves the one that was there first. */
+  /** Whether what a member forgets is within what the others bear: nobody else has forgotten anything, or is away. */
+  #isLossBorne(box: DrBox): boolean {
+    const isOtherLost = this.#boxes.some((other) => other !== box && other.isUp && !other.isObserver && !other.isIntact);
+    const signs = (member: DrBox): boolean => this.#boxes.some((one) => one.isUp && !one.isObserver && isSameKey(one, member));
+    const isOtherDown = this.#boxes.some((other) => other !== box && this.#isNeeded(other) && !signs(other));
+    return !isOtherLost && !isOtherDown && this.#isMember(box);
+  }
+
+  /** A copy of a running box's whole disk is started on the same machine, which custody cannot see; the network serves the one that was there first. */
   #twin(box: DrBox): void {
     if (!box.isUp || !box.isGreeted || !box.isConnected || this.#boxes.length > 14) return;
-    const twin = new DrBox(`twin of ${box.name}`, box.validator, box.key, this.#prng.uint32(), box.durableKnown);
+    const twin = this.#newBox(`twin of ${box.name}`, box.validator, box.key, box.durableKnown, box.hardware);
     twin.putBack(box.image());
     this.#boxes.push(twin);
     this.#start(twin);
@@ -308,6 +439,11 @@ export class DrWorld {
   #seatOf(box: DrBox, epoch: number): number | undefined {
     const seat = (this.#epochs[epoch] ?? []).findIndex((key) => bytesEqual(key.publicKey, box.key.publicKey));
     return seat < 0 ? undefined : seat;
+  }
+
+  /** A member of the last epoch, or of the one before: the boundary between them may be known to nobody who is up. */
+  #isNeeded(box: DrBox): boolean {
+    return this.#isMember(box) || this.#seatOf(box, this.#epochs.length - 2) !== undefined;
   }
 
   #isMember(box: DrBox): boolean {
