@@ -113,8 +113,8 @@ export class DrWorld {
     else if (draw < 971) this.#restore();
     else if (draw < 977) this.#loseJournal(box);
     else if (draw < 983) this.#twin(box);
-    else if (draw < 988) this.#copyElsewhere(box);
-    else if (draw < 991) this.#move(box);
+    else if (draw < 986) this.#copyElsewhere(box);
+    else if (draw < 992) this.#move(box);
     else if (draw < 997) this.#rollBack();
     else this.#exchangePart(box);
   }
@@ -329,10 +329,13 @@ export class DrWorld {
     this.#start(copy);
   }
 
-  /** A key goes to another machine with its history; the box that it came from may be started again whenever. */
+  /**
+   * A key goes to another machine with its history; the box that it came from may be started again whenever. Where the chain
+   * there is behind, it is silent for a while, as with lost journals: F = 1.
+   */
   #move(box: DrBox): void {
     const hasCopy = this.#boxes.some((other) => other !== box && isSameKey(other, box));
-    if (hasCopy || !box.isUp || box.isObserver || !this.#isMember(box) || this.#boxes.length > 14) return;
+    if (hasCopy || !box.isUp || box.isObserver || !this.#isLossBorne(box) || this.#boxes.length > 14) return;
     const encoded = box.exportHistory();
     if (!encoded) return;
     this.#counts.moves++;
@@ -352,7 +355,7 @@ export class DrWorld {
   #rollBack(): void {
     for (const member of this.#boxes) if (!member.isUp && this.#isNeeded(member)) this.#start(member);
     const eligible = this.#images.filter(
-      ({ box, image }) => this.#boxes.includes(box) && this.#isLossBorne(box) && (this.#acknowledged.get(box) ?? 0) > image.laneRecords,
+      ({ box, image }) => this.#isAlone(box) && this.#isLossBorne(box) && (this.#acknowledged.get(box) ?? 0) > image.laneRecords,
     );
     if (eligible.length === 0) return;
     const { box, image } = this.#pick(eligible);
@@ -364,6 +367,11 @@ export class DrWorld {
     }
     box.putBack(image);
     this.#start(box);
+  }
+
+  /** Whether no other box may sign with its key: an image from before its key moved on would make two of one. */
+  #isAlone(box: DrBox): boolean {
+    return this.#boxes.includes(box) && !this.#boxes.some((other) => other !== box && isSameKey(other, box) && !other.isObserver);
   }
 
   /** One part of a machine is exchanged, or its system installed anew: it stays the machine that its key is bound to. */
