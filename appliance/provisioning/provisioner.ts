@@ -88,6 +88,13 @@ export class Provisioner {
     return turn;
   }
 
+  /** Looks and does nothing. */
+  glance(): void {
+    const seen = attempt(() => this.#see());
+    if (seen.ok) this.#seen = seen.value;
+    else this.#trouble = seen.error;
+  }
+
   /** Where the box stands, as of the last look. */
   get status(): ProvisioningStatus {
     const { state, plan } = this.#progress;

@@ -26,6 +26,7 @@ import { keysRotate } from "./commands/keys-rotate.ts";
 import { mqttUserAdd, mqttUserList, mqttUserRemove } from "./commands/mqtt.ts";
 import { node } from "./commands/node.ts";
 import { proofGet, proofVerify } from "./commands/proof.ts";
+import { provisionCheck, provisionRun, provisionStatus } from "./commands/provision.ts";
 import { restore } from "./commands/restore.ts";
 import { sim } from "./commands/sim.ts";
 import { account, status } from "./commands/status.ts";
@@ -64,6 +65,9 @@ export const COMMANDS: readonly Command[] = [
   aggregatorUserRemove,
   aggregatorUserList,
   enroll,
+  provisionCheck,
+  provisionStatus,
+  provisionRun,
   testnet,
   genesisNew,
   genesisAddValidator,

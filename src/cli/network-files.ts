@@ -27,7 +27,7 @@ export const TRAFFIC_ACCOUNT = "traffic";
  * Cost of sealing keys under a passphrase of 256 random bits: guessing it is out of reach at any cost, so the cost is
  * kept low for a quick start.
  */
-const RANDOM_PASSPHRASE_COST = { n: 2 ** 12, r: 8, p: 1 } as const;
+export const RANDOM_PASSPHRASE_COST = { n: 2 ** 12, r: 8, p: 1 } as const;
 
 /** What `testnet` and `up` lay down. */
 export type NetworkFiles = {
