@@ -1,6 +1,7 @@
 import { type AggregatorStore, type EventBus, openBus, PostgresStore } from "../../sync/aggregator/index.ts";
-import { findServiceUrls } from "../config/index.ts";
-import { systemTimers } from "../node/index.ts";
+import { findServiceUrls, loadObjectCredentials } from "../config/index.ts";
+import { systemEntropy, systemTimers } from "../node/index.ts";
+import { type ObjectStore, openObjects } from "../storage/index.ts";
 import { CommandFailure, type CommandInput, UsageError } from "./command.ts";
 
 /** Flags that say where an aggregator's engines are. */
@@ -15,17 +16,25 @@ export const SERVICE_FLAGS = {
     value: "URL",
     doc: "Where all events go on to: nats://host:port or kafka://host:port. With a password only as BIZRA_AGGREGATOR_BUS.",
   },
+  objects: {
+    kind: "text",
+    value: "URL",
+    doc: "Where it keeps snapshots that nodes bring: a folder, or s3://bucket/prefix?endpoint=URL with BIZRA_OBJECTS_CREDENTIALS as KEY:SECRET.",
+  },
 } as const;
 
 /** Opens what the flags, or else the environment, name; nothing of what they do not. */
-export async function openServices(input: CommandInput): Promise<{ readonly store?: AggregatorStore; readonly bus?: EventBus }> {
+export async function openServices(
+  input: CommandInput,
+): Promise<{ readonly store?: AggregatorStore; readonly bus?: EventBus; readonly objects?: ObjectStore }> {
   const given = findServiceUrls();
+  const objects = openObjectsAt(flagOf(input, "objects") ?? given.objects);
   const busUrl = flagOf(input, "bus") ?? given.bus;
   const bus = busUrl === undefined ? undefined : openBus(busUrl);
   if (bus && !bus.ok) throw new UsageError(bus.error.detail);
   const databaseUrl = flagOf(input, "database") ?? given.database;
   const store = databaseUrl === undefined ? undefined : await openDatabaseAt(databaseUrl);
-  return { ...(store && { store }), ...(bus && { bus: bus.value }) };
+  return { ...(store && { store }), ...(bus && { bus: bus.value }), ...(objects && { objects }) };
 }
 
 async function openDatabaseAt(url: string): Promise<AggregatorStore> {
@@ -35,8 +44,17 @@ async function openDatabaseAt(url: string): Promise<AggregatorStore> {
   throw new CommandFailure(`${store.error.detail}; check the address, and that the database exists and takes connections`);
 }
 
+function openObjectsAt(place: string | undefined): ObjectStore | undefined {
+  if (place === undefined) return undefined;
+  if (/^https?:/i.test(place)) throw new UsageError("expected the objects as a folder or s3://bucket/prefix?endpoint=URL");
+  const credentials = loadObjectCredentials(".", "");
+  const opened = openObjects(place, { base: ".", entropy: systemEntropy, credentials: credentials.ok ? credentials.value : undefined });
+  if (opened.ok) return opened.value;
+  throw new UsageError(opened.error.detail);
+}
+
 /** A flag's address. Everybody on the machine can read command lines, so one with a password is refused. */
-function flagOf(input: CommandInput, name: "database" | "bus"): string | undefined {
+function flagOf(input: CommandInput, name: "database" | "bus" | "objects"): string | undefined {
   const url = input.flag(name);
   if (url === undefined || !URL.parse(url)?.password) return url;
   throw new UsageError(`expected --${name} without a password; give the whole address as BIZRA_AGGREGATOR_${name.toUpperCase()}`);

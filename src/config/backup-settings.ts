@@ -3,10 +3,16 @@ import { integerSetting, listSetting, textSetting } from "./setting.ts";
 /** Settings of backups of the state, section `backup`. */
 export const BACKUP_SETTINGS = {
   objects: textSetting({
-    pattern: /^[^\0]{0,4096}$/,
-    expected: "a folder, relative to the home when it does not start with /",
+    pattern: /^(?![a-z0-9+.-]+:\/\/[^/]*@)[^\0]{0,4096}$/i,
+    expected: "a folder, s3://bucket/prefix?endpoint=URL or https://aggregator:port, without a name or a password in it",
     fallback: "",
-    doc: "Where backups of the state go: a folder, best on another machine's disk; empty: none are taken.",
+    doc: "Where backups of the state go: a folder, best on another machine's disk, a bucket of S3, or an aggregator; empty: none are taken.",
+  }),
+  credentialsFile: textSetting({
+    pattern: /^[^\0]{0,4096}$/,
+    expected: "a path, relative to the home when it does not start with /",
+    fallback: "",
+    doc: "File with KEY:SECRET of S3, for its owner's eyes alone; BIZRA_OBJECTS_CREDENTIALS goes before it.",
   }),
   recipients: listSetting({
     pattern: /^age1[02-9ac-hj-np-z]{58}$/,

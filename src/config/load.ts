@@ -71,7 +71,8 @@ export function loadObjectCredentials(
 function readSecret(home: string, file: string, key: string, what: string): Result<string | undefined, ConfigurationFault> {
   if (file === "") return ok(undefined);
   const path = isAbsolute(file) ? file : join(home, file);
-  const fault = (expected: string, got: string, remedy: string) => err({ place: { kind: "file", path }, key, expected, got, remedy } as const);
+  const fault = (expected: string, got: string, remedy: string) =>
+    err({ place: { kind: "file", path }, key, expected, got, remedy } as const);
   const text = readText(path);
   if (!text.ok) return fault("a readable file", text.error, `create it, or correct ${key}`);
   if (text.value === undefined) return fault("a file", "nothing", `create it, or correct ${key}`);

@@ -1,16 +1,16 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type BackupSource, BackupUnreadable, BackupWriter, type ObjectStorePort, type TakenBackup } from "../../sync/restore/index.ts";
+import { type BackupSource, BackupUnreadable, BackupWriter, type TakenBackup } from "../../sync/restore/index.ts";
 import { buildChainAnchor } from "../blocks/index.ts";
 import { event } from "../events/index.ts";
 import type { CancelTimer, Log } from "../kernel/index.ts";
 import type { MetricFamily, MetricSource } from "../monitoring/index.ts";
 import { SnapshotFile } from "../state/index.ts";
-import { isStorageError } from "../storage/index.ts";
+import { isStorageError, type ObjectStore } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
 import type { DrillOrder, DrillOutcome } from "./drill-messages.ts";
 import { HOME } from "./home.ts";
-import { openObjects } from "./object-store.ts";
+import { type ObjectsPlace, openObjects } from "./object-store.ts";
 import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
 
@@ -38,7 +38,8 @@ export class NodeBackup implements MetricSource {
   readonly #platform: Platform;
   readonly #contexts: Contexts;
   readonly #log: Log;
-  readonly #store: ObjectStorePort;
+  readonly #store: ObjectStore;
+  readonly #place: ObjectsPlace;
   readonly #writer: BackupWriter;
   #cancel: CancelTimer | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -62,7 +63,8 @@ export class NodeBackup implements MetricSource {
     this.#contexts = contexts;
     this.#log = log;
     const { backup } = setup.configuration;
-    this.#store = openObjects(backup.objects, setup.home);
+    this.#place = placeOf(setup);
+    this.#store = openObjects(setup.home, this.#place);
     this.#writer = new BackupWriter({
       store: this.#store,
       chainId: setup.genesis.hash,
@@ -162,7 +164,7 @@ export class NodeBackup implements MetricSource {
       if (!(isStoreFault(error) || error instanceof BackupUnreadable)) throw error;
       this.#notBeforeMs = nowMs + RETRY_MS;
       this.#status = { ...this.#status, failed: this.#status.failed + 1 };
-      this.#log.warn("backup.failed", { objects: this.#setup.configuration.backup.objects, detail: error.message });
+      this.#log.warn("backup.failed", { objects: this.#place.objects, detail: error.message });
     } finally {
       source.file.close();
     }
@@ -201,11 +203,11 @@ export class NodeBackup implements MetricSource {
   async #drill(nowMs: number): Promise<void> {
     const { newest } = this.#writer;
     if (!newest) return;
-    const { home, nodeId, identity, configuration } = this.#setup;
+    const { home, nodeId, identity } = this.#setup;
     const order = {
       home,
       node: nodeId,
-      objects: configuration.backup.objects,
+      place: this.#place,
       identityKey: identity.publicKey,
       folder: join(home, HOME.drill),
     };
@@ -240,6 +242,12 @@ export class NodeBackup implements MetricSource {
 /** What an object store throws when it does not serve: errors of the system, and those of its client, carry a code. */
 function isStoreFault(error: unknown): error is Error {
   return error instanceof Error && "code" in error;
+}
+
+function placeOf({ configuration: { backup, sync } }: NodeSetup): ObjectsPlace {
+  const { objects, credentialsFile } = backup;
+  const { caFile, certificateFile, keyFile } = sync;
+  return { objects, credentialsFile, caFile, certificateFile, keyFile };
 }
 
 function configurationOf(home: string): string {

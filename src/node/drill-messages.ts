@@ -1,11 +1,11 @@
 import type { DrillReport } from "./drill.ts";
+import type { ObjectsPlace } from "./object-store.ts";
 
 /** What a drill is to do; the keys are those of one backup, which the node itself took. */
 export type DrillOrder = {
   readonly home: string;
   readonly node: string;
-  /** The object store, as the setting names it. */
-  readonly objects: string;
+  readonly place: ObjectsPlace;
   /** The backup's manifest. */
   readonly name: string;
   readonly identityKey: Uint8Array;

@@ -4,13 +4,12 @@ import {
   type BackupEntry,
   type BackupOpener,
   fetchBackup,
-  type ObjectStorePort,
   openBackup,
   type RestoreFault,
   type RestoreTrust,
 } from "../../sync/restore/index.ts";
 import { err, ok, type Result } from "../kernel/index.ts";
-import { nodeFileSystem } from "../storage/index.ts";
+import { nodeFileSystem, type ObjectStore } from "../storage/index.ts";
 
 /** What a drill showed. */
 export type DrillReport = { readonly name: string; readonly height: number; readonly parts: number; readonly sizeBytes: number };
@@ -23,7 +22,7 @@ export type DrillReport = { readonly name: string; readonly height: number; read
  * @throws StorageError or what the store throws, when a disk does not serve
  */
 export async function drillBackup(
-  store: ObjectStorePort,
+  store: ObjectStore,
   entry: Pick<BackupEntry, "name">,
   trust: RestoreTrust,
   opener: BackupOpener,

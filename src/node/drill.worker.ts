@@ -14,13 +14,13 @@ addEventListener("message", (event: MessageEvent<DrillOrder>) => {
 });
 
 async function drill(order: DrillOrder): Promise<DrillOutcome> {
-  const { home, node, objects, name, identityKey, contentKey, anchorHash, folder } = order;
+  const { home, node, place, name, identityKey, contentKey, anchorHash, folder } = order;
   try {
     const { genesis } = readGenesisOf(home);
     const set = genesisValidatorSet(genesis);
     if (!set.ok) return { ok: false, detail: "the home's genesis has no set" };
     const trust = { suite: nativeSuite, chainId: genesis.hash, genesisSet: set.value, node, identityKey };
-    const report = await drillBackup(openObjects(objects, home), { name }, trust, { contentKey, anchorHash }, folder);
+    const report = await drillBackup(openObjects(home, place), { name }, trust, { contentKey, anchorHash }, folder);
     return report.ok ? { ok: true, report: report.value } : { ok: false, detail: report.error.detail };
   } catch (error) {
     if (!(error instanceof Error)) throw error; // a disk or a store that does not serve: the drill failed, which is what it is for

@@ -4,7 +4,6 @@ import {
   type BackupEntry,
   type BackupOpener,
   fetchBackup,
-  type ObjectStorePort,
   type OpenedBackup,
   openBackup,
   type RestoreFault,
@@ -15,7 +14,7 @@ import { SCRYPT_COST_DEFAULT } from "../crypto/index.ts";
 import { makeKeyFile, parseKeyFile } from "../identity/index.ts";
 import { assert, bytesEqual, utf8 } from "../kernel/index.ts";
 import { findValidatorIndex } from "../protocol/index.ts";
-import { nodeFileSystem, replaceFile } from "../storage/index.ts";
+import { nodeFileSystem, type ObjectStore, replaceFile } from "../storage/index.ts";
 import { createJournal } from "../validator/index.ts";
 import { HOME, writeNewFile } from "./home.ts";
 import { systemEntropy } from "./ports.ts";
@@ -26,7 +25,7 @@ export type RestoreOrder = {
   readonly home: string;
   /** The network's genesis document, which the person gives: every trust follows from it. */
   readonly genesisText: string;
-  readonly store: ObjectStorePort;
+  readonly store: ObjectStore;
   /** Backups to try, in this order. */
   readonly entries: readonly BackupEntry[];
   readonly trust: RestoreTrust;

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { MachineReader } from "../../appliance/telemetry/index.ts";
 import {
@@ -13,7 +12,6 @@ import {
   SYNC_PAGE_BYTES,
   SyncAgent,
   type SyncStatus,
-  type TlsClient,
   WebSocketCarrier,
 } from "../../sync/agent/index.ts";
 import { compareCursors, event, type LaneCursor } from "../events/index.ts";
@@ -28,7 +26,7 @@ import { HOME } from "./home.ts";
 import type { NodeNetworking } from "./networking.ts";
 import { systemPlatform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
-import { StartRefused } from "./start-refused.ts";
+import { readSyncTls } from "./sync-tls.ts";
 import { nodeReader } from "./telemetry-facts.ts";
 import { VERSION } from "./version.ts";
 import type { Watch } from "./watch.ts";
@@ -65,7 +63,7 @@ export class NodeSync implements MetricSource {
     const { clock, timers, entropy, suite, openDatabase } = systemPlatform;
     const { aggregators, profile, witnessKeys } = setup.configuration.sync;
     const renewal = renewalOf(parts);
-    const tls = renewal ? () => renewal.tls : tlsOf(setup);
+    const tls = renewal ? () => renewal.tls : readSyncTls(setup.home, setup.configuration.sync);
     this.#renewal = renewal;
     this.#database = named(setup.home, () =>
       openDatabase({
@@ -253,7 +251,7 @@ function forkHandler({ events }: Contexts): ForkHandler {
 function renewalOf({ setup, contexts, log }: NodeSyncParts): CertificateRenewal | undefined {
   const { home, configuration, identity, genesis, nodeId } = setup;
   const { certificateFile, keyFile, aggregators } = configuration.sync;
-  const authority = tlsOf(setup).ca;
+  const authority = readSyncTls(home, configuration.sync).ca;
   if (certificateFile === "" || certificateFile !== keyFile || authority === undefined) return undefined;
   const { clock, timers, entropy } = systemPlatform;
   const alert = "certificateExpiring";
@@ -279,23 +277,4 @@ function renewalOf({ setup, contexts, log }: NodeSyncParts): CertificateRenewal 
       isRaised = false;
     },
   });
-}
-
-function tlsOf({ home, configuration }: NodeSetup): TlsClient {
-  const { caFile, certificateFile, keyFile } = configuration.sync;
-  const read = (setting: string, path: string): string => {
-    try {
-      return readFileSync(resolve(home, path), "utf8");
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error)) throw error;
-      throw new StartRefused(
-        `sync.${setting}: expected a readable file at ${resolve(home, path)}, got ${String(error.code)}; correct it in node.toml`,
-      );
-    }
-  };
-  return {
-    ...(caFile && { ca: read("caFile", caFile) }),
-    ...(certificateFile && { cert: read("certificateFile", certificateFile) }),
-    ...(keyFile && { key: read("keyFile", keyFile) }),
-  };
 }

@@ -27,7 +27,6 @@ export {
   writeUsers,
 } from "./fleet/users.ts";
 export { Ingest, type IngestParts } from "./ingest/ingest.ts";
-export { openObjects } from "./objects/open-objects.ts";
 export { AGGREGATOR_APPLICATION_ID, AGGREGATOR_MIGRATIONS, AGGREGATOR_PAGE_BYTES } from "./stores/migrations.ts";
 export { PostgresStore } from "./stores/postgres-store.ts";
 export { SqliteStore } from "./stores/sqlite-store.ts";

@@ -75,6 +75,16 @@ export type AuditEntry = {
   readonly detail: string;
 };
 
+/** A login of the console, as it is kept: never the token nor a password, only what they are compared with. */
+export type StoredLogin = {
+  /** SHA-256 of the token, hex. */
+  readonly key: string;
+  readonly name: string;
+  /** SHA-256 of the user's password hash, hex: another password ends the login. */
+  readonly passwordMark: string;
+  readonly expiresAtMs: number;
+};
+
 /** A lane with records that were not handed on to a bus yet, and the last place that was; epoch 0 before the first. */
 export type WaitingLane = { readonly ref: NodeRef; readonly lane: SyncLane; readonly forwarded: EventPlace };
 
@@ -151,6 +161,11 @@ export interface AggregatorStore {
   /** The newest first, before a time. */
   listAudit(beforeMs: number, limit: number): Promise<readonly AuditEntry[]>;
 
+  /** Keeps a login, for every aggregator over this store. Lets go of those that ended by then, and over a count of the oldest. */
+  putLogin(login: StoredLogin, nowMs: number, countMax: number): Promise<void>;
+  findLogin(key: string): Promise<StoredLogin | undefined>;
+  endLogin(key: string): Promise<void>;
+
   /** Lets go of heartbeats before a time. */
   pruneHeartbeats(beforeMs: number): Promise<void>;
   close(): Promise<void>;
@@ -164,18 +179,6 @@ export interface EventBus {
   readonly kind: string;
   /** Resolves when the bus has them. Rejects when it cannot now: the same are handed on again later. */
   publish(events: readonly BusEvent[]): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** Bytes by name, for snapshots and bundles. Names: 1-512 of a-z 0-9 . _ - and slashes between parts. */
-export interface ObjectStore {
-  readonly kind: string;
-  /** Durable when it resolves; an object of that name is replaced whole. */
-  put(name: string, bytes: Uint8Array): Promise<void>;
-  get(name: string): Promise<Uint8Array | undefined>;
-  /** Names that begin with a prefix, in order, after a name. */
-  list(prefix: string, after: string, limit: number): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]>;
-  delete(name: string): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -15,5 +15,6 @@ export * from "./frames.ts";
 export * from "./heartbeat.ts";
 export * from "./hello.ts";
 export * from "./limits.ts";
+export * from "./object-places.ts";
 export * from "./refusal.ts";
 export * from "./types.ts";

@@ -2,9 +2,11 @@ import { type Signer, sha256 } from "../../src/crypto/index.ts";
 import { assert, bytesEqual, type Clock, type Entropy, toHex } from "../../src/kernel/index.ts";
 import { type ChainAnchor, encodeSnapshotManifest, SNAPSHOT_LIMITS } from "../../src/protocol/index.ts";
 import type { SnapshotFile } from "../../src/state/index.ts";
-import { listBackups, manifestName, namesOf, nodePrefix, objectName } from "./catalogue.ts";
+import type { ObjectStore } from "../../src/storage/index.ts";
+import { nodePrefix } from "../protocol/index.ts";
+import { listBackups, manifestName, namesOf, objectName } from "./catalogue.ts";
+import { BACKUP_LIMITS } from "./limits.ts";
 import { type BackupObject, encodeBackupManifest, verifyBackupManifest } from "./manifest.ts";
-import { BACKUP_LIMITS, type ObjectStorePort } from "./ports.ts";
 import { planRetention, RETENTION_DEFAULT, type Retention } from "./retention.ts";
 import { enclose, sealPart } from "./sealing.ts";
 
@@ -21,7 +23,7 @@ export type BackupSource = {
 
 /** What writing backups takes. */
 export type BackupWriterParts = {
-  readonly store: ObjectStorePort;
+  readonly store: ObjectStore;
   readonly chainId: Uint8Array;
   readonly node: string;
   readonly identity: Signer;

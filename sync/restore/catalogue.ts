@@ -1,22 +1,12 @@
 import { toHex } from "../../src/kernel/index.ts";
-import type { ObjectStorePort } from "./ports.ts";
+import type { ObjectStore } from "../../src/storage/index.ts";
+import { networkPrefix, nodeOfWord, nodePrefix } from "../protocol/index.ts";
 
 /** A backup by its name. Times in ms since the Unix epoch, by the clock of the node. */
 export type BackupEntry = { readonly name: string; readonly node: string; readonly takenAtMs: number; readonly height: number };
 
 const PAGE = 1_000;
 const NAME = /^backup\/[0-9a-f]{16}\/([a-z0-9._-]{1,200})\/manifests\/(\d{15})-(\d{1,15})\.manifest$/;
-
-/** Everything of a network lies below this. */
-export function networkPrefix(chainId: Uint8Array): string {
-  return `backup/${toHex(chainId.subarray(0, 8))}/`;
-}
-
-/** Everything of one node lies below this. A node's id has letters of both cases, an object's name has not. */
-export function nodePrefix(chainId: Uint8Array, node: string): string {
-  const word = node.replace(/[^a-z0-9-]/g, (letter) => `_${letter.charCodeAt(0).toString(16)}.`);
-  return `${networkPrefix(chainId)}${word}/`;
-}
 
 /** Name of a manifest; names of one node sort by time. */
 export function manifestName(chainId: Uint8Array, node: string, takenAtMs: number, height: number): string {
@@ -29,20 +19,19 @@ export function objectName(chainId: Uint8Array, node: string, hash: Uint8Array):
 }
 
 /** The backups of a network, or of one node of it, oldest first for each node. Names only: nothing is verified. */
-export async function listBackups(store: ObjectStorePort, chainId: Uint8Array, node?: string): Promise<readonly BackupEntry[]> {
+export async function listBackups(store: ObjectStore, chainId: Uint8Array, node?: string): Promise<readonly BackupEntry[]> {
   const prefix = node === undefined ? networkPrefix(chainId) : `${nodePrefix(chainId, node)}manifests/`;
   const entries: BackupEntry[] = [];
   for await (const name of namesOf(store, prefix)) {
     const [, word, takenAtMs, height] = NAME.exec(name) ?? [];
     if (word === undefined) continue;
-    const id = word.replace(/_([0-9a-f]+)\./g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
-    entries.push({ name, node: id, takenAtMs: Number(takenAtMs), height: Number(height) });
+    entries.push({ name, node: nodeOfWord(word), takenAtMs: Number(takenAtMs), height: Number(height) });
   }
   return entries;
 }
 
 /** Every name that begins with a prefix, page by page. */
-export async function* namesOf(store: ObjectStorePort, prefix: string): AsyncGenerator<string, void, undefined> {
+export async function* namesOf(store: ObjectStore, prefix: string): AsyncGenerator<string, void, undefined> {
   for (let after = ""; ; ) {
     const page = await store.list(prefix, after, PAGE);
     for (const { name } of page) yield name;

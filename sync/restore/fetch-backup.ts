@@ -10,10 +10,10 @@ import {
   verifyChainAnchor,
 } from "../../src/protocol/index.ts";
 import { SnapshotWriter, State } from "../../src/state/index.ts";
-import type { FileSystem } from "../../src/storage/index.ts";
+import type { FileSystem, ObjectStore } from "../../src/storage/index.ts";
 import { objectName } from "./catalogue.ts";
+import { BACKUP_LIMITS } from "./limits.ts";
 import { type BackupManifest, verifyBackupManifest } from "./manifest.ts";
-import { BACKUP_LIMITS, type ObjectStorePort } from "./ports.ts";
 import { openEnclosure, openPart } from "./sealing.ts";
 
 /**
@@ -68,7 +68,7 @@ export type BackupOpener = { readonly identity: string } | { readonly contentKey
  * @param bytes the manifest as the store gave it
  */
 export async function openBackup(
-  store: ObjectStorePort,
+  store: ObjectStore,
   bytes: Uint8Array,
   trust: RestoreTrust,
   opener: BackupOpener,
@@ -112,7 +112,7 @@ export async function openBackup(
  * @throws StorageError when the disk does not serve
  */
 export async function fetchBackup(
-  store: ObjectStorePort,
+  store: ObjectStore,
   { manifest, snapshot, header, contentKey }: OpenedBackup,
   fs: FileSystem,
   path: string,
@@ -157,7 +157,7 @@ async function openProofKey(manifest: BackupManifest, opener: BackupOpener): Pro
 }
 
 async function getObject(
-  store: ObjectStorePort,
+  store: ObjectStore,
   { chainId, node, objects }: BackupManifest,
   at: number,
 ): Promise<Result<Uint8Array, RestoreFault>> {

@@ -19,8 +19,6 @@ export {
   type RestoreTrust,
   snapshotManifestBytes,
 } from "./fetch-backup.ts";
-export { folderObjects } from "./folder-objects.ts";
 export { type BackupManifest, verifyBackupManifest } from "./manifest.ts";
-export type { ObjectStorePort } from "./ports.ts";
 export { makeRecoveryKey, openRecoveryKey, RECIPIENT_PATTERN } from "./recovery-key.ts";
 export { planRetention, RETENTION_DEFAULT, type Retention } from "./retention.ts";

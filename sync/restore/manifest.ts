@@ -1,6 +1,6 @@
 import { DOMAIN_TAGS, type Signer, sha256, verifyEd25519 } from "../../src/crypto/index.ts";
 import { assert, bytesEqual, CborReader, CborWriter, err, ok, type Result } from "../../src/kernel/index.ts";
-import { BACKUP_LIMITS } from "./ports.ts";
+import { BACKUP_LIMITS } from "./limits.ts";
 
 /** An object of a backup: its name follows from the SHA-256 of its bytes. */
 export type BackupObject = { readonly hash: Uint8Array; readonly sizeBytes: number };

@@ -3,7 +3,7 @@ import { Decrypter, Encrypter } from "age-encryption";
 import { DOMAIN_TAGS, sha256 } from "../../src/crypto/index.ts";
 import { assert, bytesEqual, CborReader, CborWriter, err, ok, type Result } from "../../src/kernel/index.ts";
 import { SNAPSHOT_LIMITS } from "../../src/protocol/index.ts";
-import { BACKUP_LIMITS } from "./ports.ts";
+import { BACKUP_LIMITS } from "./limits.ts";
 
 const CIPHER = "AES-GCM";
 const KEY_BYTES = 32;

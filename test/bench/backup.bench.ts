@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "../../src/crypto/index.ts";
 import { present } from "../../src/kernel/index.ts";
-import { nodeFileSystem } from "../../src/storage/index.ts";
-import { fetchBackup, folderObjects, openBackup, type TakenBackup } from "../../sync/restore/index.ts";
+import { systemEntropy } from "../../src/node/ports.ts";
+import { FileObjects, nodeFileSystem } from "../../src/storage/index.ts";
+import { fetchBackup, openBackup, type TakenBackup } from "../../sync/restore/index.ts";
 import { SECRETS, sourceAt, TRUST, writerOn } from "../unit/sync/restore/backup-fixture.ts";
 import { BenchReport, loopLagOf } from "./harness.ts";
 
@@ -20,7 +21,7 @@ try {
   const raw = present(source.file.find(present(source.file.parts[0], "a part").hash), "its content");
   const hashMs = timed(() => sha256(raw));
   const writeMs = timed(() => writeFileSync(join(folder, "raw"), raw, { flush: true }));
-  const store = folderObjects(join(folder, "objects"));
+  const store = new FileObjects(join(folder, "objects"), systemEntropy);
   const { writer } = writerOn(store, () => performance.now());
   const baseline = { name: "hashing and writing the same parts", value: (hashMs + writeMs) * source.file.parts.length };
   const began = performance.now();

@@ -44,7 +44,7 @@ export const AREAS: readonly Area[] = [
   {
     folder: "sync/restore",
     floor: 5,
-    only: ["src/kernel", "src/crypto", "src/protocol", "src/state", "src/storage"],
+    only: ["src/kernel", "src/crypto", "src/protocol", "src/state", "src/storage", "sync/protocol"],
   },
   {
     folder: "sync/aggregator",

@@ -94,9 +94,10 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
     fields: { aggregator: toHex(witness.publicKey).slice(0, 8) },
   });
   const failure = Promise.withResolvers<{ readonly error: unknown }>();
+  const { objects, ...services } = await openServices(input);
   const running = await Aggregator.start({
     home,
-    ...(await openServices(input)),
+    ...services,
     listen,
     tls,
     policy: { ...policyOf(input, isCertified), isEnrolled: hasAuthority },
@@ -120,6 +121,7 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
         entropy: systemEntropy,
         log,
         isTls: isCertified,
+        ...(objects && { objects }),
         version: VERSION.version,
       }),
   });
@@ -141,6 +143,7 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
     return 1;
   }
   await running.stop();
+  await objects?.close();
   return 0;
 }
 

@@ -1,7 +1,8 @@
 import { listBackups, makeRecoveryKey } from "../../../sync/restore/index.ts";
 import { SCRYPT_COST_DEFAULT, verifyEd25519 } from "../../crypto/index.ts";
-import { openObjects, systemEntropy } from "../../node/index.ts";
+import { openObjects, StartRefused, systemEntropy } from "../../node/index.ts";
 import { validateGenesis } from "../../protocol/index.ts";
+import type { ObjectStore } from "../../storage/index.ts";
 import { type Command, CommandFailure, type CommandInput, type FlagSpec, required } from "../command.ts";
 import { readText } from "../files.ts";
 import { writeNew } from "../home.ts";
@@ -9,7 +10,17 @@ import { obtainNewPassphrase, PASSPHRASE_FLAG } from "../signer.ts";
 
 /** Flags that say where backups are and of which network. */
 export const BACKUP_FLAGS: Readonly<Record<string, FlagSpec>> = {
-  objects: { kind: "text", value: "DIR", doc: "Where the backups are: the folder of the setting backup.objects." },
+  objects: {
+    kind: "text",
+    value: "WHERE",
+    doc: "Where the backups are, as the setting backup.objects names it: a folder, s3://bucket/prefix?endpoint=URL or https://aggregator:port.",
+  },
+  "credentials-file": {
+    kind: "text",
+    value: "FILE",
+    doc: "File with KEY:SECRET of S3, or NAME:PASSWORD of an admin of the aggregator's console (default: BIZRA_OBJECTS_CREDENTIALS).",
+  },
+  "ca-file": { kind: "text", value: "FILE", doc: "PEM of the authority of an aggregator that has one of its own." },
   genesis: { kind: "text", value: "FILE", doc: "The network's genesis document, from which everything is proven." },
   from: { kind: "text", value: "ID", doc: "The node whose backups these are: its id, as status and `backup list` show it." },
 };
@@ -37,7 +48,7 @@ export const backupList: Command = {
   summary: "Lists the backups of a network, oldest first. Names only: `bizra restore --drill` shows whether one can be restored.",
   flags: BACKUP_FLAGS,
   async run(input, terminal) {
-    const store = openObjects(required(input, "objects"), ".");
+    const store = openGivenObjects(input);
     const entries = await listBackups(store, genesisOf(input).genesis.hash, input.flag("from"));
     const backups = entries.map(({ node, height, takenAtMs, name }) => ({
       node,
@@ -53,6 +64,21 @@ export const backupList: Command = {
     return 0;
   },
 };
+
+/** The objects that `--objects` names, with the credentials that go with it. */
+export function openGivenObjects(input: CommandInput): ObjectStore {
+  const place = {
+    objects: required(input, "objects"),
+    credentialsFile: input.flag("credentials-file") ?? "",
+    caFile: input.flag("ca-file") ?? "",
+  };
+  try {
+    return openObjects(".", { ...place, certificateFile: "", keyFile: "" });
+  } catch (error) {
+    if (!(error instanceof StartRefused)) throw error;
+    throw new CommandFailure(error.message);
+  }
+}
 
 /** The checked genesis that `--genesis` names, with its text. */
 export function genesisOf(input: CommandInput) {

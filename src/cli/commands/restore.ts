@@ -1,19 +1,12 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import {
-  type BackupEntry,
-  listBackups,
-  newestUntil,
-  type ObjectStorePort,
-  openRecoveryKey,
-  type RestoreTrust,
-} from "../../../sync/restore/index.ts";
+import { type BackupEntry, listBackups, newestUntil, openRecoveryKey, type RestoreTrust } from "../../../sync/restore/index.ts";
 import { formatFault, loadConfiguration } from "../../config/index.ts";
 import { nativeSuite } from "../../crypto/index.ts";
 import { parseHex, toHex } from "../../kernel/index.ts";
-import { drillBackup, HOME, openObjects, type RestoredHome, restoreHome, StartRefused, writeNewFile } from "../../node/index.ts";
+import { drillBackup, HOME, type RestoredHome, restoreHome, StartRefused, writeNewFile } from "../../node/index.ts";
 import { genesisValidatorSet } from "../../protocol/index.ts";
-import { isStorageError } from "../../storage/index.ts";
+import { isStorageError, type ObjectStore } from "../../storage/index.ts";
 import { type Command, CommandFailure, type CommandInput, parseCount, required, UsageError } from "../command.ts";
 import { readText } from "../files.ts";
 import { progressOf } from "../progress.ts";
@@ -21,7 +14,7 @@ import { replaceValidator } from "../replace-validator.ts";
 import { obtainPassphrase, withPassphraseOf } from "../signer.ts";
 import { SIGN_FLAGS } from "../submit.ts";
 import type { Terminal } from "../terminal.ts";
-import { BACKUP_FLAGS, genesisOf } from "./backup.ts";
+import { BACKUP_FLAGS, genesisOf, openGivenObjects } from "./backup.ts";
 import { node } from "./node.ts";
 
 /** `bizra restore`: a fresh home from a backup, and with `--replace` the validator's place for it. */
@@ -153,7 +146,7 @@ async function drill(input: CommandInput, terminal: Terminal): Promise<number> {
 }
 
 type Chosen = {
-  readonly store: ObjectStorePort;
+  readonly store: ObjectStore;
   readonly entries: readonly BackupEntry[];
   readonly trust: RestoreTrust;
   readonly identity: string;
@@ -177,7 +170,7 @@ async function chosen(input: CommandInput, terminal: Terminal): Promise<Chosen> 
       `${keyPath}: ${secret.error === "malformed" ? "expected a recovery key, it is another file or damaged" : "the passphrase is wrong, or the file is damaged"}`,
     );
   const place = required(input, "objects");
-  const store = openObjects(place, ".");
+  const store = openGivenObjects(input);
   const all = await listBackups(store, genesis.hash, from);
   const entries = newestUntil(all, untilOf(input));
   if (entries.length === 0) {

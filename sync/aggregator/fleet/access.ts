@@ -1,5 +1,6 @@
 import { sha256 } from "../../../src/crypto/index.ts";
 import { type Clock, type Entropy, toHex, utf8 } from "../../../src/kernel/index.ts";
+import type { AggregatorStore } from "../types.ts";
 import { LoginAttempts } from "./attempts.ts";
 import { FleetProblem } from "./problem.ts";
 import { type FleetRole, hashFleetPassword, type UserBook } from "./users.ts";
@@ -11,15 +12,19 @@ export type Principal = { readonly name: string; readonly role: FleetRole };
 export type Login = Principal & { readonly token: string; readonly csrf: string; readonly expiresAtMs: number };
 
 /** What access stands on. */
-export type AccessParts = { readonly users: UserBook; readonly clock: Clock; readonly entropy: Entropy };
+export type AccessParts = {
+  readonly store: Pick<AggregatorStore, "putLogin" | "findLogin" | "endLogin">;
+  readonly users: UserBook;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+};
 
 /** How long a login lasts, and how many there may be; password checks at once (64 MiB each), and how many wait. */
 const SESSIONS = { lastMs: 12 * 3_600_000, countMax: 1_000, checksMax: 2, waitingMax: 16 } as const;
 
-type Session = { readonly name: string; readonly passwordHash: string; readonly csrf: string; readonly expiresAtMs: number };
-
 /**
- * Logins of people, in this process's memory: a restart, or another replica, asks for the password again.
+ * Logins of people, in the store: a restart does not end them, and every aggregator over that store knows them whose list
+ * has the same user.
  *
  * Invariants: a token is 32 random bytes and only its hash is kept; a user who is removed, or whose password changes, is
  * logged out; the role is that of the list as it is now; a name nobody has costs as much time as a wrong password.
@@ -27,7 +32,6 @@ type Session = { readonly name: string; readonly passwordHash: string; readonly 
 export class FleetAccess {
   readonly #parts: AccessParts;
   readonly #attempts: LoginAttempts;
-  readonly #sessions = new Map<string, Session>();
   readonly #line: (() => void)[] = [];
   #decoy: Promise<string> | undefined;
   #checks = 0;
@@ -55,31 +59,26 @@ export class FleetAccess {
     }
     this.#attempts.onSuccess(address);
     const token = toHex(entropy.bytes(32));
-    const csrf = toHex(entropy.bytes(16));
-    const expiresAtMs = clock.nowMs() + SESSIONS.lastMs;
-    this.#sessions.set(keyOf(token), { name, passwordHash: user.passwordHash, csrf, expiresAtMs });
-    const [oldest] = this.#sessions.size > SESSIONS.countMax ? this.#sessions.keys() : [];
-    if (oldest !== undefined) this.#sessions.delete(oldest);
-    return { name, role: user.role, token, csrf, expiresAtMs };
+    const nowMs = clock.nowMs();
+    const expiresAtMs = nowMs + SESSIONS.lastMs;
+    const login = { key: hashOf(token), name, passwordMark: hashOf(user.passwordHash), expiresAtMs };
+    await this.#parts.store.putLogin(login, nowMs, SESSIONS.countMax);
+    return { name, role: user.role, token, csrf: csrfOf(token), expiresAtMs };
   }
 
   /** Whose login a token is; undefined when it is none, or no longer. */
-  find(token: string | undefined): Omit<Login, "token"> | undefined {
+  async find(token: string | undefined): Promise<Omit<Login, "token"> | undefined> {
     if (token === undefined || !/^[0-9a-f]{64}$/.test(token)) return undefined;
-    const key = keyOf(token);
-    const session = this.#sessions.get(key);
-    if (!session) return undefined;
-    const user = this.#parts.users.find(session.name);
-    if (!user || user.passwordHash !== session.passwordHash || session.expiresAtMs <= this.#parts.clock.nowMs()) {
-      this.#sessions.delete(key);
-      return undefined;
-    }
-    return { name: user.name, role: user.role, csrf: session.csrf, expiresAtMs: session.expiresAtMs };
+    const { store, users, clock } = this.#parts;
+    const login = await store.findLogin(hashOf(token));
+    const user = login && users.find(login.name);
+    if (!login || !user || hashOf(user.passwordHash) !== login.passwordMark || login.expiresAtMs <= clock.nowMs()) return undefined;
+    return { name: user.name, role: user.role, csrf: csrfOf(token), expiresAtMs: login.expiresAtMs };
   }
 
   /** Ends a login. */
-  logOut(token: string): void {
-    this.#sessions.delete(keyOf(token));
+  async logOut(token: string): Promise<void> {
+    await this.#parts.store.endLogin(hashOf(token));
   }
 
   async #check(password: string, hash: string): Promise<boolean> {
@@ -97,6 +96,11 @@ export class FleetAccess {
   }
 }
 
-function keyOf(token: string): string {
-  return toHex(sha256(utf8(token)));
+function hashOf(text: string): string {
+  return toHex(sha256(utf8(text)));
+}
+
+/** Goes with every change: follows from the token, which scripts and other sites never see. */
+function csrfOf(token: string): string {
+  return hashOf(`a change by ${token}`).slice(0, 32);
 }

@@ -3,6 +3,9 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { type Context, Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import type { Clock, Entropy, Log, Timers } from "../../../src/kernel/index.ts";
+import { OBJECTS_PATH, type ObjectStore } from "../../../src/storage/index.ts";
+import { ObjectCallers } from "../objects/callers.ts";
+import { objectRoutes } from "../objects/object-routes.ts";
 import { type AggregatorStore, StoreUnavailable } from "../types.ts";
 import { FleetAccess, type Login } from "./access.ts";
 import { consoleRoutes } from "./console-routes.ts";
@@ -24,6 +27,8 @@ export type FleetParts = {
   readonly log: Log;
   /** Whether the aggregator speaks TLS: its cookies then never travel otherwise. */
   readonly isTls: boolean;
+  /** Where snapshots of nodes are kept; undefined: nowhere, and nobody is answered about them. */
+  readonly objects?: ObjectStore;
   readonly version: string;
 };
 
@@ -34,26 +39,28 @@ type FleetRoutes = Hono<{ Bindings: HttpBindings }>;
 const BODY_BYTES_MAX = 8_192;
 
 /**
- * The fleet API, with its login, and the console, by path.
+ * The fleet API, with its login, the console, and objects where there are any, by path.
  *
  * A change is taken only with the login's token in `x-csrf-token` and from the same origin; every change and every login
  * is audited, whether it was let through or not.
  */
 export function fleetRoutes(parts: FleetParts): Readonly<Record<string, FleetRoutes>> {
-  return { "/api/v2/fleet": apiRoutes(parts), "/": consoleRoutes() };
+  const access = new FleetAccess(parts);
+  const { objects, log } = parts;
+  const stored = objects && { [OBJECTS_PATH]: objectRoutes({ objects, log, callers: new ObjectCallers({ ...parts, access }) }) };
+  return { "/api/v2/fleet": apiRoutes(parts, access), ...stored, "/": consoleRoutes() };
 }
 
-function apiRoutes(parts: FleetParts): FleetRoutes {
+function apiRoutes(parts: FleetParts, access: FleetAccess): FleetRoutes {
   const { store, clock, isTls } = parts;
-  const access = new FleetAccess(parts);
   const cookieName = isTls ? "__Host-bizra_fleet" : "bizra_fleet";
   const routes: FleetRoutes = new Hono<{ Bindings: HttpBindings }>();
   const endpoints = fleetEndpoints(parts);
 
   const audit = (actor: string, action: string, target: string, outcome: string, detail: string): Promise<void> =>
     store.addAudit({ atMs: clock.nowMs(), actor, action, target, outcome, detail });
-  const loginOf = (context: FleetContext): Omit<Login, "token"> => {
-    const login = access.find(getCookie(context, cookieName));
+  const loginOf = async (context: FleetContext): Promise<Omit<Login, "token">> => {
+    const login = await access.find(getCookie(context, cookieName));
     if (!login) throw new FleetProblem("notLoggedIn", "log in first: POST /api/v2/fleet/session");
     return login;
   };
@@ -86,12 +93,12 @@ function apiRoutes(parts: FleetParts): FleetRoutes {
       }
     }),
   );
-  routes.get("/session", (context) => answering(context, async () => sessionOf(loginOf(context))));
+  routes.get("/session", (context) => answering(context, async () => sessionOf(await loginOf(context))));
   routes.delete("/session", (context) =>
     answering(context, async () => {
-      const login = loginOf(context);
+      const login = await loginOf(context);
       checkChange(context, login);
-      access.logOut(getCookie(context, cookieName) ?? "");
+      await access.logOut(getCookie(context, cookieName) ?? "");
       setSession(context, "", 0);
       await audit(login.name, "logout", addressOf(context), "done", "");
       return {};
@@ -105,7 +112,7 @@ function apiRoutes(parts: FleetParts): FleetRoutes {
   for (const endpoint of endpoints) {
     routes.on(endpoint.method.toUpperCase(), endpoint.path.replace(/\{(\w+)\}/g, ":$1"), (context) =>
       answering(context, async () => {
-        const login = loginOf(context);
+        const login = await loginOf(context);
         if (!endpoint.audit) return run(context, endpoint, login, undefined);
         const target = endpoint.audit.target(context.req.param());
         try {

@@ -17,6 +17,9 @@ export const AGGREGATOR_MIGRATIONS: readonly Migration[] = [
   (database) => {
     for (const statement of FORWARDING) database.run(statement);
   },
+  (database) => {
+    for (const statement of LOGINS) database.run(statement);
+  },
 ];
 
 const FIRST = [
@@ -58,4 +61,9 @@ const FORWARDING = [
   `CREATE TABLE forwarded (bus TEXT, node_id INTEGER, lane INTEGER, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
      PRIMARY KEY (bus, node_id, lane)) STRICT, WITHOUT ROWID`,
   `CREATE TABLE forwarder (bus TEXT PRIMARY KEY, holder TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+] as const;
+
+const LOGINS = [
+  `CREATE TABLE console_login (key TEXT PRIMARY KEY, name TEXT NOT NULL, password_mark TEXT NOT NULL, expires_at_ms INTEGER NOT NULL) STRICT`,
+  `CREATE INDEX console_login_time ON console_login (expires_at_ms)`,
 ] as const;

@@ -55,4 +55,8 @@ export const POSTGRES_MIGRATIONS: readonly (readonly string[])[] = [
        sequence bigint NOT NULL, PRIMARY KEY (bus, node_id, lane))`,
     "CREATE TABLE forwarder (bus text PRIMARY KEY, holder text NOT NULL, until_ms bigint NOT NULL)",
   ],
+  [
+    "CREATE TABLE console_login (key text PRIMARY KEY, name text NOT NULL, password_mark text NOT NULL, expires_at_ms bigint NOT NULL)",
+    "CREATE INDEX console_login_time ON console_login (expires_at_ms)",
+  ],
 ];

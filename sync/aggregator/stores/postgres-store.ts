@@ -12,6 +12,7 @@ import {
   type NodeRef,
   type StoredEvent,
   type StoredHeartbeat,
+  type StoredLogin,
   StoreUnavailable,
   type WaitingLane,
 } from "../types.ts";
@@ -31,6 +32,8 @@ import {
   type HoldingRow,
   heartbeatOfRow,
   holdingOfRow,
+  type LoginRow,
+  loginOfRow,
   type NodeRow,
   nodeOfRow,
   type WaitingRow,
@@ -251,6 +254,30 @@ export class PostgresStore implements AggregatorStore {
   async listAudit(beforeMs: number, limit: number): Promise<readonly AuditEntry[]> {
     const text = "SELECT * FROM audit WHERE at_ms < $1 ORDER BY id DESC LIMIT $2";
     return (await this.#connections.query<AuditRow>(text, [beforeMs, limit])).map(auditOfRow);
+  }
+
+  async putLogin({ key, name, passwordMark, expiresAtMs }: StoredLogin, nowMs: number, countMax: number): Promise<void> {
+    await this.#connections.atomically(async (query) => {
+      await query("INSERT INTO console_login (key, name, password_mark, expires_at_ms) VALUES ($1, $2, $3, $4)", [
+        key,
+        keepableText(name),
+        passwordMark,
+        expiresAtMs,
+      ]);
+      await query(
+        `DELETE FROM console_login WHERE expires_at_ms <= $1 OR key IN
+         (SELECT key FROM console_login ORDER BY expires_at_ms DESC, key OFFSET $2::bigint)`,
+        [nowMs, countMax],
+      );
+    });
+  }
+
+  async findLogin(key: string): Promise<StoredLogin | undefined> {
+    return (await this.#connections.query<LoginRow>("SELECT * FROM console_login WHERE key = $1", [key])).map(loginOfRow)[0];
+  }
+
+  async endLogin(key: string): Promise<void> {
+    await this.#connections.query("DELETE FROM console_login WHERE key = $1", [key]);
   }
 
   async pruneHeartbeats(beforeMs: number): Promise<void> {

@@ -1,7 +1,17 @@
 import { decodeBody } from "../../../src/events/index.ts";
 import { assert } from "../../../src/kernel/index.ts";
 import { LINK_PROFILES, SYNC_LANE_NUMBER, SYNC_LANES, type SyncLane } from "../../protocol/index.ts";
-import type { AuditEntry, EnrolledNode, Finding, LaneHolding, NodeRef, StoredEvent, StoredHeartbeat, WaitingLane } from "../types.ts";
+import type {
+  AuditEntry,
+  EnrolledNode,
+  Finding,
+  LaneHolding,
+  NodeRef,
+  StoredEvent,
+  StoredHeartbeat,
+  StoredLogin,
+  WaitingLane,
+} from "../types.ts";
 import { decodePeaks } from "./peaks.ts";
 
 /** A row of `node`. */
@@ -62,6 +72,9 @@ export type AuditRow = {
   readonly outcome: string;
   readonly detail: string;
 };
+
+/** A row of `console_login`. */
+export type LoginRow = { readonly key: string; readonly name: string; readonly password_mark: string; readonly expires_at_ms: bigint };
 
 /** A lane that waits for a bus. */
 export type WaitingRow = {
@@ -124,6 +137,11 @@ export function findingOfRow(row: FindingRow): Finding {
 /** An entry of its row. */
 export function auditOfRow({ at_ms, actor, action, target, outcome, detail }: AuditRow): AuditEntry {
   return { atMs: Number(at_ms), actor, action, target, outcome, detail };
+}
+
+/** A login of its row. */
+export function loginOfRow({ key, name, password_mark, expires_at_ms }: LoginRow): StoredLogin {
+  return { key, name, passwordMark: password_mark, expiresAtMs: Number(expires_at_ms) };
 }
 
 /** A waiting lane of its row. */

@@ -1,5 +1,5 @@
 import type { Database } from "../../../src/storage/index.ts";
-import type { AuditRow, EventRow, FindingRow, HeartbeatRow, HoldingRow, NodeRow, WaitingRow } from "./rows.ts";
+import type { AuditRow, EventRow, FindingRow, HeartbeatRow, HoldingRow, LoginRow, NodeRow, WaitingRow } from "./rows.ts";
 
 /** The statements of the SQLite store, compiled once. */
 export function prepareStatements(database: Database) {
@@ -82,6 +82,15 @@ export function prepareStatements(database: Database) {
     ),
     putAudit: database.prepare<never, [number, string, string, string, string, string]>(
       "INSERT INTO audit (at_ms, actor, action, target, outcome, detail) VALUES (?, ?, ?, ?, ?, ?)",
+    ),
+    putLogin: database.prepare<never, [string, string, string, number]>(
+      "INSERT OR REPLACE INTO console_login (key, name, password_mark, expires_at_ms) VALUES (?, ?, ?, ?)",
+    ),
+    selectLogin: database.prepare<LoginRow, [string]>("SELECT key, name, password_mark, expires_at_ms FROM console_login WHERE key = ?"),
+    endLogin: database.prepare<never, [string]>("DELETE FROM console_login WHERE key = ?"),
+    pruneLogins: database.prepare<never, [number, number]>(
+      `DELETE FROM console_login WHERE expires_at_ms <= ? OR key IN
+       (SELECT key FROM console_login ORDER BY expires_at_ms DESC, key LIMIT -1 OFFSET ?)`,
     ),
     selectAudit: database.prepare<AuditRow, [number, number]>(
       "SELECT at_ms, actor, action, target, outcome, detail FROM audit WHERE at_ms < ? ORDER BY id DESC LIMIT ?",

@@ -13,6 +13,7 @@ import {
   type NodeRef,
   type StoredEvent,
   type StoredHeartbeat,
+  type StoredLogin,
   StoreUnavailable,
   type WaitingLane,
 } from "../types.ts";
@@ -28,6 +29,8 @@ import {
   type HoldingRow,
   heartbeatOfRow,
   holdingOfRow,
+  type LoginRow,
+  loginOfRow,
   type NodeRow,
   nodeOfRow,
   type WaitingRow,
@@ -206,6 +209,24 @@ export class SqliteStore implements AggregatorStore {
       () => this.#statements.selectAudit.all(beforeMs, limit),
       (rows: AuditRow[]) => rows.map(auditOfRow),
     );
+  }
+
+  async putLogin({ key, name, passwordMark, expiresAtMs }: StoredLogin, nowMs: number, countMax: number): Promise<void> {
+    this.#write(() => {
+      this.#statements.putLogin.run(key, name, passwordMark, expiresAtMs);
+      this.#statements.pruneLogins.run(nowMs, countMax);
+    });
+  }
+
+  async findLogin(key: string): Promise<StoredLogin | undefined> {
+    return this.#read(
+      () => this.#statements.selectLogin.get(key),
+      (row: LoginRow | null) => (row ? loginOfRow(row) : undefined),
+    );
+  }
+
+  async endLogin(key: string): Promise<void> {
+    this.#write(() => this.#statements.endLogin.run(key));
   }
 
   async pruneHeartbeats(beforeMs: number): Promise<void> {

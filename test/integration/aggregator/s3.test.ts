@@ -1,31 +1,47 @@
-/** The aggregator's objects on a real S3 server (s3rver), beside this process. */
+/** Objects on a real S3 server. */
+import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemEntropy } from "../../../src/node/ports.ts";
-import { openObjects } from "../../../sync/aggregator/index.ts";
+import { type ObjectStore, openObjects } from "../../../src/storage/index.ts";
 import { describeObjectStore } from "../../contract/object-store.ts";
-import { freePort, takesConnections } from "./postgresql.ts";
+import { S3_CREDENTIALS, S3Server } from "./s3.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bizra-s3-"));
-const port = freePort();
-let server: Bun.Subprocess | undefined;
+let server: S3Server | undefined;
+
+function open(prefix: string, credentials = S3_CREDENTIALS): ObjectStore {
+  const objects = openObjects(server?.url(prefix) ?? "", { base: ".", entropy: systemEntropy, credentials });
+  if (!objects.ok) throw new Error(objects.error.detail);
+  return objects.value;
+}
 
 describeObjectStore({
   name: "S3",
   open: async () => {
-    const program = join(import.meta.dir, "../../../node_modules/s3rver/bin/s3rver.js");
-    const words = ["-d", folder, "-a", "127.0.0.1", "-p", String(port), "--silent", "--configure-bucket", "trial"];
-    // It lists names in the order in which folders are read; Node sorts that.
-    server = Bun.spawn([Bun.which("node") ?? process.execPath, program, ...words], { stdout: "ignore", stderr: "ignore" });
-    if (!(await takesConnections(port))) throw new Error("s3rver takes no connections");
-    const objects = openObjects(`s3://S3RVER:S3RVER@trial/below/here?endpoint=http://127.0.0.1:${port}`, systemEntropy);
-    if (!objects.ok) throw new Error(objects.error.detail);
-    return objects.value;
+    server = await S3Server.start(folder);
+    return open("below/here");
   },
   remove: async () => {
-    server?.kill();
-    await server?.exited;
+    await server?.stop();
     rmSync(folder, { recursive: true, force: true });
   },
 });
+
+test("object store: S3 that does not answer, or another key, fails with a code and tells no secret", async () => {
+  const trial = mkdtempSync(join(tmpdir(), "bizra-s3-"));
+  server = await S3Server.start(trial);
+  const stranger = open("x", "STRANGER:a-secret-of-mine");
+  const refused = await stranger.put("a", new Uint8Array(1)).catch((error: unknown) => error);
+  await server.stop();
+  const gone = await open("x")
+    .get("a")
+    .catch((error: unknown) => error);
+  for (const fault of [refused, gone]) {
+    expect(fault).toBeInstanceOf(Error);
+    expect(fault).toHaveProperty("code");
+    expect(String(fault)).not.toContain("secret");
+  }
+  rmSync(trial, { recursive: true, force: true });
+}, 60_000);

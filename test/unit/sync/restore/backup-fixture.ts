@@ -14,12 +14,13 @@ import {
 } from "../../../../src/protocol/index.ts";
 import { InlineCheckpointWriter, SnapshotFile } from "../../../../src/state/index.ts";
 import { buildTree } from "../../../../src/state/tree.ts";
-import { type FileSystem, MemoryFileSystem } from "../../../../src/storage/index.ts";
-import { type BackupSource, BackupWriter, type ObjectStorePort, type RestoreTrust } from "../../../../sync/restore/index.ts";
+import { type FileSystem, MemoryFileSystem, type ObjectStore } from "../../../../src/storage/index.ts";
+import { type BackupSource, BackupWriter, type RestoreTrust } from "../../../../sync/restore/index.ts";
 import { account, CHAIN_ID } from "../../state/state-fixture.ts";
 
 /** Objects in memory, each of which a test may spoil. */
-export class MemoryObjects implements ObjectStorePort {
+export class MemoryObjects implements ObjectStore {
+  readonly kind = "memory";
   readonly objects = new Map<string, Uint8Array>();
   puts = 0;
   /** How many puts succeed before the store fails. */
@@ -112,7 +113,7 @@ function anchorOf(height: number, stateRoot: Uint8Array): ChainAnchor {
 }
 
 /** A clock that a test moves, and a writer on it; a benchmark brings a stopwatch of its own. */
-export function writerOn(store: ObjectStorePort, stopwatch?: () => number): { writer: BackupWriter; clock: { nowMs: number } } {
+export function writerOn(store: ObjectStore, stopwatch?: () => number): { writer: BackupWriter; clock: { nowMs: number } } {
   const time = { nowMs: 1_700_000_000_000 };
   const clock: Clock = { nowMs: () => time.nowMs, monotonicMs: stopwatch ?? (() => time.nowMs) };
   const prng = new Prng(5);

@@ -1,8 +1,11 @@
-import type { ObjectStore } from "../types.ts";
-import { checkObjectName, checkObjectPrefix } from "./names.ts";
+import { checkObjectName, checkObjectPrefix } from "./object-names.ts";
+import type { ObjectEntry, ObjectStore } from "./object-store.ts";
 
 /** Names in one answer of an S3 server at most; always asked for, since not every server goes on right after a shorter one. */
 const PAGE_MAX = 1_000;
+
+/** Who speaks to an S3 server. Never part of an address that is logged or kept in a configuration file. */
+export type S3Credentials = { readonly key: string; readonly secret: string };
 
 /** Objects in a bucket of an S3-compatible server, below an optional prefix. */
 export class S3Objects implements ObjectStore {
@@ -10,15 +13,15 @@ export class S3Objects implements ObjectStore {
   readonly #client: Bun.S3Client;
   readonly #prefix: string;
 
-  /** @param url s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=name; without an endpoint, Amazon's */
-  constructor(url: URL) {
+  /** @param url s3://bucket/prefix?endpoint=https://host&region=name; without an endpoint, Amazon's */
+  constructor(url: URL, { key, secret }: S3Credentials) {
     const endpoint = url.searchParams.get("endpoint");
     const prefix = url.pathname.replace(/^\/+|\/+$/g, "");
     this.#prefix = prefix === "" ? "" : `${prefix}/`;
     this.#client = new Bun.S3Client({
       bucket: url.hostname,
-      accessKeyId: decodeURIComponent(url.username),
-      secretAccessKey: decodeURIComponent(url.password),
+      accessKeyId: key,
+      secretAccessKey: secret,
       region: url.searchParams.get("region") ?? "us-east-1",
       ...(endpoint === null ? {} : { endpoint }),
     });
@@ -37,8 +40,8 @@ export class S3Objects implements ObjectStore {
     }
   }
 
-  async list(prefix: string, after: string, limit: number): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]> {
-    const found: { readonly name: string; readonly sizeBytes: number }[] = [];
+  async list(prefix: string, after: string, limit: number): Promise<readonly ObjectEntry[]> {
+    const found: ObjectEntry[] = [];
     let startAfter = this.#prefix + after;
     while (found.length < limit) {
       const page = await this.#client.list({

@@ -1,8 +1,8 @@
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type Entropy, toHex } from "../../../src/kernel/index.ts";
-import type { ObjectStore } from "../types.ts";
-import { checkObjectName, checkObjectPrefix } from "./names.ts";
+import { type Entropy, toHex } from "../../kernel/index.ts";
+import { checkObjectName, checkObjectPrefix } from "./object-names.ts";
+import type { ObjectStore } from "./object-store.ts";
 
 /** Ends the names of files that are being written; no object's name has an upper-case letter. */
 const PARTIAL = ".PART";

@@ -1,0 +1,142 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { HttpBindings } from "@hono/node-server";
+import { Hono } from "hono";
+import { sha256 } from "../../../../src/crypto/index.ts";
+import { silentLog, utf8 } from "../../../../src/kernel/index.ts";
+import { systemEntropy } from "../../../../src/node/ports.ts";
+import { OBJECTS_PATH, type ObjectStore } from "../../../../src/storage/index.ts";
+import { noteCertificate } from "../../../../sync/aggregator/front/connections.ts";
+import { type AggregatorStore, type FleetRole, fleetRoutes } from "../../../../sync/aggregator/index.ts";
+import { nodePrefix } from "../../../../sync/protocol/index.ts";
+import { MemoryObjects } from "../restore/backup-fixture.ts";
+import { memoryStore, REF } from "./ingest-world.ts";
+
+const CHAIN = Uint8Array.fromHex(REF.network);
+const OWN = nodePrefix(CHAIN, REF.node);
+const OTHER = nodePrefix(CHAIN, "box-2");
+const clock = { nowMs: () => 1_767_225_600_000, monotonicMs: () => 0 };
+const USERS = { root: "admin", eye: "viewer" } as const satisfies Record<string, FleetRole>;
+const PASSWORD = "a long password";
+
+/** Routes of objects at an aggregator with TLS, over objects and a store in memory. */
+class World {
+  readonly objects = new MemoryObjects();
+  readonly store: AggregatorStore = memoryStore();
+  readonly #app: Hono<{ Bindings: HttpBindings }>;
+
+  constructor(passwordHash: string, objects: ObjectStore = this.objects) {
+    const find = (name: string) => (name === "root" || name === "eye" ? { name, role: USERS[name], passwordHash } : undefined);
+    const timers = { after: () => () => {} };
+    const parts = { store: this.store, users: { find }, clock, timers, entropy: systemEntropy, log: silentLog, isTls: true, objects };
+    const routes = fleetRoutes({ ...parts, version: "test" })[OBJECTS_PATH];
+    if (!routes) throw new Error("there are routes of objects");
+    this.#app = new Hono<{ Bindings: HttpBindings }>().route(OBJECTS_PATH, routes);
+  }
+
+  /** Asks with a certificate by its serial, or a person's name. */
+  async ask(method: string, path: string, who: { serial?: string; user?: string } = {}, body?: string): Promise<[number, string]> {
+    const socket = who.serial === undefined ? new Socket() : certified(who.serial);
+    const headers = {
+      ...(who.user !== undefined && { authorization: `Basic ${btoa(`${who.user}:${PASSWORD}`)}` }),
+      ...(body !== undefined && { "content-length": String(body.length) }),
+    };
+    const answer = await this.#app.request(
+      OBJECTS_PATH + path,
+      { method, headers, ...(body !== undefined && { body }) },
+      { incoming: { socket } },
+    );
+    const text = await answer.text();
+    return [answer.status, answer.ok ? text : String(JSON.parse(text).code)];
+  }
+
+  /** A certificate of the aggregator's own authority. */
+  async issue(serial: string, node: string): Promise<void> {
+    const identityKey = sha256(utf8(node));
+    const whom = { network: REF.network, node };
+    const times = { enrolledAtMs: 1, lastHelloAtMs: 0 };
+    const claim = { id: `claim-${serial}`, tokenHash: sha256(utf8(serial)), ...whom, site: "", approval: "auto", madeBy: "test" } as const;
+    await this.store.enrolment.putClaim({ ...claim, madeAtMs: 1, expiresAtMs: 2, status: "open" });
+    const request = { id: serial, claimId: claim.id, ...whom, identityKey, csr: new Uint8Array(1), site: "", address: "" };
+    await this.store.enrolment.openRequest({ ...request, requestedAtMs: 1, status: "approved", decidedBy: "test" });
+    const certificate = { serial, requestId: serial, ...whom, pem: "", notAfterMs: 9e12, issuedAtMs: 1, status: "valid" } as const;
+    const admission = { ...whom, identityKey, software: "", profile: "unmetered", site: "", status: "enrolled", ...times } as const;
+    expect(await this.store.enrolment.issueCertificate(certificate, admission)).toBe("stored");
+  }
+}
+
+/** A connection that was proven by a certificate. */
+function certified(serial: string): Socket {
+  const socket = new Socket();
+  const certificate = { subject: { CN: REF.node }, serialNumber: serial, valid_to: "Jan  1 00:00:00 2030 GMT" };
+  noteCertificate(Object.assign(socket, { authorized: true, getPeerCertificate: () => certificate }) as unknown as TLSSocket); // the parts that are read
+  return socket;
+}
+
+let passwordHash = "";
+beforeAll(async () => {
+  passwordHash = await Bun.password.hash(PASSWORD, { algorithm: "argon2id", memoryCost: 1_024, timeCost: 1 });
+});
+
+describe("routes of objects", () => {
+  test("object routes: a node puts, reads, lists and removes what is its own, and nothing of another's", async () => {
+    const world = new World(passwordHash);
+    await world.issue("a1", REF.node);
+    const node = { serial: "a1" };
+    expect(await world.ask("PUT", `/object/${OWN}parts/x`, node, "bytes")).toEqual([204, ""]);
+    expect(await world.ask("GET", `/object/${OWN}parts/x`, node)).toEqual([200, "bytes"]);
+    expect(await world.ask("GET", `/list?prefix=${OWN}`, node)).toEqual([
+      200,
+      JSON.stringify({ objects: [{ name: `${OWN}parts/x`, sizeBytes: 5 }] }),
+    ]);
+    expect(await world.ask("GET", `/object/${OWN}parts/y`, node)).toEqual([404, "notFound"]);
+    for (const [method, path] of [
+      ["PUT", `/object/${OTHER}parts/x`],
+      ["GET", `/object/${OTHER}parts/x`],
+      ["DELETE", `/object/${OTHER}parts/x`],
+      ["GET", `/list?prefix=${OTHER}`],
+      ["GET", "/list?prefix=backup/"],
+      ["GET", "/list"],
+    ] as const)
+      expect([method, path, ...(await world.ask(method, path, node, method === "PUT" ? "z" : undefined))]).toEqual([
+        method,
+        path,
+        403,
+        "forbidden",
+      ]);
+    expect(await world.ask("PUT", `/object/${OWN}../x`, node, "z")).not.toEqual([204, ""]);
+    expect(await world.ask("DELETE", `/object/${OWN}parts/x`, node)).toEqual([204, ""]);
+    expect(world.objects.objects.size).toBe(0);
+  });
+
+  test("object routes: a revoked certificate, and nobody at all, refused", async () => {
+    const world = new World(passwordHash);
+    await world.issue("a1", REF.node);
+    expect(await world.ask("GET", `/object/${OWN}parts/x`)).toEqual([401, "notLoggedIn"]);
+    await world.store.enrolment.revokeNode(REF, 5);
+    expect(await world.ask("PUT", `/object/${OWN}parts/x`, { serial: "a1" }, "z")).toEqual([403, "forbidden"]);
+  });
+
+  test("object routes: an admin reads everybody's and changes nothing; a viewer and a stranger do neither", async () => {
+    const world = new World(passwordHash);
+    await world.issue("a1", REF.node);
+    await world.ask("PUT", `/object/${OWN}parts/x`, { serial: "a1" }, "bytes");
+    expect(await world.ask("GET", `/object/${OWN}parts/x`, { user: "root" })).toEqual([200, "bytes"]);
+    expect((await world.ask("GET", "/list?prefix=backup/", { user: "root" }))[0]).toBe(200);
+    expect(await world.ask("PUT", `/object/${OWN}parts/x`, { user: "root" }, "z")).toEqual([403, "forbidden"]);
+    expect(await world.ask("DELETE", `/object/${OWN}parts/x`, { user: "root" })).toEqual([403, "forbidden"]);
+    expect(await world.ask("GET", `/object/${OWN}parts/x`, { user: "eye" })).toEqual([403, "forbidden"]);
+    expect(await world.ask("GET", `/object/${OWN}parts/x`, { user: "nobody" })).toEqual([401, "wrongCredentials"]);
+  }, 30_000);
+
+  test("object routes: an object too large, one without its length, and objects out of reach, each with its code", async () => {
+    const world = new World(passwordHash);
+    await world.issue("a1", REF.node);
+    const node = { serial: "a1" };
+    expect(await world.ask("PUT", `/object/${OWN}parts/x`, node)).toEqual([413, "tooLarge"]);
+    world.objects.failsAfter = 0;
+    expect(await world.ask("PUT", `/object/${OWN}parts/x`, node, "z")).toEqual([503, "unavailable"]);
+    expect(await world.ask("PUT", `/object/${OWN}PARTS`, node, "z")).toEqual([400, "malformed"]);
+  });
+});
