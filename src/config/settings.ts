@@ -434,6 +434,17 @@ export const SETTINGS = {
       itemsMax: 2,
       doc: "Keys whose acknowledgements count, in the order of the aggregators; none: whichever each of them names.",
     }),
+    escrow: choiceSetting({
+      choices: ["on", "off"],
+      fallback: "on",
+      doc: "Whether two peers keep vital events that no aggregator has yet, and this node keeps theirs.",
+    }),
+    escrowPeers: listSetting({
+      pattern: /^[0-9a-fA-F]{64}$/,
+      expected: "a public key in hex",
+      itemsMax: 16,
+      doc: "Keys of the peers that may keep this node's vital events; none: any validator, and any node of network.allow.",
+    }),
   },
   backup: BACKUP_SETTINGS,
   log: {

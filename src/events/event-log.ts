@@ -158,6 +158,19 @@ export class EventLog {
     return this.#parts.checkpoints.find(lane);
   }
 
+  /**
+   * Signs the tree of a lane as it stands, for somebody who is given its records at once; nothing is kept of it. Undefined
+   * while the tree has a long way to catch up.
+   */
+  signHead(lane: Lane): Pick<Checkpoint, "epoch" | "size" | "note"> | undefined {
+    const log = this.#lanes[lane];
+    log.catchUpTree(CATCH_UP_RECORDS);
+    if (!log.isTreeComplete) return undefined;
+    const { epoch, sequence } = log.tip;
+    const origin = checkpointOrigin(this.#parts.network, this.#parts.node, lane, epoch);
+    return { epoch, size: sequence, note: signCheckpoint(this.#parts.identity, origin, log.tree) };
+  }
+
   /** Tells a listener whenever a lane has grown. Readers keep a cursor and read on: nothing is buffered for them, so nothing is lost. */
   subscribe(listener: LaneListener): () => void {
     this.#listeners.add(listener);

@@ -12,6 +12,7 @@
 export { type PeerAddress, parsePeerAddress } from "./address.ts";
 export { type AskedPeer, Asker } from "./asking.ts";
 export { PROTOCOL_VERSIONS, type Refusal, type VersionRange } from "./hello.ts";
+export type { Neighbours } from "./neighbours.ts";
 export { Network, NetworkStartFailed } from "./network.ts";
 export type { ArchiveNode } from "./presences.ts";
 export { encodeFinalRequest, encodeProofRequest, encodeSnapshotRequest, OUTSIDE_PROTOCOLS, type RequestFault } from "./requests.ts";

@@ -11,6 +11,7 @@ import { Guests } from "./guests.ts";
 import { type Hello, PROTOCOL_VERSIONS } from "./hello.ts";
 import { FRAME, LANE_RATES, LANE_TRAITS, LANES, type Lane, laneOf } from "./lanes.ts";
 import { Link, type LinkTimes } from "./link.ts";
+import { Neighbours } from "./neighbours.ts";
 import { type Binding, bindNodeKey, deriveNodeSeed } from "./node-key.ts";
 import { OutsideService } from "./outside.ts";
 import { type Peer, PeerTable } from "./peer-table.ts";
@@ -54,6 +55,8 @@ export class Network {
   readonly #times: LinkTimes;
   readonly #table = new PeerTable();
   readonly #standing = new Standing();
+  /** Requests between peers that are more than strangers. */
+  readonly neighbours: Neighbours;
   readonly #redial: Redial;
   readonly #reception: Reception;
   readonly #guests: Guests;
@@ -83,6 +86,7 @@ export class Network {
     const seed = new DataView(ports.entropy.bytes(4).buffer).getUint32(0);
     this.#redial = new Redial({ ...REDIAL_TIMES, ...options.times }, new Prng(seed));
     this.#guests = new Guests(ports.timers, this.#times.guestMs, (connection) => this.#table.isLinked(connection));
+    this.neighbours = new Neighbours(this.#table, options.allow, ports);
     this.#reception = new Reception({
       options,
       ports,
@@ -150,6 +154,7 @@ export class Network {
     for (const lane of LANES)
       await transport.handle(LANE_TRAITS[lane].protocol, (stream, connection) => this.#onStream(lane, stream, connection));
     await new OutsideService(this.#ports, (connection) => this.#guests.renew(connection)).register(transport);
+    await this.neighbours.register(transport);
     // Nothing here reads the library's address book, and whoever knocks with ever new keys would fill it.
     transport.addEventListener("peer:disconnect", ({ detail }) => {
       transport.peerStore.delete(detail).catch(() => {}); // gone already, or the node stops: either way it is not there

@@ -24,6 +24,9 @@ export const OUTSIDE_PROTOCOLS = {
   submit: "/bizra/1/submit",
 } as const;
 
+/** The protocol of requests between peers that are up; framed like those above. What they say is for whoever answers. */
+export const NEIGHBOUR_PROTOCOL = "/bizra/1/neighbour";
+
 /** Why a request has no answer; `refused` with the code of the refusal. */
 export type RequestFault =
   | "notFound"
@@ -46,6 +49,7 @@ const ARCHIVE_BYTES_MAX = 300;
 /** Bytes of a request by protocol, and of any answer. */
 const REQUEST_BYTES_MAX = 64;
 const SUBMIT_BYTES_MAX = LIMITS.transactionBytesMax;
+const NEIGHBOUR_BYTES_MAX = 64 * 1024;
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 const REFUSAL_BYTES_MAX = 64;
 
@@ -132,7 +136,7 @@ export function serveRequest(
   answer: (request: Uint8Array) => Result<Uint8Array, NoAnswer> | Promise<Result<Uint8Array, NoAnswer>>,
 ): void {
   const cancel = timers.after(PATIENCE_MS, () => stream.abort(new Error("no request in time")));
-  const reader = new BodyReader(stream.protocol === OUTSIDE_PROTOCOLS.submit ? SUBMIT_BYTES_MAX : REQUEST_BYTES_MAX);
+  const reader = new BodyReader(requestBytesMax(stream.protocol));
   let isAnswered = false;
   const reply = async (request: Uint8Array | undefined): Promise<void> => {
     const given = request ? await answer(request) : err("malformed" as const);
@@ -150,6 +154,11 @@ export function serveRequest(
       stream.abort(error instanceof Error ? error : new Error(String(error))),
     );
   });
+}
+
+function requestBytesMax(protocol: string): number {
+  if (protocol === OUTSIDE_PROTOCOLS.submit) return SUBMIT_BYTES_MAX;
+  return protocol === NEIGHBOUR_PROTOCOL ? NEIGHBOUR_BYTES_MAX : REQUEST_BYTES_MAX;
 }
 
 /** Asks on a fresh stream and waits for the answer. */

@@ -50,7 +50,7 @@ export type NetworkOptions = {
 /** What was asked for was let go of here: the lowest height that is kept, and multiaddrs of nodes that keep everything. */
 export type PrunedAnswer = { readonly lowestHeight: number; readonly archives: readonly string[] };
 
-/** Answers to outside peers, as encoded bytes; undefined where there is nothing to give. */
+/** Answers to outside peers, and to peers, as encoded bytes; undefined where there is nothing to give. */
 export type OutsideAnswers = {
   /** The proof bundle of an executed transaction's receipt. */
   readonly findProof: (transactionId: Uint8Array) => Uint8Array | PrunedAnswer | undefined;
@@ -63,6 +63,8 @@ export type OutsideAnswers = {
    * the stable code why not. Absent: outside peers cannot submit.
    */
   readonly submit?: (encoded: Uint8Array, source: string) => Promise<Result<Uint8Array, { readonly refused: string }>>;
+  /** Answers a peer that is up and a validator, or on the allow-list. Absent: no such request is answered. */
+  readonly neighbour?: (from: PeerId, request: Uint8Array) => Promise<Result<Uint8Array, "malformed" | "busy">>;
 };
 
 /** What the network runs on and whom it tells. The callbacks must not throw. */

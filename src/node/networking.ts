@@ -7,6 +7,7 @@ import {
   type Misconduct,
   Network,
   NetworkStartFailed,
+  type OutsideAnswers,
   type PeerAddress,
   PROTOCOL_VERSIONS,
   type PrunedAnswer,
@@ -53,6 +54,7 @@ export class NodeNetworking {
   #epoch = -1;
   #toldLowestHeight = 0;
   readonly #outOfReach = new OutOfReach();
+  #answerNeighbour: OutsideAnswers["neighbour"];
 
   /** @param fail called when the node cannot go on as it is: the process has to end, and a start decides what to do */
   constructor(setup: NodeSetup, platform: Platform, log: Log, fail: (error: unknown) => void) {
@@ -102,6 +104,7 @@ export class NodeNetworking {
           findFinalBlock: (height) => this.#findFinalBlock(height),
           findSnapshot: async (part) => (await this.#offers?.find(part)) ?? err("notFound"),
           submit: (encoded, source) => this.#submit(encoded, source),
+          neighbour: async (from, request) => (await this.#answerNeighbour?.(from, request)) ?? err("busy"),
         },
         onPeerUp: (peer) => this.#contexts?.peers.onPeerUp(peer),
         onPeerDown: (peer) => this.#contexts?.peers.onPeerDown(peer),
@@ -163,6 +166,16 @@ export class NodeNetworking {
   async stop(): Promise<void> {
     await this.#network.stop();
     this.#offers?.close();
+  }
+
+  /** Peers that are more than strangers, and the way to ask them. */
+  get neighbours(): Network["neighbours"] {
+    return this.#network.neighbours;
+  }
+
+  /** Names who answers what they ask; until then they hear that there is no time. */
+  serveNeighbours(answer: NonNullable<OutsideAnswers["neighbour"]>): void {
+    this.#answerNeighbour = answer;
   }
 
   /** Multiaddrs that this node listens on. */

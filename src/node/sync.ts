@@ -8,7 +8,7 @@ import {
   type NodeFacts,
   PostCarrier,
   SYNC_APPLICATION_ID,
-  SYNC_MIGRATION,
+  SYNC_MIGRATIONS,
   SYNC_PAGE_BYTES,
   SyncAgent,
   type SyncStatus,
@@ -26,6 +26,7 @@ import { HOME } from "./home.ts";
 import type { NodeNetworking } from "./networking.ts";
 import { systemPlatform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
+import { NodeEscrow } from "./sync-escrow.ts";
 import { readSyncTls } from "./sync-tls.ts";
 import { nodeReader } from "./telemetry-facts.ts";
 import { VERSION } from "./version.ts";
@@ -46,6 +47,7 @@ export class NodeSync implements MetricSource {
   readonly #agents: readonly SyncAgent[];
   readonly #database: Database;
   readonly #renewal: CertificateRenewal | undefined;
+  readonly #escrow: NodeEscrow | undefined;
 
   /** Whether there is an aggregator. */
   static isWanted({ configuration }: NodeSetup): boolean {
@@ -69,7 +71,7 @@ export class NodeSync implements MetricSource {
       openDatabase({
         path: join(setup.home, HOME.sync),
         applicationId: SYNC_APPLICATION_ID,
-        migrations: [SYNC_MIGRATION],
+        migrations: SYNC_MIGRATIONS,
         pageBytes: SYNC_PAGE_BYTES,
         durability: "normal", // an acknowledgement lost in a power cut is asked for again; a sync for each would hold up the thread
         create: true,
@@ -99,6 +101,9 @@ export class NodeSync implements MetricSource {
       const prng = new Prng(new DataView(entropy.bytes(4).buffer).getUint32(0));
       return new SyncAgent({ ...common, carrier, prng, ...(witnessKey?.length === 32 ? { witnessKey } : {}) });
     });
+    const { networking } = parts;
+    const isEscrowed = setup.configuration.sync.escrow === "on" && networking !== undefined;
+    this.#escrow = isEscrowed ? new NodeEscrow({ ...parts, networking, database: this.#database }, this.#agents) : undefined;
     contexts.pruning.holdBack((_height, place) => this.#agents.every((agent) => isHeld(agent.acknowledged("chain"), place)));
   }
 
@@ -106,11 +111,13 @@ export class NodeSync implements MetricSource {
   start(): void {
     for (const agent of this.#agents) agent.start();
     this.#renewal?.start();
+    this.#escrow?.start();
   }
 
   /** Stops; what is not acknowledged is sent by the next start. */
   stop(): void {
     this.#renewal?.stop();
+    this.#escrow?.stop();
     for (const agent of this.#agents) agent.stop();
     this.#database.close();
   }
@@ -135,6 +142,7 @@ export class NodeSync implements MetricSource {
       samples: this.#renewal ? [{ value: this.#renewal.daysLeft * 86_400 }] : [],
     };
     return [
+      ...(this.#escrow?.collect() ?? []),
       certificate,
       gauge("bizra_sync_up", "Whether the aggregator is connected.", ({ isUp }) => (isUp ? 1 : 0)),
       gauge(

@@ -12,9 +12,15 @@ export { type Bundle, readBundle, writeBundle, writeWhole } from "./enrolment/bu
 export { ENROLMENT_FILES, type EnrolmentFault, type EnrolmentPlan, enrol } from "./enrolment/enrol.ts";
 export { askForCertificate } from "./enrolment/exchange.ts";
 export { CertificateRenewal, type RenewalParts } from "./enrolment/renewal.ts";
+export { ESCROW_TIMES, EscrowDepositor, type EscrowDepositorParts } from "./escrow/depositor.ts";
+export { EscrowHandover, type EscrowHandoverParts, HANDOVER_TIMES } from "./escrow/handover.ts";
+export { ESCROW_BOUNDS } from "./escrow/judge.ts";
+export { EscrowKeeper, type EscrowKeeperParts } from "./escrow/keeper.ts";
+export type * from "./escrow/ports.ts";
+export { EscrowTable } from "./escrow/table.ts";
 export * from "./ports.ts";
 export { PostCarrier, SYNC_MEDIA_TYPE } from "./post-carrier.ts";
 export { type LaneStatus, SyncAgent, type SyncAgentParts, type SyncStatus } from "./service.ts";
-export { AckTable, SYNC_APPLICATION_ID, SYNC_MIGRATION, SYNC_PAGE_BYTES } from "./store.ts";
+export { AckTable, SYNC_APPLICATION_ID, SYNC_MIGRATION, SYNC_MIGRATIONS, SYNC_PAGE_BYTES } from "./store.ts";
 export type { CursorVerdict, Place } from "./types.ts";
 export { type TlsClient, WebSocketCarrier } from "./web-socket-carrier.ts";

@@ -1,6 +1,6 @@
 import type { Checkpoint, LaneFault, LaneRecord, LaneTip } from "../../src/events/index.ts";
 import type { Result } from "../../src/kernel/index.ts";
-import type { Envelope, Heartbeat, Hello, SyncAck, SyncCursor, SyncLane } from "../protocol/index.ts";
+import type { Envelope, Heartbeat, Hello, RequestKind, SyncAck, SyncCursor, SyncLane } from "../protocol/index.ts";
 import type { CursorVerdict, Place } from "./types.ts";
 
 /** The node's event log as the agent reads it. */
@@ -25,7 +25,7 @@ export interface SyncLink {
   /** Bytes sent and received so far, as far as the carrier sees them. */
   readonly traffic: { readonly sentBytes: number; readonly receivedBytes: number };
   /** Sends a message and waits for its answer; rejects with `LinkLost` when the link goes first. */
-  request(kind: "hello" | "batch" | "heartbeat", message: Uint8Array): Promise<Reply>;
+  request(kind: RequestKind, message: Uint8Array): Promise<Reply>;
   /** Closes the link; open requests are rejected. */
   close(reason: string): void;
 }

@@ -1,4 +1,4 @@
-import { SYNC_LIMITS } from "../protocol/index.ts";
+import { type RequestKind, SYNC_LIMITS } from "../protocol/index.ts";
 import { LinkLost, type Reply, type SyncCarrier, type SyncLink } from "./ports.ts";
 import type { TlsClient } from "./web-socket-carrier.ts";
 
@@ -36,7 +36,7 @@ class PostLink implements SyncLink {
     this.#tls = tls;
   }
 
-  async request(kind: "hello" | "batch" | "heartbeat", message: Uint8Array): Promise<Reply> {
+  async request(kind: RequestKind, message: Uint8Array): Promise<Reply> {
     this.traffic.sentBytes += message.length;
     let response: Response;
     let body: Uint8Array;
@@ -65,4 +65,4 @@ class PostLink implements SyncLink {
   }
 }
 
-const ANSWERS = { hello: "welcome", batch: "ack", heartbeat: "noted" } as const;
+const ANSWERS = { hello: "welcome", batch: "ack", heartbeat: "noted", escrow: "ack" } as const;

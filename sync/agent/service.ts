@@ -16,8 +16,10 @@ import {
   encodeBatch,
   encodeHeartbeat,
   encodeHello,
+  encodeOffer,
   isWitnessed,
   type LinkProfile,
+  type RequestKind,
   SYNC_CODECS,
   SYNC_LANES,
   SYNC_LIMITS,
@@ -28,6 +30,7 @@ import {
   type Welcome,
 } from "../protocol/index.ts";
 import { findLie, judgeCursor } from "./compare.ts";
+import type { EscrowOutlet, OfferOutcome } from "./escrow/ports.ts";
 import { extentOf } from "./extent.ts";
 import { packBatch } from "./pack.ts";
 import { SyncPlanner } from "./planner.ts";
@@ -96,13 +99,13 @@ const FORK_REST_MS = 600_000;
 const EPOCHS_AHEAD_MAX = 1_000;
 
 /** A session that the aggregator opened. */
-type Session = { readonly link: SyncLink; readonly welcome: Welcome };
+type Session = { readonly link: SyncLink; readonly welcome: Welcome; readonly sinceMs: number };
 
 /**
  * Brings a node's events to one aggregator: runs what the planner wants. Never holds up the node: it reads a batch of
  * records at a time, and only when the link has room for it.
  */
-export class SyncAgent {
+export class SyncAgent implements EscrowOutlet {
   readonly #parts: SyncAgentParts;
   readonly #planner: SyncPlanner;
   readonly #bootId: Uint8Array;
@@ -149,6 +152,31 @@ export class SyncAgent {
   /** The last acknowledged place of a lane, of this start or an earlier one. */
   acknowledged(lane: SyncLane): KeptAck | undefined {
     return this.#kept.get(lane);
+  }
+
+  get upSinceMs(): number | undefined {
+    return this.#session?.sinceMs;
+  }
+
+  /** Whether a key is this aggregator's witness: the one that is configured, else that it names, or signed with before. */
+  isWitness(key: Uint8Array): boolean {
+    const { witnessKey } = this.#parts;
+    if (witnessKey) return bytesEqual(witnessKey, key);
+    const named = this.#session?.welcome.witnessKey;
+    if (named && bytesEqual(named, key)) return true;
+    return [...this.#kept.values()].some((ack) => bytesEqual(ack.witnessKey, key));
+  }
+
+  async offer(parcel: Uint8Array): Promise<OfferOutcome | undefined> {
+    const session = this.#session;
+    if (!session) return undefined;
+    const { link, welcome } = session;
+    const reply = await this.#ask(link, "escrow", encodeOffer({ session: welcome.session, parcel }));
+    if (!reply) return undefined;
+    const ack = reply.kind === "ack" ? decodeAck(reply.message) : undefined;
+    if (ack?.ok) return { ack: ack.value, witnessKey: welcome.witnessKey };
+    const refusal = reply.kind === "refusal" ? decodeRefusal(reply.message) : undefined;
+    return { refused: refusal?.ok ? refusal.value.code : "malformed" };
   }
 
   /** How it stands. */
@@ -265,7 +293,7 @@ export class SyncAgent {
   }
 
   #onWelcome(link: SyncLink, welcome: Welcome, nowMs: number): void {
-    this.#session = { link, welcome };
+    this.#session = { link, welcome, sinceMs: nowMs };
     const judged = welcome.cursors.map((cursor): JudgedCursor => {
       const kept = this.#kept.get(cursor.lane);
       const verdict = judgeCursor(this.#parts.source, cursor, kept);
@@ -362,7 +390,7 @@ export class SyncAgent {
   }
 
   /** An answer, or undefined when the link went first: the planner hears of that in its own way. */
-  async #ask(link: SyncLink, kind: "hello" | "batch" | "heartbeat", message: Uint8Array): Promise<Reply | undefined> {
+  async #ask(link: SyncLink, kind: RequestKind, message: Uint8Array): Promise<Reply | undefined> {
     try {
       const reply = await link.request(kind, message);
       return this.#link === link ? reply : undefined;

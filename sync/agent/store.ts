@@ -1,5 +1,6 @@
 import type { Database, Migration } from "../../src/storage/index.ts";
 import { SYNC_LANES } from "../protocol/index.ts";
+import { ESCROW_MIGRATION } from "./escrow/table.ts";
 import type { AckStore, KeptAck } from "./ports.ts";
 
 /** Marks a file as a sync.db: "BZsy". */
@@ -17,6 +18,9 @@ export const SYNC_MIGRATION: Migration = (database) => {
     "CREATE TABLE sync_ack (aggregator TEXT, lane TEXT, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, hash BLOB NOT NULL, time_ms INTEGER NOT NULL, witness BLOB NOT NULL, witness_key BLOB NOT NULL, PRIMARY KEY (aggregator, lane)) STRICT, WITHOUT ROWID",
   );
 };
+
+/** The formats of sync.db. */
+export const SYNC_MIGRATIONS: readonly Migration[] = [SYNC_MIGRATION, ESCROW_MIGRATION];
 
 type AckRow = {
   readonly lane: string;

@@ -1,4 +1,4 @@
-import { decodeEnvelope, encodeEnvelope, SYNC_LIMITS } from "../protocol/index.ts";
+import { decodeEnvelope, encodeEnvelope, type RequestKind, SYNC_LIMITS } from "../protocol/index.ts";
 import { LinkLost, type Reply, type SyncCarrier, type SyncLink } from "./ports.ts";
 
 /** What a carrier proves itself and its peer with. PEM texts. */
@@ -56,7 +56,7 @@ class WebSocketLink implements SyncLink {
     this.#socket = socket;
   }
 
-  request(kind: "hello" | "batch" | "heartbeat", message: Uint8Array): Promise<Reply> {
+  request(kind: RequestKind, message: Uint8Array): Promise<Reply> {
     if (this.#socket.readyState !== WebSocket.OPEN) return Promise.reject(new LinkLost("the connection is closed"));
     if (this.#socket.bufferedAmount > BUFFERED_BYTES_MAX) return Promise.reject(new LinkLost("the connection takes nothing"));
     const request = this.#next;

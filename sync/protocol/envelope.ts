@@ -2,10 +2,13 @@ import { concatBytes, err, ok, type Result, u32be } from "../../src/kernel/index
 import { SYNC_LIMITS } from "./limits.ts";
 
 /** Kinds of messages on a WebSocket, by the byte that opens each. Over HTTP the path says the kind. */
-export const MESSAGE_KINDS = { hello: 1, welcome: 2, batch: 3, ack: 4, refusal: 5, heartbeat: 6, noted: 7 } as const;
+export const MESSAGE_KINDS = { hello: 1, welcome: 2, batch: 3, ack: 4, refusal: 5, heartbeat: 6, noted: 7, escrow: 8 } as const;
 
 /** A kind of message; `noted` answers a heartbeat and has no content. */
 export type MessageKind = keyof typeof MESSAGE_KINDS;
+
+/** A message that a node sends. */
+export type RequestKind = Extract<MessageKind, "hello" | "batch" | "heartbeat" | "escrow">;
 
 /** A message with the request it is or answers. */
 export type Envelope = {
@@ -30,4 +33,4 @@ export function decodeEnvelope(bytes: Uint8Array): Result<Envelope, "malformed">
   return ok({ kind, request, message: bytes.subarray(HEAD_BYTES) });
 }
 
-const KINDS = ["hello", "welcome", "batch", "ack", "refusal", "heartbeat", "noted"] as const satisfies readonly MessageKind[];
+const KINDS = ["hello", "welcome", "batch", "ack", "refusal", "heartbeat", "noted", "escrow"] as const satisfies readonly MessageKind[];

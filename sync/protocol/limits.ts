@@ -16,6 +16,8 @@ export const SYNC_LIMITS = {
   noteBytesMax: 4_096,
   /** Bytes of any message: a batch and what surrounds it. */
   messageBytesMax: 327_680,
+  /** Bytes of a parcel of the vital lane that is kept for another node. */
+  parcelBytesMax: 49_152,
   /** Incarnations of lanes that a hello lists. */
   lanesMax: 16,
   /** Codecs that a hello lists. */

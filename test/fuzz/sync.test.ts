@@ -7,23 +7,31 @@ import {
   decodeEnrolAnswer,
   decodeEnrolRefusal,
   decodeEnrolRequest,
+  decodeEscrowRequest,
   decodeHeartbeat,
   decodeHello,
+  decodeOffer,
+  decodeParcel,
   decodeRefusal,
+  decodeStanding,
   decodeWelcome,
   encodeAck,
   encodeBatch,
   encodeEnrolAnswer,
   encodeEnrolRefusal,
   encodeEnrolRequest,
+  encodeEscrowRequest,
   encodeHeartbeat,
   encodeHello,
+  encodeOffer,
+  encodeParcel,
   encodeRefusal,
+  encodeStanding,
   encodeWelcome,
   splitBodies,
   unpackRecords,
 } from "../../sync/protocol/index.ts";
-import { batch, cursor, heartbeat, hello, identity, network, welcome } from "../unit/sync/protocol/sample-messages.ts";
+import { batch, cursor, heartbeat, hello, identity, network, parcel, welcome } from "../unit/sync/protocol/sample-messages.ts";
 
 const { verify } = nativeSuite;
 const samples = [
@@ -36,6 +44,15 @@ const samples = [
   encodeEnrolAnswer({ state: "pending", retryAfterMs: 3_000 }),
   encodeEnrolAnswer({ state: "issued", certificate: "one", authority: "another", witnessKey: new Uint8Array(32) }),
   encodeEnrolRefusal({ code: "slowDown", detail: "later", retryAfterMs: 5 }),
+  encodeParcel(parcel, identity),
+  encodeOffer({ session: batch.session, parcel: new Uint8Array(30) }),
+  encodeEscrowRequest({ kind: "deposit", parcel: new Uint8Array(40) }),
+  encodeEscrowRequest({
+    kind: "release",
+    identityKey: network,
+    proof: { ...cursor, timeMs: 4, witness: new Uint8Array(64), witnessKey: network },
+  }),
+  encodeStanding({ verdict: "gap", epoch: 1, sequence: 7, hash: network }),
 ];
 
 /** A sample with some bytes changed, cut or added to. */
@@ -62,10 +79,15 @@ test("sync: any bytes as any message, a verdict and never a throw; what is taken
         [decodeBatch(bytes), encodeBatch],
         [decodeAck(bytes), encodeAck],
         [decodeEnrolAnswer(bytes), encodeEnrolAnswer],
+        [decodeOffer(bytes), encodeOffer],
+        [decodeEscrowRequest(bytes), encodeEscrowRequest],
+        [decodeStanding(bytes), encodeStanding],
       ] as const;
       for (const [decoded, encode] of again) if (decoded.ok) expect(encode(decoded.value as never)).toEqual(bytes);
       decodeRefusal(bytes);
       decodeEnrolRefusal(bytes);
+      const kept = decodeParcel(bytes, verify);
+      if (kept.ok) expect(encodeParcel(kept.value, identity)).toEqual(bytes);
       const request = decodeEnrolRequest(bytes, verify); // a signature that was changed is refused, so what is taken is the sample
       if (request.ok) expect(encodeEnrolRequest(request.value, identity)).toEqual(bytes);
     }),

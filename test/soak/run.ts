@@ -9,6 +9,7 @@ import { brokerConnectionsSoak } from "./broker-connections.ts";
 import { brokerExactlyOnceSoak } from "./broker-exactly-once.ts";
 import { damageSoak } from "./damage.ts";
 import { drSoak } from "./dr.ts";
+import { escrowSoak } from "./escrow.ts";
 import { exhaustiveSoak } from "./exhaustive.ts";
 import { idleSoak } from "./idle.ts";
 import { interopSoak } from "./interop.ts";
@@ -28,6 +29,7 @@ const SOAKS: readonly Soak[] = [
   brokerExactlyOnceSoak,
   damageSoak,
   drSoak,
+  escrowSoak,
   idleSoak,
   interopSoak,
   mutantsSoak,

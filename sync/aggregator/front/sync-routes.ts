@@ -10,7 +10,7 @@ const SYNC_MEDIA_TYPE = "application/vnd.bizra.sync+cbor";
 /** The sync protocol over plain POSTs: one message a request, its answer the response. */
 export function syncRoutes(ingest: Ingest): Hono<{ Bindings: HttpBindings }> {
   const routes = new Hono<{ Bindings: HttpBindings }>();
-  for (const kind of ["hello", "batch", "heartbeat"] as const) {
+  for (const kind of ["hello", "batch", "heartbeat", "escrow"] as const) {
     routes.post(`/${kind}`, async (context) => {
       const declared = Number(context.req.header("content-length") ?? Number.NaN);
       if (!(declared <= SYNC_LIMITS.messageBytesMax)) return context.body(null, 413); // no length at all is no message of ours

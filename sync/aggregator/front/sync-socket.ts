@@ -32,7 +32,8 @@ export function serveSyncSocket(
     const envelope = decodeEnvelope(bytes);
     if (!envelope.ok) return socket.close(CLOSE.unsupported, "no message");
     const { kind, request, message } = envelope.value;
-    if (kind !== "hello" && kind !== "batch" && kind !== "heartbeat") return socket.close(CLOSE.unsupported, "not for an aggregator");
+    if (kind !== "hello" && kind !== "batch" && kind !== "heartbeat" && kind !== "escrow")
+      return socket.close(CLOSE.unsupported, "not for an aggregator");
     const { kind: answered, message: content } = await ingest.answer(kind, message, peer);
     if (socket.bufferedAmount > BUFFERED_BYTES_MAX) return socket.close(CLOSE.policy, "takes no answers");
     socket.send(encodeEnvelope({ kind: answered, request, message: content }));

@@ -10,6 +10,7 @@ import {
   findHeartbeatSession,
   type Hello,
   type MessageKind,
+  type RequestKind,
   type SyncBatch,
   type SyncCursor,
   type SyncRefusal,
@@ -28,6 +29,7 @@ import type {
 } from "../types.ts";
 import { StoreUnavailable } from "../types.ts";
 import { Appender } from "./appender.ts";
+import { findOrigin, openOffer } from "./escrow.ts";
 import { type BatchVerdict, judgeBatch } from "./judge-batch.ts";
 import { IngestCounters } from "./metrics.ts";
 import { type Session, SessionTable } from "./sessions.ts";
@@ -92,10 +94,11 @@ export class Ingest {
    *
    * @param peer the TLS client certificate that the connection was proven with
    */
-  async answer(kind: "hello" | "batch" | "heartbeat", message: Uint8Array, peer: PeerCertificate | undefined): Promise<Answer> {
+  async answer(kind: RequestKind, message: Uint8Array, peer: PeerCertificate | undefined): Promise<Answer> {
     try {
       if (kind === "hello") return await this.#greet(message, peer);
       if (kind === "batch") return await this.#takeBatch(message, peer);
+      if (kind === "escrow") return await this.#takeEscrow(message, peer);
       return await this.#takeHeartbeat(message, peer);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
@@ -211,6 +214,30 @@ export class Ingest {
     }
   }
 
+  /** Takes what a node kept for another: judged and stored as if that one had brought it, and witnessed up to its very end. */
+  async #takeEscrow(message: Uint8Array, peer: PeerCertificate | undefined): Promise<Answer> {
+    const offer = openOffer(message, this.#parts.verify);
+    if (!offer.ok) return this.#refuse(offer.error);
+    const { parcel, session: id } = offer.value;
+    const session = this.#findSession(id, peer);
+    if (!session) return this.#refuse({ code: "unknownSession", detail: "say hello" });
+    if (session.waiting >= ALLOWANCE.waitingOfSessionMax || this.#waiting >= ALLOWANCE.waitingMax)
+      return this.#refuse({ code: "slowDown", detail: "too much is on its way", retryAfterMs: BUSY_RETRY_MS });
+    session.waiting++;
+    this.#waiting++;
+    try {
+      const origin = await findOrigin(this.#parts.store, session, parcel);
+      if ("code" in origin) return this.#refuse(origin);
+      const answer = await this.#judge(origin, { ...parcel, session: id, lane: "crit" }, message.length);
+      const { epoch, to, tipHash } = parcel;
+      const end = { lane: "crit", epoch, sequence: to, hash: tipHash, peaks: undefined, checkpointed: 0 } as const;
+      return answer.kind === "ack" ? this.#acknowledge(origin.node, origin.network, end) : answer;
+    } finally {
+      session.waiting--;
+      this.#waiting--;
+    }
+  }
+
   async #judge(session: Session, batch: SyncBatch, wireBytes: number): Promise<Answer> {
     const { node } = session;
     const holding = session.holdings.get(batch.lane);
@@ -313,7 +340,7 @@ export class Ingest {
       session.lastHeartbeat = { bootId: heartbeat.bootId, sequence: heartbeat.sequence };
       await this.#parts.store.putHeartbeat({ ...refOf(node), receivedAtMs: this.#parts.clock.nowMs(), timeMs: heartbeat.timeMs, message });
       this.counters.heartbeats++;
-      }
+    }
     return { kind: "noted", message: NOTHING };
   }
 

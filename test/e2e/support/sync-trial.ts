@@ -86,7 +86,8 @@ export async function runSyncTrial(place: Workplace, { seed, kills, onProgress }
   return { nodeKills: counts.node, aggregatorKills: counts.aggregator, records, wireBytesPerEvent, faults };
 }
 
-type Told = { readonly epoch: number; readonly sequence: number; readonly hash: string };
+/** A record of a lane as a node tells it, or as an aggregator holds it. */
+export type Told = { readonly epoch: number; readonly sequence: number; readonly hash: string };
 
 /** Waits until everything is acknowledged. */
 async function findUnsent(node: NodeProcess, limitMs: number): Promise<string[]> {
@@ -99,7 +100,8 @@ async function findUnsent(node: NodeProcess, limitMs: number): Promise<string[]>
   return [`not everything was acknowledged after ${limitMs} ms`];
 }
 
-async function readLane(node: NodeProcess, lane: string): Promise<Told[]> {
+/** Every record of a lane, as a node tells it. */
+export async function readLane(node: NodeProcess, lane: string): Promise<Told[]> {
   const told: Told[] = [];
   for (let after = "1.0"; ; ) {
     const page = await node.get(`/api/v2/events?lane=${lane}&after=${after}&limit=1000`);
@@ -120,7 +122,8 @@ function readHeld(database: Database, lane: number): Told[] {
 }
 
 /** What is held is what the node has; the node may have told a few more since, and none less. */
-function findDifferences(lane: string, told: readonly Told[], held: readonly Told[]): string[] {
+/** What differs between a lane as its node told it and as it is held. */
+export function findDifferences(lane: string, told: readonly Told[], held: readonly Told[]): string[] {
   const faults: string[] = [];
   if (held.length < told.length) faults.push(`${lane}: the node has ${told.length} records, ${held.length} are held`);
   for (const [at, record] of told.entries()) {

@@ -21,6 +21,7 @@ import {
   encodeRefusal,
   encodeWelcome,
   type Heartbeat,
+  type RequestKind,
   type SyncBatch,
   type SyncCursor,
   type SyncLane,
@@ -50,9 +51,10 @@ export class ModelAggregator {
   #sessions = 0;
   #session: Uint8Array | undefined;
 
-  answer(kind: "hello" | "batch" | "heartbeat", message: Uint8Array): Reply {
+  answer(kind: RequestKind, message: Uint8Array): Reply {
     if (kind === "hello") return this.#welcome(message);
     if (kind === "batch") return this.#take(message);
+    if (kind === "escrow") return refuse({ code: "unknownNode", detail: "" });
     const heartbeat = decodeHeartbeat(message, { network, identityKey: identity.publicKey }, nativeSuite.verify);
     if (heartbeat.ok) this.heartbeats.push(heartbeat.value);
     return { kind: "noted", message: new Uint8Array(0) };
@@ -135,7 +137,7 @@ export const CLEAR: Weather = { lostRequest: 0, lostAnswer: 0, noWay: 0, silence
 
 /** What answers a node. */
 export interface Answerer {
-  answer(kind: "hello" | "batch" | "heartbeat", message: Uint8Array): Reply | Promise<Reply>;
+  answer(kind: RequestKind, message: Uint8Array): Reply | Promise<Reply>;
 }
 
 /** A way to an aggregator that loses what it likes. Answers come in the next turn. */

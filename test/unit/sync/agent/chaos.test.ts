@@ -5,6 +5,7 @@ import {
   encodeAck,
   encodeRefusal,
   MESSAGE_KINDS,
+  type RequestKind,
   SYNC_LANES,
   SYNC_REFUSALS,
   type SyncRefusalCode,
@@ -27,7 +28,7 @@ class Jester implements Answerer {
     this.#prng = new Prng(seed);
   }
 
-  async answer(kind: "hello" | "batch" | "heartbeat", message: Uint8Array): Promise<Reply> {
+  async answer(kind: RequestKind, message: Uint8Array): Promise<Reply> {
     const said = await this.target?.answer(kind, message);
     if (!said) throw new Error("an aggregator stands behind it");
     const before = this.#lastAck;

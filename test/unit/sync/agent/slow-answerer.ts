@@ -1,5 +1,6 @@
 import type { Clock, Timers } from "../../../../src/kernel/index.ts";
 import type { Reply } from "../../../../sync/agent/index.ts";
+import type { RequestKind } from "../../../../sync/protocol/index.ts";
 import type { Answerer } from "./agent-world.ts";
 
 /** A thin way to an aggregator: bytes go one after another at a rate, and take a time each way. */
@@ -18,7 +19,7 @@ export class SlowAnswerer implements Answerer {
     this.#delayMs = delayMs;
   }
 
-  answer(kind: "hello" | "batch" | "heartbeat", message: Uint8Array): Promise<Reply> {
+  answer(kind: RequestKind, message: Uint8Array): Promise<Reply> {
     const { time, target } = this;
     if (!time || !target) throw new Error("the way leads somewhere");
     this.sentBytes += message.length;

@@ -11,6 +11,7 @@ import {
   Ingest,
   SqliteStore,
 } from "../../../../sync/aggregator/index.ts";
+import type { RequestKind } from "../../../../sync/protocol/index.ts";
 import { type Answerer, network } from "../agent/agent-world.ts";
 
 /** The witness of the aggregator under test. */
@@ -45,7 +46,7 @@ export class RealAggregator implements Answerer {
     this.ingest = this.#open();
   }
 
-  answer(kind: "hello" | "batch" | "heartbeat", message: Uint8Array): Promise<Reply> {
+  answer(kind: RequestKind, message: Uint8Array): Promise<Reply> {
     return this.ingest.answer(kind, message, undefined);
   }
 

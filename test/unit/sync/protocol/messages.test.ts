@@ -3,15 +3,25 @@ import { nativeSuite } from "../../../../src/crypto/index.ts";
 import {
   decodeAck,
   decodeBatch,
+  decodeEscrowRequest,
   decodeHeartbeat,
   decodeHello,
+  decodeOffer,
+  decodeParcel,
   decodeRefusal,
+  decodeStanding,
   decodeWelcome,
+  ESCROW_VERDICTS,
+  type EscrowRequest,
   encodeAck,
   encodeBatch,
+  encodeEscrowRequest,
   encodeHeartbeat,
   encodeHello,
+  encodeOffer,
+  encodeParcel,
   encodeRefusal,
+  encodeStanding,
   encodeWelcome,
   findHeartbeatSession,
   isWitnessed,
@@ -22,7 +32,7 @@ import {
   splitBodies,
   unpackRecords,
 } from "../../../../sync/protocol/index.ts";
-import { batch, bodies, cursor, heartbeat, hello, identity, network, welcome, witness } from "./sample-messages.ts";
+import { batch, bodies, cursor, heartbeat, hello, identity, network, parcel, welcome, witness } from "./sample-messages.ts";
 
 const { verify } = nativeSuite;
 const ack: SyncAck = {
@@ -46,10 +56,31 @@ test("sync messages: each encoded and decoded, the same", () => {
   expect(findHeartbeatSession(encoded)).toEqual(heartbeat.session);
 });
 
+test("sync messages: those of escrow encoded and decoded, the same; a request of an unknown kind refused", () => {
+  const encoded = encodeParcel(parcel, identity);
+  expect(decodeParcel(encoded, verify)).toEqual({ ok: true, value: parcel });
+  const { checkpoint: _checkpoint, ...bare } = parcel;
+  expect(decodeParcel(encodeParcel(bare, identity), verify)).toEqual({ ok: true, value: bare });
+  const offer = { session: batch.session, parcel: encoded };
+  expect(decodeOffer(encodeOffer(offer))).toEqual({ ok: true, value: offer });
+  const proof = { ...cursor, timeMs: 5, witness: ack.witness, witnessKey: witness.publicKey };
+  const requests: readonly EscrowRequest[] = [
+    { kind: "deposit", parcel: encoded },
+    { kind: "release", identityKey: identity.publicKey, proof },
+  ];
+  for (const request of requests) expect(decodeEscrowRequest(encodeEscrowRequest(request))).toEqual({ ok: true, value: request });
+  expect(decodeEscrowRequest(Uint8Array.of(0x82, 0x02, 0x41, 0x00)).ok).toBe(false);
+  for (const verdict of ESCROW_VERDICTS) {
+    const standing = { verdict, epoch: 1, sequence: 9, hash: network };
+    expect(decodeStanding(encodeStanding(standing))).toEqual({ ok: true, value: standing });
+  }
+});
+
 test("sync messages: every single bit of a signed one changed, never taken", () => {
   const messages = [
     { bytes: encodeHello(hello, identity), isTaken: (bytes: Uint8Array) => decodeHello(bytes, verify).ok },
     { bytes: encodeHeartbeat(heartbeat, network, identity), isTaken: (bytes: Uint8Array) => decodeHeartbeat(bytes, parties, verify).ok },
+    { bytes: encodeParcel(parcel, identity), isTaken: (bytes: Uint8Array) => decodeParcel(bytes, verify).ok },
   ];
   for (const { bytes, isTaken } of messages) {
     expect(isTaken(bytes)).toBe(true);

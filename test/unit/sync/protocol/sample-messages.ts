@@ -1,6 +1,7 @@
 import { localSigner, sha256 } from "../../../../src/crypto/index.ts";
 import { utf8 } from "../../../../src/kernel/index.ts";
 import {
+  type EscrowParcel,
   type Heartbeat,
   type Hello,
   joinBodies,
@@ -45,6 +46,21 @@ export const welcome: Welcome = {
 
 export const bodies = [utf8("one"), utf8("another"), new Uint8Array(16_384).fill(7)];
 const plain = joinBodies(bodies);
+
+export const parcel: EscrowParcel = {
+  node: "barn-7",
+  network,
+  identityKey: identity.publicKey,
+  epoch: 1,
+  from: 10,
+  to: 12,
+  previousHash: sha256(utf8("before")),
+  tipHash: sha256(utf8("after")),
+  codec: "plain",
+  plainBytes: 20,
+  records: new Uint8Array(20).fill(3),
+  checkpoint: "a note\n",
+};
 
 export const batch: SyncBatch = {
   session,
