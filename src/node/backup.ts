@@ -6,7 +6,7 @@ import { event } from "../events/index.ts";
 import type { CancelTimer, Log } from "../kernel/index.ts";
 import type { MetricFamily, MetricSource } from "../monitoring/index.ts";
 import { SnapshotFile } from "../state/index.ts";
-import { isStorageError, type ObjectStore } from "../storage/index.ts";
+import { isObjectsFault, isStorageError, type ObjectStore } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
 import type { DrillOrder, DrillOutcome } from "./drill-messages.ts";
 import { HOME } from "./home.ts";
@@ -161,7 +161,7 @@ export class NodeBackup implements MetricSource {
       const { name, height, objects, writtenBytes } = taken;
       this.#log.info("backup.taken", { name, height, objects, writtenBytes, removed, turnMs: Math.round(taken.turnMsMax * 10) / 10 });
     } catch (error) {
-      if (!(isStoreFault(error) || error instanceof BackupUnreadable)) throw error;
+      if (!(isObjectsFault(error) || error instanceof BackupUnreadable)) throw error;
       this.#notBeforeMs = nowMs + RETRY_MS;
       this.#status = { ...this.#status, failed: this.#status.failed + 1 };
       this.#log.warn("backup.failed", { objects: this.#place.objects, detail: error.message });
@@ -237,11 +237,6 @@ export class NodeBackup implements MetricSource {
       worker.terminate();
     });
   }
-}
-
-/** What an object store throws when it does not serve: errors of the system, and those of its client, carry a code. */
-function isStoreFault(error: unknown): error is Error {
-  return error instanceof Error && "code" in error;
 }
 
 function placeOf({ configuration: { backup, sync } }: NodeSetup): ObjectsPlace {

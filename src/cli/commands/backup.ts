@@ -2,7 +2,7 @@ import { listBackups, makeRecoveryKey } from "../../../sync/restore/index.ts";
 import { SCRYPT_COST_DEFAULT, verifyEd25519 } from "../../crypto/index.ts";
 import { openObjects, StartRefused, systemEntropy } from "../../node/index.ts";
 import { validateGenesis } from "../../protocol/index.ts";
-import type { ObjectStore } from "../../storage/index.ts";
+import { isObjectsFault, type ObjectStore } from "../../storage/index.ts";
 import { type Command, CommandFailure, type CommandInput, type FlagSpec, required } from "../command.ts";
 import { readText } from "../files.ts";
 import { writeNew } from "../home.ts";
@@ -49,7 +49,9 @@ export const backupList: Command = {
   flags: BACKUP_FLAGS,
   async run(input, terminal) {
     const store = openGivenObjects(input);
-    const entries = await listBackups(store, genesisOf(input).genesis.hash, input.flag("from"));
+    const entries = await listBackups(store, genesisOf(input).genesis.hash, input.flag("from")).catch((error: unknown) => {
+      throw objectsFailure(error);
+    });
     const backups = entries.map(({ node, height, takenAtMs, name }) => ({
       node,
       height,
@@ -78,6 +80,13 @@ export function openGivenObjects(input: CommandInput): ObjectStore {
     if (!(error instanceof StartRefused)) throw error;
     throw new CommandFailure(error.message);
   }
+}
+
+/** An error as it is for people when the objects could not be reached; any other as it came. */
+export function objectsFailure(error: unknown): unknown {
+  return isObjectsFault(error)
+    ? new CommandFailure(`the objects cannot be reached: ${error.message}; check --objects and its credentials`)
+    : error;
 }
 
 /** The checked genesis that `--genesis` names, with its text. */

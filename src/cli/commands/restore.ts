@@ -14,7 +14,7 @@ import { replaceValidator } from "../replace-validator.ts";
 import { obtainPassphrase, withPassphraseOf } from "../signer.ts";
 import { SIGN_FLAGS } from "../submit.ts";
 import type { Terminal } from "../terminal.ts";
-import { BACKUP_FLAGS, genesisOf, openGivenObjects } from "./backup.ts";
+import { BACKUP_FLAGS, genesisOf, objectsFailure, openGivenObjects } from "./backup.ts";
 import { node } from "./node.ts";
 
 /** `bizra restore`: a fresh home from a backup, and with `--replace` the validator's place for it. */
@@ -57,7 +57,7 @@ export const restore: Command = {
     } catch (error) {
       if (error instanceof StartRefused) throw new CommandFailure(error.message);
       if (isStorageError(error)) throw new CommandFailure(`${error.message}; nothing is lost: run the same command again, and it goes on`);
-      throw error;
+      throw objectsFailure(error);
     }
   },
 };

@@ -21,3 +21,8 @@ export interface ObjectStore {
 
 /** An object as a list has it. */
 export type ObjectEntry = { readonly name: string; readonly sizeBytes: number };
+
+/** Whether an error is a failure of a store of objects, as opposed to a defect: it then carries a code. */
+export function isObjectsFault(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && typeof error.code === "string";
+}

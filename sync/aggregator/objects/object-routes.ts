@@ -5,6 +5,7 @@ import {
   checkObjectName,
   checkObjectPrefix,
   HTTP_OBJECT_BYTES_MAX,
+  isObjectsFault,
   OBJECTS_PATH,
   type ObjectStore,
   WrongObjectName,
@@ -95,7 +96,7 @@ function checkOwned({ owns, name }: ObjectCaller, object: string): void {
 function problemOf(error: unknown, log: Log): FleetProblem {
   if (error instanceof FleetProblem) return error;
   if (error instanceof WrongObjectName) return new FleetProblem("malformed", error.message);
-  if (!(error instanceof StoreUnavailable || (error instanceof Error && "code" in error))) throw error;
+  if (!(error instanceof StoreUnavailable || isObjectsFault(error))) throw error;
   log.error("aggregator.objectsUnavailable", { error: error.message });
   return new FleetProblem("unavailable", "the objects cannot be reached", BUSY_RETRY_MS);
 }

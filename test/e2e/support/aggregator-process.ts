@@ -8,21 +8,25 @@ export class AggregatorProcess {
   readonly #output: string[] = [];
   http = "";
 
-  private constructor(home: string, words: readonly string[]) {
+  private constructor(home: string, words: readonly string[], environment: Readonly<Record<string, string>>) {
     const passphrase = join(home, "passphrase");
     if (!existsSync(passphrase)) {
       mkdirSync(home, { recursive: true });
       writeFileSync(passphrase, "a passphrase for tests\n", { mode: 0o600 });
     }
     const all = [BINARY, "aggregator", "--home", home, "--passphrase-file", passphrase, ...words];
-    this.child = Bun.spawn(all, { stdin: "ignore", stdout: "pipe", stderr: "pipe", env: cleanEnvironment() });
+    this.child = Bun.spawn(all, { stdin: "ignore", stdout: "pipe", stderr: "pipe", env: cleanEnvironment(environment) });
     void this.#drain(this.child.stdout);
     void this.#drain(this.child.stderr);
   }
 
-  /** Starts one and waits until it answers. */
-  static async start(home: string, words: readonly string[]): Promise<AggregatorProcess> {
-    const aggregator = new AggregatorProcess(home, words);
+  /** Starts one and waits until it answers; `environment` goes beside the usual one. */
+  static async start(
+    home: string,
+    words: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<AggregatorProcess> {
+    const aggregator = new AggregatorProcess(home, words, environment);
     const endMs = performance.now() + 30_000;
     while (performance.now() < endMs) {
       if (aggregator.child.exitCode !== null)
