@@ -260,6 +260,29 @@ export const METRICS = {
     band: { absolute: 262_144, share: 0.1 },
     isEssential: false,
   },
+  isUndervolted: {
+    doc: "Whether the power supply gives too little voltage.",
+    path: "Machine/Undervolted",
+    type: "Boolean",
+    band: {},
+    isEssential: true,
+    homeAssistant: { platform: "binary_sensor", deviceClass: "problem" },
+  },
+  storageReserve: {
+    doc: "Spare blocks of the eMMC: 1 enough, 2 most are used, 3 nearly none is left.",
+    path: "Storage/Reserve",
+    type: "UInt64",
+    band: {},
+    isEssential: true,
+  },
+  isStorageReadOnly: {
+    doc: "Whether the file system of the home has turned read-only.",
+    path: "Storage/Read Only",
+    type: "Boolean",
+    band: {},
+    isEssential: true,
+    homeAssistant: { platform: "binary_sensor", deviceClass: "problem" },
+  },
 } as const satisfies Readonly<Record<string, MetricSpec>>;
 
 /** Name of a figure. */

@@ -22,6 +22,7 @@ import type { Database } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
 import { named, tellNotices } from "./files.ts";
 import { healthOf } from "./gateway-ports.ts";
+import { hardwareReader } from "./hardware.ts";
 import { HOME } from "./home.ts";
 import type { NodeNetworking } from "./networking.ts";
 import { systemPlatform } from "./platform.ts";
@@ -185,6 +186,7 @@ function factsOf(
 ): NodeFacts {
   const reader = nodeReader({ setup, contexts, lag, watch, networking });
   const machine = new MachineReader(systemPlatform.clock);
+  const hardware = hardwareReader(setup.home);
   const health = healthOf(setup, contexts, networking);
   return {
     hello: () => {
@@ -198,6 +200,7 @@ function factsOf(
       const figures = {
         ...reader.read(),
         ...machine.read(),
+        ...hardware.read(),
         ...attendance(contexts),
         syncBytes: traffic(),
         certificateDays: renewal?.daysLeft,

@@ -28,6 +28,7 @@ import { networkIdOf } from "../protocol/index.ts";
 import { type Database, isStorageError } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
 import { named, tellNotices } from "./files.ts";
+import { hardwareReader } from "./hardware.ts";
 import { HOME } from "./home.ts";
 import type { NodeNetworking } from "./networking.ts";
 import { systemPlatform } from "./platform.ts";
@@ -93,6 +94,7 @@ export class NodeTelemetry {
     const readers = [
       nodeReader({ setup, contexts, lag, watch, networking }),
       new MachineReader(clock),
+      hardwareReader(setup.home),
       { read: () => this.#telemetry.read() },
     ];
     const sampler = new Sampler(readers, clock);
