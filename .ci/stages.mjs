@@ -25,6 +25,9 @@ import { projectRoot } from "./toolchain.mjs";
  * @property {readonly string[]} paths files or folders, left out while they hold no tests
  * @property {number} limitMs of the whole stage
  * @property {number} testLimitMs of one test that states no limit of its own
+ * @property {number} [width] how many files run at a time, each in a process of its own; absent: all in one process
+ * @property {readonly string[]} [first] with a width, the files that take longest and so begin first
+ * @property {readonly string[]} [alone] with a width, files that measure this machine and so run last and by themselves
  */
 
 /** @typedef {CheckStage | TestStage} Stage */
@@ -74,11 +77,21 @@ export const stages = [
   quickTest("fuzz", ["test/fuzz"]),
   simulation("seeds", 1, 50, true, 240_000),
   simulation("sim", 1_000, 2_000, false, 1_200_000),
-  { kind: "test", name: "simulator", quick: false, paths: ["test/sim"], limitMs: 900_000, testLimitMs: 180_000 },
+  { kind: "test", name: "simulator", quick: false, paths: ["test/sim"], limitMs: 900_000, testLimitMs: 300_000, width: 2 },
   { kind: "test", name: "exhaustive", quick: false, paths: ["test/exhaustive"], limitMs: 900_000, testLimitMs: 600_000 },
-  { kind: "test", name: "integration", quick: false, paths: ["test/integration"], limitMs: 600_000, testLimitMs: 120_000 },
+  { kind: "test", name: "integration", quick: false, paths: ["test/integration"], limitMs: 900_000, testLimitMs: 240_000, width: 2 },
   { kind: "check", name: "build", quick: false, args: ["run", "build"], limitMs: 120_000, needs: "src/main.ts" },
-  { kind: "test", name: "e2e", quick: false, paths: ["test/e2e"], limitMs: 2_400_000, testLimitMs: 240_000 },
+  {
+    kind: "test",
+    name: "e2e",
+    quick: false,
+    paths: ["test/e2e"],
+    limitMs: 2_400_000,
+    testLimitMs: 240_000,
+    width: 2, // most of the time a file waits, for blocks, ages and starts
+    first: ["damage", "network-boxes", "console", "restore", "enrolment"].map((name) => `test/e2e/${name}.test.ts`),
+    alone: ["idle", "mqtt-connections"].map((name) => `test/e2e/${name}.test.ts`),
+  },
 ];
 
 /**

@@ -53,3 +53,21 @@ export function readBunTestCounts(output, exitedWell, fileCount) {
   if (complaint !== undefined && tally.failed === 0) tally.failed = 1;
   return { tally, complaint };
 }
+
+/**
+ * What the tests of a file said themselves.
+ *
+ * @param {string} output what `bun test` printed for one file that passed
+ * @returns {string} without its heading and its counts, trimmed
+ */
+export function withoutCounts(output) {
+  const lines = output
+    .split("\n")
+    .filter(
+      (line) =>
+        !/^bun test v|^test\/.*:$|^ *\d+ (?:pass|skip|todo|fail|filtered out|snapshots?.*|expect\(\) calls)$|^Ran \d+ tests? across/.test(
+          line,
+        ),
+    );
+  return lines.join("\n").trim();
+}

@@ -6,8 +6,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { endChildrenOnSignals, runChild } from "./child.mjs";
+import { inLanes } from "./lanes.mjs";
 import { stages, TOTAL_LIMIT_MS, testFilesOf } from "./stages.mjs";
-import { closingLine, readBunTestCounts, sum } from "./tally.mjs";
+import { closingLine, readBunTestCounts, sum, withoutCounts } from "./tally.mjs";
 import { ensureBun, ensurePackages, projectRoot, SetupError, toolEnvironment } from "./toolchain.mjs";
 
 /** @typedef {import("./stages.mjs").Stage} Stage */
@@ -53,12 +54,41 @@ async function runStage(stage, bun) {
   const files = testFilesOf(stage.paths);
   if (files.length === 0) return undefined;
   console.log(`[${stage.name}] ${files.length} test files`);
-  const args = ["test", "--no-orphans", "--only-failures", `--timeout=${stage.testLimitMs}`, ...files.map((file) => `./${file}`)];
-  const { ok, verdict, output, elapsedMs } = await runChild(bun, args, { ...options, env: { ...options.env, NO_COLOR: "1" }, echo: true });
-  const { tally, complaint } = readBunTestCounts(output, ok, files.length);
-  const trouble = ok ? complaint : [verdict, complaint].filter((part) => part !== undefined).join("; ");
-  console.log(`[${stage.name}] ${tally.failed === 0 ? "passed" : `FAILED, ${trouble}`}, ${seconds(elapsedMs)}`);
-  return tally;
+  const words = ["test", "--no-orphans", "--only-failures", `--timeout=${stage.testLimitMs}`];
+  const begunMs = performance.now();
+  /** @param {readonly string[]} some @param {boolean} echo */
+  const runFiles = async (some, echo) => {
+    const limitMs = Math.max(1_000, options.limitMs - (performance.now() - begunMs));
+    const env = { ...options.env, NO_COLOR: "1" };
+    const { ok, verdict, output, elapsedMs } = await runChild(bun, [...words, ...some.map((file) => `./${file}`)], {
+      ...options,
+      limitMs,
+      env,
+      echo,
+    });
+    const { tally, complaint } = readBunTestCounts(output, ok, some.length);
+    const trouble = ok ? complaint : [verdict, complaint].filter((part) => part !== undefined).join("; ");
+    return { tally, trouble, output, elapsedMs };
+  };
+  if (stage.width === undefined) {
+    const { tally, trouble, elapsedMs } = await runFiles(files, true);
+    console.log(`[${stage.name}] ${tally.failed === 0 ? "passed" : `FAILED, ${trouble}`}, ${seconds(elapsedMs)}`);
+    return tally;
+  }
+  /** @type {Tally[]} */
+  const tallies = [];
+  await inLanes(files, { width: stage.width, first: stage.first ?? [], alone: stage.alone ?? [] }, async (file) => {
+    const { tally, trouble, output, elapsedMs } = await runFiles([file], false);
+    tallies.push(tally);
+    const said = tally.failed === 0 ? withoutCounts(output) : output;
+    if (said !== "") console.log(said);
+    console.log(`[${stage.name}] ${file}: ${tally.failed === 0 ? closingLine(tally) : `FAILED, ${trouble}`}, ${seconds(elapsedMs)}`);
+  });
+  const total = sum(tallies);
+  console.log(
+    `[${stage.name}] ${total.failed === 0 ? "passed" : "FAILED"}: ${closingLine(total)}, ${seconds(performance.now() - begunMs)}`,
+  );
+  return total;
 }
 
 /** @returns {Promise<Tally>} */

@@ -26,7 +26,7 @@ beforeAll(async () => {
     await client.pay(readKeys(alice), readKeys(bob).publicKey, 5);
     expect(await node.stop()).toBe(0);
   }
-}, 60_000);
+}, 240_000);
 
 afterAll(() => place.end());
 
@@ -89,7 +89,7 @@ describe("homes that cannot run", () => {
         says: ["genesis.json", /expected|differs|not among/],
       },
     ]);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: a configuration that says nonsense, refused with file, line and remedy", async () => {
     const append = (text: string) => (copy: string) => edit(at(copy, "node.toml"), (before) => `${before}\n${text}\n`);
@@ -120,7 +120,7 @@ describe("homes that cannot run", () => {
         start: { words: ["--http-listen", "192.0.2.1:0"] },
       },
     ]);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: keys that are gone, damaged, for another purpose or of a stranger, refused with their path", async () => {
     const key = (copy: string): string => at(copy, "keys/validator.json");
@@ -153,7 +153,7 @@ describe("homes that cannot run", () => {
         says: ["keys/validator.json", "genesis.json"],
       },
     ]);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: a passphrase that is gone, wrong, empty or open to others, refused with its path", async () => {
     const file = (copy: string): string => at(copy, "keys/passphrase");
@@ -164,7 +164,7 @@ describe("homes that cannot run", () => {
       { name: "readable by others", harm: (copy) => chmodSync(file(copy), 0o644), says: ["keys/passphrase", "chmod 600"] },
       { name: "wrong variable", harm: () => {}, says: [/passphrase/], start: { environment: { BIZRA_PASSPHRASE: "another" } } },
     ]);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: stores of another chain or a later release, refused by name", async () => {
     const names = readdirSync(home);
@@ -195,7 +195,7 @@ describe("homes that cannot run", () => {
       { name: "another chain's node.db", harm: moveIn("node.db"), says: ["node.db"] },
       { name: "another chain's batches", harm: moveIn("batches"), says: [/batches|chain\.db/] },
     ]);
-  }, 60_000);
+  }, 240_000);
 });
 
 describe("a journal that is not there (J7)", () => {
@@ -207,7 +207,7 @@ describe("a journal that is not there (J7)", () => {
     const doctor = await bizra("doctor", "--home", copy);
     expect(doctor.code).toBe(1);
     expect(doctor.out).toMatch(/journal.*format 999 is newer/);
-  }, 30_000);
+  }, 240_000);
 
   for (const [what, harm] of [
     ["missing", (copy: string) => rmSync(at(copy, "journal"), { recursive: true })],
@@ -229,7 +229,7 @@ describe("a journal that is not there (J7)", () => {
       const [alice = "", bob = ""] = Object.values(net.accounts);
       await new Client(node, net.hash).pay(readKeys(alice), readKeys(bob).publicKey, 5);
       expect(await node.stop()).toBe(0);
-    }, 60_000);
+    }, 240_000);
   }
 });
 
@@ -246,7 +246,7 @@ describe("places and words", () => {
     });
     expect(faults).toEqual([]);
     expect(await node.stop()).toBe(0);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: a home that does not exist or is a file, exit 1; wrong words, exit 2 with the usage", async () => {
     expect(await findRefusalFaults(place, place.at("nowhere"), [place.at("nowhere"), /expected/])).toEqual([]);
@@ -269,5 +269,5 @@ describe("places and words", () => {
       expect([words.join(" "), code]).toEqual([words.join(" "), 2]);
       expect(err).toMatch(/expected|Usage/);
     }
-  }, 60_000);
+  }, 240_000);
 });

@@ -83,7 +83,7 @@ describe("the ceremony", () => {
     expect((await client.account(alice.publicKey))["balance"]).toBe("999999985");
     expect(await node.get("/api/v2/genesis")).toEqual(JSON.parse(readFileSync(genesis, "utf8")) as Record<string, unknown>);
     expect(await node.stop()).toBe(0);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: four boxes that are apart, each signs, and every tampering is named", async () => {
     const genesis = await newGenesis("quartet");
@@ -131,7 +131,7 @@ describe("the ceremony", () => {
     }
     expect(await verdicts(genesis, "--hash", "00".repeat(32))).toMatchObject({ code: 1, failed: ["hash"] });
     expect(hash).toMatch(/^[0-9a-f]{64}$/);
-  }, 90_000);
+  }, 240_000);
 
   test("e2e: what would go wrong silently, refused: overwriting, strangers, wrong passphrases", async () => {
     const genesis = await newGenesis("careful");
@@ -158,5 +158,5 @@ describe("the ceremony", () => {
     expect([added.code, /possession/.test(added.err)]).toEqual([1, true]);
     expect(readFileSync(genesis, "utf8")).toBe(before);
     expect(readFileSync(box.key, "utf8")).not.toContain("PRIVATE KEY");
-  }, 60_000);
+  }, 240_000);
 });

@@ -87,7 +87,7 @@ describe.skipIf("reason" in found)("the console in a real browser", () => {
     expect(await browser.until("verify-verdict", (text) => text.includes("erified"))).toMatch(/^(Verified|Chain verified): \d+ records/);
     await browser.until("charts", (text) => text.includes("peers"));
     await picture("3-node");
-  }, 60_000);
+  }, 240_000);
 
   test("e2e console: one byte of a record changed on its way, named by verify", async () => {
     await browser.evaluate(`window.trueFetch ??= window.fetch; window.fetch = async (...words) => {
@@ -107,7 +107,7 @@ describe.skipIf("reason" in found)("the console in a real browser", () => {
     expect(await browser.evaluate('document.querySelectorAll("#events .wrong").length')).toBe(1);
     await picture("4-tampered");
     await browser.evaluate("window.fetch = window.trueFetch");
-  }, 60_000);
+  }, 240_000);
 
   test("e2e console: the network page, four validators and who claims each", async () => {
     await browser.evaluate('location.hash = "#/networks"');
@@ -117,7 +117,7 @@ describe.skipIf("reason" in found)("the console in a real browser", () => {
     await browser.evaluate('location.hash = "#/findings"');
     expect(await browser.until("audit", (seen) => seen.includes("login"))).toContain("refused");
     await picture("6-findings");
-  }, 60_000);
+  }, 240_000);
 
   test("e2e console: a node that is stopped, late and then unknown by the age of its last word", async () => {
     await browser.evaluate('location.hash = "#/nodes"');
@@ -136,7 +136,7 @@ describe.skipIf("reason" in found)("the console in a real browser", () => {
     );
     expect(await browser.evaluate('document.getElementById("verify-verdict").className')).toBe("verdict good");
     await picture("7-verified");
-  }, 180_000);
+  }, 240_000);
 
   test("e2e console: no breach of the strict policy, nothing from elsewhere, as wide as a phone, and logged out", async () => {
     const { complaints, requests } = browser.record;
@@ -163,5 +163,5 @@ describe.skipIf("reason" in found)("the console in a real browser", () => {
     await phone.click("log-out");
     await phone.until("log-in", (text) => text !== "");
     expect((await fetch(`${net.aggregator.http}/api/v2/fleet/nodes`)).status).toBe(401);
-  }, 60_000);
+  }, 240_000);
 });

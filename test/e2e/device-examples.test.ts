@@ -55,7 +55,7 @@ for (const [language, example] of Object.entries(examples)) {
           expect(ran.out).toEqual([wanted.id, wanted.encoded.toString("hex")]);
         }
       }
-    }, 60_000);
+    }, 240_000);
 
     test(`e2e example ${language}: two anchors over HTTP, final with a proof; another chain's hash and an unknown account refused`, async () => {
       const { hostname, port } = new URL(node.http);
@@ -73,6 +73,6 @@ for (const [language, example] of Object.entries(examples)) {
       const refused = await run(...words, "http", ...at, stranger, hash, "s", "t");
       expect(refused.code).toBe(1);
       expect(refused.err).toContain("unknownSender");
-    }, 60_000);
+    }, 240_000);
   });
 }

@@ -72,7 +72,7 @@ for (const [language, example] of Object.entries(examples)) {
         code: 1,
         told: expect.stringMatching(/rejected|refused/),
       });
-    }, 60_000);
+    }, 240_000);
   });
 }
 
@@ -120,7 +120,7 @@ describe("the device package over MQTT", () => {
       } finally {
         await mqtt.endAsync();
       }
-    }, 60_000);
+    }, 240_000);
   }
 
   test("e2e device: MQTT that ends in the middle, HTTP goes on with what is on its way", async () => {
@@ -134,5 +134,5 @@ describe("the device package over MQTT", () => {
     expect((await second.ended).kind).toBe("final");
     expect(await second.accepted).toMatchObject({ carrier: http.name });
     await client.close();
-  }, 60_000);
+  }, 240_000);
 });

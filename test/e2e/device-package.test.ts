@@ -58,7 +58,7 @@ describe.skipIf(NODE === null)("the device package in Node", () => {
       expect(verified.out).toContain(`in block ${height} `);
     }
     expect(readdirSync(place.at("five"))).toEqual(["place"]); // nothing is on its way any more
-  }, 60_000);
+  }, 240_000);
 
   test("e2e device: a nonce that somebody else has used meanwhile, found out and gone around", async () => {
     const keys = readKeys(net.accounts["bob"] ?? "");
@@ -70,7 +70,7 @@ describe.skipIf(NODE === null)("the device package in Node", () => {
       expect((await node.submit(encoded)).status).toBe(202);
     }
     expect((await runDevice("bob", "shared", 2)).map(({ kind }) => kind)).toEqual(["final", "final"]);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e device: killed on the way again and again, everything that it kept becomes final", async () => {
     const ids = new Set<string>();
@@ -96,5 +96,5 @@ describe.skipIf(NODE === null)("the device package in Node", () => {
     const { nonce } = await node.get(`/api/v2/accounts/${addressOf(readKeys(net.accounts["carol"] ?? "").publicKey)}`);
     expect(Number(nonce)).toBeGreaterThanOrEqual(ids.size);
     expect(Number(nonce)).toBeLessThanOrEqual(21); // the orders that were given, of which a kill may have lost the last
-  }, 60_000);
+  }, 240_000);
 });

@@ -32,7 +32,7 @@ let node: NodeProcess;
 beforeAll(async () => {
   net = await makeTestnet(place.at("net"));
   node = await place.start(homeOf(net));
-}, 60_000);
+}, 240_000);
 
 afterAll(() => place.end());
 
@@ -95,4 +95,4 @@ test("e2e device: a device without funds waits for its owner, anchors at the own
   expect(device.pending).toHaveLength(1); // the third waits for the next hour, also over a restart
   expect((await (await give(payer, deviceRevokeBody(gauge.publicKey))).ended).kind).toBe("final");
   await payer.close();
-}, 60_000);
+}, 240_000);

@@ -56,7 +56,7 @@ test("enrolment: two boxes claimed, enrolled and heard over mutual TLS; one rene
   const used = await bizra(...enrolWords(homes[0], auto["token"]), "--ca-pin", pin);
   expect([used.code, used.err]).toEqual([1, expect.stringContaining("usedToken")]);
   const nodeA = await place.start(homes[0]);
-  expect(await until(() => hasBroughtAll(nodeA), 20_000)).toBe(true);
+  expect(await until(() => hasBroughtAll(nodeA), 90_000)).toBe(true);
   const bundle = join(homes[0], "sync/node.pem");
   const certificate = readFileSync(bundle, "utf8");
   const expiresAtMs = Date.parse(String(first["notAfter"]));
@@ -64,12 +64,12 @@ test("enrolment: two boxes claimed, enrolled and heard over mutual TLS; one rene
   const manual = await desk("claim", "--network-home", homes[1]);
   const enrolling = bizraJson(...enrolWords(homes[1], manual["token"]), "--ca-pin", pin);
   const pending = async () => (await desk("requests", "--pending"))["requests"] as { node: string }[];
-  expect(await until(async () => (await pending()).length === 1, 10_000)).toBe(true);
+  expect(await until(async () => (await pending()).length === 1, 90_000)).toBe(true);
   const [request] = await pending();
   await desk("approve", request?.node ?? "");
   const second = await enrolling;
   const nodeB = await place.start(homes[1]);
-  expect(await until(() => hasBroughtAll(nodeB), 20_000)).toBe(true);
+  expect(await until(() => hasBroughtAll(nodeB), 90_000)).toBe(true);
 
   await desk("revoke", String(second["node"]));
   expect(await until(async () => !(await isUp(nodeB)), 90_000)).toBe(true);
@@ -78,7 +78,7 @@ test("enrolment: two boxes claimed, enrolled and heard over mutual TLS; one rene
 
   expect(await until(async () => readFileSync(bundle, "utf8") !== certificate, LIFE_S * 1_000)).toBe(true);
   expect(await until(async () => Date.now() > expiresAtMs + 1_000, LIFE_S * 2_000)).toBe(true);
-  expect(await until(() => isUp(nodeA), 20_000)).toBe(true);
+  expect(await until(() => isUp(nodeA), 90_000)).toBe(true);
   expect(await isUp(nodeB)).toBe(false);
   await nodeA.stop();
   await nodeB.stop();

@@ -13,7 +13,7 @@ import { Workplace } from "./support/workplace.ts";
 
 const MIB = 1024 * 1024;
 /** How long the node may take to notice that the disk is full, or free again. */
-const NOTICE_LIMIT_MS = 10_000;
+const NOTICE_LIMIT_MS = 90_000;
 const obstacle = findObstacle();
 if (obstacle !== undefined) console.warn(`SKIPPED full-disk.test.ts: ${obstacle}`);
 
@@ -39,7 +39,7 @@ beforeAll(async () => {
   node = await start();
   demo = await makeDemoLoad(net, node, new Chance(seedOf()), 20);
   await loadFor(demo.load, node, 500);
-}, 60_000);
+}, 240_000);
 
 afterAll(() => place.end());
 
@@ -90,7 +90,7 @@ describe.skipIf(obstacle !== undefined)("a full disk", () => {
     for (const id of due) expect((await node.get(`/api/v2/transactions/${id}?wait=final&timeoutMs=10000`))["status"]).toBe("final");
     disk.free();
     await accepting();
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: filled to the last byte under load and killed, nothing accepted is lost and it goes on", async () => {
     const running = loadFor(demo.load, node, 1_500);
@@ -113,11 +113,11 @@ describe.skipIf(obstacle !== undefined)("a full disk", () => {
       node = await start();
     }
     await accepting();
-    await demo.load.settle(node, 20_000);
+    await demo.load.settle(node, 90_000);
     const audit = await auditNode(node, demo.load, demo.opening, net.genesis);
     expect([...demo.load.surprises, ...audit.faults]).toEqual([]);
     expect(await node.stop()).toBe(0);
     const copy = place.copyOf(node.home);
     expect(await findReexecutionFaults(copy, audit)).toEqual([]);
-  }, 90_000);
+  }, 240_000);
 });

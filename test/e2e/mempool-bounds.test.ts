@@ -19,7 +19,7 @@ beforeAll(async () => {
   node = await place.start(homeOf(net), { words: Object.entries(bounds).flatMap(([name, value]) => [`--${name}`, String(value)]) });
   client = new Client(node, net.hash);
   keys = Object.values(net.accounts).map(readKeys);
-}, 30_000);
+}, 240_000);
 
 afterAll(() => place.end());
 
@@ -35,7 +35,7 @@ async function waiting(account: number, count: number): Promise<Signed[]> {
 async function submitFrom(address: string, { encoded }: Signed): Promise<{ status: number; text: string }> {
   const connection = await RawConnection.open(node.http, address);
   connection.send(postBytes(encoded));
-  await connection.answered(1, 5_000);
+  await connection.answered(1, 60_000);
   await Bun.sleep(20);
   connection.cut();
   return { status: connection.statuses[0] ?? 0, text: connection.text };
@@ -54,7 +54,7 @@ describe("bounds of what is pending", () => {
     accepted = [...first.slice(0, 4), ...second.slice(0, 2), ...third.slice(0, 2)];
     for (const { id } of accepted) expect((await node.get(`/api/v2/transactions/${id}`))["status"]).toBe("accepted");
     expect((await node.get("/api/v2/status"))["pending"]).toMatchObject({ transactions: 8 });
-  }, 30_000);
+  }, 240_000);
 
   test("e2e: a full pool, over a restart with everything accepted still there, and emptied by what was missing", async () => {
     const home = node.home;
@@ -66,5 +66,5 @@ describe("bounds of what is pending", () => {
     for (const { id } of accepted)
       expect((await node.get(`/api/v2/transactions/${id}?wait=final&timeoutMs=10000`))["status"]).toBe("final");
     expect((await node.get("/api/v2/status"))["pending"]).toMatchObject({ transactions: 0 });
-  }, 30_000);
+  }, 240_000);
 });

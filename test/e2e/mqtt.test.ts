@@ -69,7 +69,7 @@ describe("a device by mqtt.js", () => {
       expect(await device.receipt(({ status: told }) => told === "final")).toMatchObject({ id, height: final.height, index: final.index });
       expect(device.receipts.map(({ status: told }) => told)).toEqual(["final"]);
       await device.end();
-    }, 30_000);
+    }, 240_000);
   }
 
   test("e2e mqtt: Response Topic, Correlation Data and CBOR, honoured; another's topic refused", async () => {
@@ -88,7 +88,7 @@ describe("a device by mqtt.js", () => {
     }
     expect(await device.submit(stolen.encoded)).toMatchObject({ reason: 0 });
     await device.end();
-  }, 30_000);
+  }, 240_000);
 
   test("e2e mqtt: a sequence at QoS 2 and one at QoS 0, a receipt for each transaction", async () => {
     const device = await connect("meter");
@@ -104,7 +104,7 @@ describe("a device by mqtt.js", () => {
     await device.client.publishAsync(submitTopic("meter"), Buffer.from("none"), { qos: 0 });
     expect(await device.receipt(({ status }) => status === "rejected")).toMatchObject({ code: "malformed" });
     await device.end();
-  }, 30_000);
+  }, 240_000);
 
   test("e2e mqtt: refusals, each with its reason code and a receipt; 3.1.1 is acknowledged and reads the receipt", async () => {
     const alice = readKeys(net.accounts["alice"] ?? "");
@@ -145,7 +145,7 @@ describe("a device by mqtt.js", () => {
     await expect(device.listen(`bizra/v1/${network}/tx/pump-5/receipt`)).rejects.toThrow();
     await device.end();
     await old.end();
-  }, 60_000);
+  }, 240_000);
 
   test("e2e mqtt: no room for more receipts, MQTT 5 told when to come again, 3.1.1 cut off unanswered", async () => {
     const small = await makeTestnet(place.at("small"), 1, ["--mqtt"]);
@@ -160,7 +160,7 @@ describe("a device by mqtt.js", () => {
     expect(await old.submit(two)).toBeUndefined();
     await device.end();
     expect(await full.stop()).toBe(0);
-  }, 30_000);
+  }, 240_000);
 
   test("e2e mqtt: a device away when its transaction becomes final, handed the receipt when it returns", async () => {
     const lasting = { clean: false, properties: { sessionExpiryInterval: 600 } };
@@ -175,7 +175,7 @@ describe("a device by mqtt.js", () => {
     const final = await again.receipt((receipt) => receipt.id === id && receipt.status === "final");
     await expectProven(id, final.proof);
     await again.end();
-  }, 30_000);
+  }, 240_000);
 
   test("e2e mqtt: over WebSocket, as over TCP; a page from elsewhere turned away", async () => {
     const trust = certificates ? { ca: readFileSync(certificates.issue("trusted").ca) } : {};
@@ -187,7 +187,7 @@ describe("a device by mqtt.js", () => {
     await device.end();
     const headers = { origin: "https://evil.example" };
     await expect(connect("evil", { ...trust, wsOptions: { ...trust, headers } }, doors.webSocket)).rejects.toThrow();
-  }, 30_000);
+  }, 240_000);
 });
 
 describe("who may come in", () => {
@@ -205,7 +205,7 @@ describe("who may come in", () => {
     const { token } = await bizraJson("mqtt", "user", "add", "reader", "--role", "reader", "--token", "--home", home);
     expect(readFileSync(`${home}/mqtt-access.json`, "utf8")).not.toContain(String(token));
     const login = async (username: string, password: string): Promise<MqttDevice> => {
-      const deadline = performance.now() + 5_000;
+      const deadline = performance.now() + 60_000;
       for (;;) {
         try {
           return await connect(`any-${username}`, { username, password });
@@ -228,7 +228,7 @@ describe("who may come in", () => {
     expect((await bizra("mqtt", "user", "remove", "keeper", "--home", home)).code).toBe(0);
     await gone;
     expect((await bizraJson("mqtt", "user", "list", "--home", home))["users"]).toEqual([{ name: "reader", role: "reader", by: "token" }]);
-  }, 60_000);
+  }, 240_000);
 
   test.skipIf(certificates === undefined)(
     "e2e mqtt: a client certificate names the device; one of another authority is cut off",
@@ -279,7 +279,7 @@ describe.skipIf("reason" in mosquitto)("mosquitto's clients", () => {
         [id, "final"],
       ]);
       await expectProven(id, receipts[1]?.proof);
-    }, 30_000);
+    }, 240_000);
   }
 });
 if ("reason" in mosquitto) console.warn(`SKIPPED mqtt.test.ts, mosquitto's clients: ${mosquitto.reason}`);
@@ -292,11 +292,11 @@ async function accessTakenUp(): Promise<void> {
       .split("\n")
       .findLast((line) => line.includes('"mqtt.accessChanged"'))
       ?.includes(`"users":${users},`) ?? false;
-  for (const deadline = performance.now() + 5_000; !isTaken() && performance.now() < deadline; ) await Bun.sleep(50);
+  for (const deadline = performance.now() + 60_000; !isTaken() && performance.now() < deadline; ) await Bun.sleep(50);
 }
 
 async function finish(words: readonly string[]): Promise<string> {
-  const child = Bun.spawn([...words], { stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: 20_000 });
+  const child = Bun.spawn([...words], { stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: 120_000 });
   const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   if ((await child.exited) !== 0) throw new Error(`${words.join(" ")} failed: ${err}${out}`);
   return out;

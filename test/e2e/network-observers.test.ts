@@ -20,7 +20,7 @@ beforeAll(async () => {
   load = await NetworkLoad.of(network, chance, 2_000);
   load.start();
   await network.reach(5, STUCK_AFTER_MS);
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await load.stop();
@@ -76,4 +76,4 @@ test("e2e: observers in a row, each with the one before as its only peer, the la
   const backMs = await until("the last is level again", async () => (await heightOf(last)) >= gap + 10, last);
   console.log(`network: the observer between started again: the last is level after ${Math.round(backMs)} ms`);
   await back.kill();
-}, 120_000);
+}, 240_000);

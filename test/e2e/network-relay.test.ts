@@ -7,7 +7,7 @@ import { Workplace } from "./support/workplace.ts";
 
 /** Two boxes in the street, two behind a router each: those two reach each other through the first only. */
 const MACHINES: readonly Machine[] = [false, false, true, true].map((isBehindRouter, index) => ({ name: `box${index}`, isBehindRouter }));
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 const [HTTP, PORT] = ["http://127.0.0.1:8645", 8646];
 /** Boxes by their place in the street: the relay, and those behind routers. */
 const RELAY = 0;

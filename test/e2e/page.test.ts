@@ -70,7 +70,7 @@ describe.skipIf("reason" in found)("the page in a real browser", () => {
     expect(signers).toHaveLength(4);
     expect(signers.filter((line) => line.startsWith("signed: ")).length).toBeGreaterThanOrEqual(3);
     expect(await browser.textOf("steps")).toMatch(/WebRTC.*ms\)\n.*on the node's disk.*\n.*proof of \d+ bytes.*\n.*genesis document alone/);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e page: everything from the node itself, no breach of the strict policy, no complaint, as wide as the phone", async () => {
     const { complaints, requests } = browser.record;
@@ -102,7 +102,7 @@ describe.skipIf("reason" in found)("the page in a real browser", () => {
     await browser.click("submit");
     expect(await browser.until("problem", (text) => text !== "")).toBe("Write a note of 1 to 4096 bytes; this one has 4097.");
     expect(await browser.textOf("receipt")).toBe("");
-  }, 60_000);
+  }, 240_000);
 
   test("e2e page: another genesis than the address names, refused before any key is made", async () => {
     await browser.open(`${urlOf(0)}/try#${"0".repeat(64)}`);
@@ -125,5 +125,5 @@ describe.skipIf("reason" in found)("the page in a real browser", () => {
     await browser.click("submit");
     expect(await browser.until("problem", (text) => text !== "")).toContain("does not answer any more");
     await picture("4-gone");
-  }, 60_000);
+  }, 240_000);
 });

@@ -44,7 +44,7 @@ beforeAll(async () => {
   load = await NetworkLoad.of(network, chance, 200);
   load.start();
   await until("three backups of the box that is to die", async () => (await backupsOf(nodeId)).length >= 3);
-}, 90_000);
+}, 240_000);
 
 afterAll(async () => {
   await load?.stop();
@@ -84,7 +84,7 @@ describe(`backups of four validators under load, and one of them replaced, seed 
     const drilled = await bizraJson("restore", "--drill", "--home", place.at("drilled"), ...sourceWords());
     expect([drilled["restored"], Number(drilled["height"]) > 0]).toEqual([true, true]);
     expect(existsSync(place.at("drilled", "drill"))).toBe(false);
-  }, 120_000);
+  }, 240_000);
 
   test("e2e: a node drills by itself, beside its work, and says how it went", async () => {
     await until("a drill of the node", async () => (await drillFigure()) !== -1, nodeAt(0));
@@ -94,7 +94,7 @@ describe(`backups of four validators under load, and one of them replaced, seed 
     };
     expect(events.some((event) => JSON.stringify(event).includes("restoreDrill"))).toBe(true);
     await until("what a drill restored is gone", async () => !existsSync(join(network.net.homes[0] ?? "", "drill")));
-  }, 120_000);
+  }, 240_000);
 
   test("e2e: a changed part, an unknown box, the wrong passphrase and a home in use are refused in words", async () => {
     const stray = await bizra(...restoreWords(network.net.homes[0] ?? ""));
@@ -123,7 +123,7 @@ describe(`backups of four validators under load, and one of them replaced, seed 
     expect([unknown.code, unknown.err]).toEqual([1, expect.stringMatching(/expected a backup of nobody .* found those of /)]);
     const wrong = await bizra(...named(restoreWords(place.at("wrong")), "--recovery-passphrase-file", passphraseFile));
     expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining("the passphrase is wrong, or the file is damaged")]);
-  }, 120_000);
+  }, 240_000);
 
   test("e2e: a restore that is killed at any moment goes on, and what it leaves signs nothing", async () => {
     const home = place.at("interrupted");
@@ -139,14 +139,14 @@ describe(`backups of four validators under load, and one of them replaced, seed 
     const key = JSON.parse(readFileSync(join(home, "keys/validator.json"), "utf8")) as { publicKey: string };
     expect(validators.some(({ publicKey }) => publicKey === key.publicKey)).toBe(false);
     expect([existsSync(join(home, "restore.wanted")), existsSync(join(home, "snapshot.manifest"))]).toEqual([false, true]);
-  }, 120_000);
+  }, 240_000);
 
   test("e2e: a point in time gives the newest backup before it", async () => {
     const backups = await backupsOf(nodeId);
     const middle = backups[1];
     const restored = await bizraJson(...restoreWords(place.at("earlier")), "--at", middle?.takenAt ?? "");
     expect([restored["height"], restored["signs"]]).toEqual([middle?.height ?? 0, false]);
-  }, 30_000);
+  }, 240_000);
 
   test("e2e: a box dies and its home is gone; restored and replaced by one command, a new box votes; one chain", async () => {
     const home = network.net.homes[DEAD] ?? "";
@@ -203,7 +203,7 @@ describe(`backups of four validators under load, and one of them replaced, seed 
     expect(nodeAt(DEAD).child.pid).toBe(pid);
     expect(await old.stop()).toBe(0);
     rmSync(place.at("thrown-away"), { recursive: true, force: true });
-  }, 90_000);
+  }, 240_000);
 });
 
 /** What the first node's drill came to: 1 restored, 0 failed, -1 not yet. */

@@ -30,7 +30,7 @@ beforeAll(async () => {
   writeFileSync(`${home}/genesis.json`, readFileSync(genesis));
   node = await place.start(home, { words: ["--http-listen", "127.0.0.1:0"], environment: { BIZRA_PASSPHRASE: passphrase } });
   client = new Client(node, Buffer.from(String(hash), "hex"));
-}, 60_000);
+}, 240_000);
 afterAll(() => place.end());
 
 const epochNow = async (): Promise<number> => Number((await node.get("/api/v2/status"))["epoch"]);
@@ -67,7 +67,7 @@ describe("stake and votes over epochs", () => {
     const after = await client.account(alice.publicKey);
     expect(BigInt(String(after["balance"]))).toBe(before - 1_000n + 300n);
     expect(after["stake"]).toBe("400");
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: a fee voted up by the owner of the only member, asked for from its epoch on", async () => {
     const from = (await epochNow()) + 2;
@@ -81,7 +81,7 @@ describe("stake and votes over epochs", () => {
     const proof = place.at("receipt.proof");
     await bizraJson("proof", "get", id, "--url", node.http, "--out", proof);
     expect(await bizraJson("proof", "verify", proof, "--genesis", genesis, "--id", id)).toMatchObject({ valid: true, code: "applied" });
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: fees of ended epochs, in the stake of the validator, and every unit accounted for", async () => {
     await waitForEpoch((await epochNow()) + 1);
@@ -98,12 +98,12 @@ describe("stake and votes over epochs", () => {
     const { issued, burned, feePot } = await node.get("/api/v2/supply");
     expect(held + BigInt(String(burned)) + BigInt(String(feePot))).toBe(BigInt(String(issued)));
     expect(String(issued)).toBe("2000001000");
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: the home, stopped and examined, the same state by executing again", async () => {
     const root = ((await node.get("/api/v2/blocks/latest"))["header"] as { stateRoot: string }).stateRoot;
     expect(await node.stop()).toBe(0);
     const { out } = await bizra("doctor", "--home", place.at("box"), "--reexecute", ...sealed, "--json");
     expect(lastJson(out)).toMatchObject({ stateRoot: root, reexecutedStateRoot: root });
-  }, 60_000);
+  }, 240_000);
 });

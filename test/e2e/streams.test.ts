@@ -19,7 +19,7 @@ beforeAll(async () => {
   alice = readKeys(net.accounts["alice"] ?? "");
   bob = readKeys(net.accounts["bob"] ?? "");
   await restart();
-}, 30_000);
+}, 240_000);
 
 afterAll(() => place.end());
 
@@ -62,7 +62,7 @@ describe("event streams", () => {
       expect(first.events.slice(0, seen.length)).toEqual(seen);
       expect(findChainFaults([...first.events, ...second.events])).toEqual([]);
       second.kill();
-    }, 30_000);
+    }, 240_000);
   }
 
   test("e2e: the chain lane told by pages, the same as by stream, its hashes as computed by hand, one event per block", async () => {
@@ -88,7 +88,7 @@ describe("event streams", () => {
     expect(blockEvents.map(({ payload }) => payload["executed"])).toEqual(blocks.map(({ transactionCount }) => transactionCount));
     expect(stream.events.filter(({ type }) => type === "validator.registered").length).toBe(1);
     stream.kill();
-  }, 30_000);
+  }, 240_000);
 
   test("e2e: without a cursor only what is new; the other lanes tell of the service", async () => {
     const fresh = place.keep(await openServerSent(node.http, "chain"));
@@ -101,5 +101,5 @@ describe("event streams", () => {
     expect(JSON.stringify(ops["events"])).toContain('"service.stopped"');
     const crit = await node.request("/api/v2/events?lane=crit");
     expect(crit.status).toBe(200);
-  }, 30_000);
+  }, 240_000);
 });

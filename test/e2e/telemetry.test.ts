@@ -39,7 +39,7 @@ test("e2e: up, its own broker tells every view of the node", async () => {
   const [discovery] = observer.on(/^homeassistant\//);
   expect(discoveryFaultsOf(discovery?.topic ?? "", jsonSeen(discovery))).toEqual([]);
   expect(Number(captureEntities(observer).find(({ name }) => name === "Chain Height")?.state)).toBeGreaterThan(0);
-}, 120_000);
+}, 240_000);
 
 test("e2e: up, a signed restart over the node's own broker, the process ends and another answers at the same addresses", async () => {
   const system = place.keep(new UpProcess(["--validators", "1", "--dir", place.at("restarted")]));

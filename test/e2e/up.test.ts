@@ -49,7 +49,7 @@ describe("the whole system on one machine", () => {
     expect([paid.code, lastJson(paid.out)["status"]]).toEqual([0, "final"]);
     expect(await system.end("SIGINT")).toBe(0);
     expect(isNodeOf(node?.pid ?? 0, node?.home ?? "")).toBe(false);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: up without a word on numbers, four validators that each know the three others", async () => {
     const system = place.keep(new UpProcess(["--dir", place.at("four")]));
@@ -63,7 +63,7 @@ describe("the whole system on one machine", () => {
       expect([peers.connected.filter(({ isValidator }) => isValidator).length, peers.missingValidators]).toEqual([3, []]);
     }
     expect(await system.end("SIGINT")).toBe(0);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: a child that dies, started again on the same address and told with its new pid", async () => {
     const system = up("phoenix");
@@ -76,7 +76,7 @@ describe("the whole system on one machine", () => {
     expect((await fetch(`${after?.http}/readyz`)).status).toBe(200);
     expect(await system.end("SIGTERM")).toBe(0);
     expect(isNodeOf(after?.pid ?? 0, after?.home ?? "")).toBe(false);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: up itself killed outright, its child ends and frees the home; --fresh begins anew", async () => {
     const first = up("orphan");
@@ -92,7 +92,7 @@ describe("the whole system on one machine", () => {
     const third = up("orphan", "--fresh");
     expect((await third.line(0)).network).not.toBe(line.network);
     expect(await third.end("SIGINT")).toBe(0);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: a second up in the same folder steps back in words, the first goes on", async () => {
     const first = up("twice");
@@ -106,7 +106,7 @@ describe("the whole system on one machine", () => {
     expect((await fetch(`${node?.http}/readyz`)).status).toBe(200);
     expect(first.lines.length).toBe(1);
     expect(await first.end("SIGINT")).toBe(0);
-  }, 60_000);
+  }, 240_000);
 
   test("e2e: two systems side by side, each on ports of its own", async () => {
     const systems = [up("left"), up("right")];
@@ -114,5 +114,5 @@ describe("the whole system on one machine", () => {
     expect(new Set(lines.map(({ network }) => network)).size).toBe(2);
     expect(new Set(lines.flatMap(({ nodes }) => nodes.map(({ http }) => http))).size).toBe(2);
     for (const system of systems) expect(await system.end("SIGINT")).toBe(0);
-  }, 60_000);
+  }, 240_000);
 });

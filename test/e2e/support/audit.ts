@@ -8,7 +8,7 @@ import type { NodeProcess } from "./node-process.ts";
 /** Questions to the node at a time. */
 const PARALLEL = 24;
 /** How long what is pending may take to become final. */
-const PENDING_LIMIT_MS = 30_000;
+const PENDING_LIMIT_MS = 90_000;
 
 /** What the accounts of a trial held before it began, by hex key. */
 export type Opening = ReadonlyMap<string, bigint>;

@@ -7,7 +7,7 @@ export const BINARY = resolve(process.env["E2E_BINARY"] ?? resolve(import.meta.d
 if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: run \`bun run build\` first`);
 
 /** A command that takes longer hangs. */
-const COMMAND_LIMIT_MS = 60_000;
+const COMMAND_LIMIT_MS = 180_000;
 
 /** What a finished command printed. */
 export type Finished = { readonly code: number; readonly out: string; readonly err: string };

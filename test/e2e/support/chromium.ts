@@ -6,8 +6,8 @@ import { installPackages } from "./debian.ts";
 
 /** Names under which distributions install it. */
 const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"] as const;
-const COMMAND_LIMIT_MS = 30_000;
-const START_LIMIT_MS = 30_000;
+const COMMAND_LIMIT_MS = 90_000;
+const START_LIMIT_MS = 90_000;
 
 /** Where a browser is, or why there is none. */
 export type Found = { readonly path: string } | { readonly reason: string };
@@ -96,7 +96,7 @@ export class Chromium {
   }
 
   /** Resolves with an element's text when it holds; throws with the page's text when that does not come. */
-  async until(id: string, holds: (text: string) => boolean, limitMs = 20_000): Promise<string> {
+  async until(id: string, holds: (text: string) => boolean, limitMs = 90_000): Promise<string> {
     const deadline = performance.now() + limitMs;
     for (;;) {
       const text = await this.textOf(id);
@@ -143,7 +143,7 @@ export class Chromium {
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   }
 
-  async #untilEnabled(id: string, limitMs = 20_000): Promise<void> {
+  async #untilEnabled(id: string, limitMs = 90_000): Promise<void> {
     const deadline = performance.now() + limitMs;
     while ((await this.evaluate(`document.getElementById(${JSON.stringify(id)})?.disabled`)) !== false) {
       if (performance.now() > deadline) throw new Error(`#${id} cannot be used after ${limitMs} ms`);

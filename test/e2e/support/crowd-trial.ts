@@ -155,7 +155,7 @@ async function pace(node: NodeProcess, device: MqttDevice, signer: Signer, until
     const answer = await device.submit(encoded);
     if (answer?.reason !== 0) throw new Error(`the steady device was refused: ${JSON.stringify(answer)}`);
     acknowledged.push(performance.now() - began);
-    const { height = 0 } = await device.receipt((receipt) => receipt.id === id && receipt.status === "final", 30_000);
+    const { height = 0 } = await device.receipt((receipt) => receipt.id === id && receipt.status === "final", 90_000);
     final.push(performance.now() - began);
     heights.push(height);
     device.receipts.length = 0;

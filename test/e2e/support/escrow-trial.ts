@@ -1,4 +1,4 @@
-import { Database } from "bun:sqlite";
+import { Database, SQLiteError } from "bun:sqlite";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { AggregatorProcess } from "./aggregator-process.ts";
@@ -69,6 +69,14 @@ async function hasKeepers(node: NodeProcess): Promise<boolean> {
 
 /** What an aggregator's store holds of a node's vital lane. */
 async function heldOf(cloud: string, node: string): Promise<Told[]> {
+  for (;;) {
+    const held = readHeld(cloud, node);
+    if (held) return held;
+    await Bun.sleep(100);
+  }
+}
+
+function readHeld(cloud: string, node: string): Told[] | undefined {
   const database = new Database(join(cloud, "aggregator.db"), { readonly: true });
   try {
     const rows = database
@@ -77,6 +85,9 @@ async function heldOf(cloud: string, node: string): Promise<Told[]> {
       )
       .all(node);
     return rows.map(({ epoch, sequence, hash }) => ({ epoch, sequence, hash: Buffer.from(hash).toString("hex") }));
+  } catch (error) {
+    if (!(error instanceof SQLiteError) || error.code !== "SQLITE_BUSY") throw error;
+    return undefined; // the aggregator begins or ends just now
   } finally {
     database.close();
   }

@@ -137,7 +137,7 @@ export async function openSocket(http: string, lane: string, after: string): Pro
 }
 
 /** Resolves when a stream has told this much; throws when it does not in time. */
-export async function told(stream: EventStream, isEnough: (events: readonly Event[]) => boolean, limitMs = 10_000): Promise<void> {
+export async function told(stream: EventStream, isEnough: (events: readonly Event[]) => boolean, limitMs = 90_000): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!isEnough(stream.events)) {
     if (performance.now() > deadline)

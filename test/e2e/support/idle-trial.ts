@@ -35,7 +35,7 @@ export async function runIdleTrial(place: Workplace, { seconds, settleMs, words 
   const node = await place.start(homeOf(net), { words });
   const { load } = await makeDemoLoad(net, node, new Chance(1));
   await loadFor(load, node, 500);
-  await load.settle(node, 10_000);
+  await load.settle(node, 90_000);
   await Bun.sleep(settleMs);
   const { head } = (await node.get("/api/v2/events?lane=chain&limit=1")) as { head: string };
   const stream = place.keep(await openServerSent(node.http, "chain", head));

@@ -62,7 +62,7 @@ export async function runKillTrial(place: Workplace, plan: KillPlan): Promise<Ki
       node = await place.start(home);
     }
   }
-  await load.settle(node, 30_000);
+  await load.settle(node, 90_000);
   const audit = await auditNode(node, load, opening, net.genesis);
   await node.stop();
   const faults = [...load.surprises, ...audit.faults, ...(await findReexecutionFaults(home, audit))];

@@ -48,7 +48,7 @@ export class MqttDevice {
       protocolVersion: 5,
       clientId: name,
       reconnectPeriod: 0,
-      connectTimeout: 10_000,
+      connectTimeout: 60_000,
       ...options,
       manualConnect: true,
     };
@@ -94,7 +94,7 @@ export class MqttDevice {
   }
 
   /** The first receipt for which it holds; throws with those that came when it does not in time. */
-  async receipt(holds: (receipt: DeviceReceipt) => boolean, limitMs = 15_000): Promise<DeviceReceipt> {
+  async receipt(holds: (receipt: DeviceReceipt) => boolean, limitMs = 90_000): Promise<DeviceReceipt> {
     const deadline = performance.now() + limitMs;
     for (;;) {
       const found = this.receipts.find(holds);

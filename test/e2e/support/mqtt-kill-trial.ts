@@ -26,7 +26,7 @@ export type MqttKillReport = {
 
 /** Publications of one device that wait for their acknowledgement. */
 const WINDOW = 8;
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 90_000;
 
 /** A device with an account of its own: what it signed, and what of it was acknowledged. */
 class Lane {

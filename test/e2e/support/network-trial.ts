@@ -45,7 +45,7 @@ export class NetworkLoad {
   }
 
   /** Ends the load, hands in what is open and waits until all is accepted. */
-  async finish(limitMs = 30_000): Promise<void> {
+  async finish(limitMs = 90_000): Promise<void> {
     await this.stop();
     const node = this.network.any(this.#chance);
     if (node) await this.demo.load.settle(node, limitMs);
@@ -67,7 +67,7 @@ export type NetworkAudit = { readonly faults: readonly string[]; readonly final:
  * Audits every node against what was signed, compares their chains block by block, then stops them and executes each
  * node's chain again from genesis.
  */
-export async function auditNetwork(load: NetworkLoad, limitMs = 30_000): Promise<NetworkAudit> {
+export async function auditNetwork(load: NetworkLoad, limitMs = 90_000): Promise<NetworkAudit> {
   const { network } = load;
   const { faults, audits } = await auditRunning(load, limitMs);
   faults.push(...(await network.stop()));
@@ -85,7 +85,7 @@ export async function auditNetwork(load: NetworkLoad, limitMs = 30_000): Promise
  *
  * @returns what each came to, by index
  */
-export async function auditRunning(load: NetworkLoad, limitMs = 30_000): Promise<{ faults: string[]; audits: Map<number, Audit> }> {
+export async function auditRunning(load: NetworkLoad, limitMs = 90_000): Promise<{ faults: string[]; audits: Map<number, Audit> }> {
   const { network, demo } = load;
   const faults = [...demo.load.surprises];
   const audits = new Map<number, Audit>();
@@ -157,13 +157,13 @@ export async function runKillStorm(load: NetworkLoad, chance: Chance, plan: Stor
       kills++;
     }
     const nodes = indexes.map((index) => network.launch(index));
-    await Promise.all(nodes.map((node) => node.ready(60_000)));
+    await Promise.all(nodes.map((node) => node.ready(90_000)));
     const restartMs = nodes.map(({ readyMs }) => readyMs);
     restarts.push(...restartMs);
     await plan.onRound?.({ kills, restartMs });
   }
-  await load.finish(60_000);
-  const audit = await auditNetwork(load, 60_000);
+  await load.finish(90_000);
+  const audit = await auditNetwork(load, 90_000);
   return { ...audit, kills: plan.kills, accepted: load.demo.load.accepted.size, restartMs: spreadOf(restarts) };
 }
 

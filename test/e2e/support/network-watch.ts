@@ -4,7 +4,7 @@ import type { NodeNetwork } from "./node-network.ts";
 import type { NodeProcess } from "./node-process.ts";
 
 /** How long anything here may take before it counts as stuck. */
-export const STUCK_AFTER_MS = 30_000;
+export const STUCK_AFTER_MS = 90_000;
 
 /** What a node last wrote, requests aside. */
 function lastWordsOf(node: NodeProcess | undefined): string {

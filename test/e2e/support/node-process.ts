@@ -49,13 +49,13 @@ export class NodeProcess {
   }
 
   /** Resolves when /readyz says so; throws with its output when it ends instead. */
-  async ready(limitMs = 30_000): Promise<void> {
+  async ready(limitMs = 120_000): Promise<void> {
     await this.#answers("/readyz", limitMs);
     this.readyMs = performance.now() - this.#startedMs;
   }
 
   /** Resolves when it answers at all, ready or not. */
-  async alive(limitMs = 30_000): Promise<void> {
+  async alive(limitMs = 120_000): Promise<void> {
     await this.#answers("/livez", limitMs);
   }
 
@@ -77,7 +77,7 @@ export class NodeProcess {
   }
 
   /** Resolves with the exit code and all output when it has ended by itself; kills it and throws when it has not in time. */
-  async ended(limitMs = 30_000): Promise<number> {
+  async ended(limitMs = 120_000): Promise<number> {
     const code = await Promise.race([this.child.exited, Bun.sleep(limitMs).then(() => undefined)]);
     if (code === undefined) {
       await this.kill();
@@ -95,7 +95,7 @@ export class NodeProcess {
   }
 
   /** Asks it to stop and gives the exit code. */
-  async stop(limitMs = 30_000): Promise<number> {
+  async stop(limitMs = 120_000): Promise<number> {
     this.child.kill("SIGTERM");
     return await this.ended(limitMs);
   }

@@ -32,7 +32,7 @@ export async function findRefusalFaults(
 /** Its exit code, or what it does instead of ending. */
 async function endOf(node: NodeProcess): Promise<number | string> {
   try {
-    await node.alive(10_000);
+    await node.alive();
   } catch (error) {
     if (error instanceof NodeEnded) return error.code;
     await node.kill();

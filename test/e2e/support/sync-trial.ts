@@ -65,8 +65,8 @@ export async function runSyncTrial(place: Workplace, { seed, kills, onProgress }
     if (which !== 0) node = await place.start(home, { words });
     onProgress?.(`kill ${kill + 1}/${kills}`);
   }
-  await load.settle(node, 30_000);
-  const faults = [...load.surprises, ...(await findUnsent(node, 60_000))];
+  await load.settle(node, 90_000);
+  const faults = [...load.surprises, ...(await findUnsent(node, 120_000))];
   const told = new Map<string, Told[]>();
   for (const lane of LANES) told.set(lane, await readLane(node, lane));
   const wireBytesPerEvent = await readWireBytes(aggregator.http);

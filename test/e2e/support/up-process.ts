@@ -48,7 +48,7 @@ export class UpProcess {
   }
 
   /** The ready line with this number, from 0; throws with what it said when it does not come. */
-  async line(number: number, limitMs = 30_000): Promise<ReadyLine> {
+  async line(number: number, limitMs = 120_000): Promise<ReadyLine> {
     const deadline = performance.now() + limitMs;
     for (;;) {
       const line = this.lines[number];
@@ -61,7 +61,7 @@ export class UpProcess {
   }
 
   /** Sends a signal and gives the exit code; throws when it goes on. */
-  async end(signal: NodeJS.Signals, limitMs = 15_000): Promise<number> {
+  async end(signal: NodeJS.Signals, limitMs = 60_000): Promise<number> {
     this.child.kill(signal);
     const code = await Promise.race([this.child.exited, Bun.sleep(limitMs).then(() => undefined)]);
     if (code === undefined) throw new Error(`up still runs ${limitMs} ms after ${signal}: ${this.notes}`);

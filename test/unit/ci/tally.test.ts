@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { closingLine, readBunTestCounts, sum } from "../../../.ci/tally.mjs";
+import { closingLine, readBunTestCounts, sum, withoutCounts } from "../../../.ci/tally.mjs";
 
 const good = "\n 3 pass\n 1 skip\n 1 todo\n 0 fail\n 9 expect() calls\nRan 5 tests across 2 files. [115.00ms]\n";
 
@@ -58,4 +58,10 @@ test("tally: several stages, one closing line", () => {
     { passed: 3, failed: 2, skipped: 1 },
   ];
   expect(closingLine(sum(stages))).toBe("4 passed, 2 failed, 1 skipped");
+});
+
+test("tally: what a file's tests say themselves, kept without heading and counts", () => {
+  const heading = "bun test v1.4.5 (abc)\n\ntest/e2e/x.test.ts:\n";
+  expect(withoutCounts(`${heading}x: 3 kills, 4 pass through\nand more\n${good}`)).toBe("x: 3 kills, 4 pass through\nand more");
+  expect(withoutCounts(`${heading}${good}`)).toBe("");
 });
