@@ -1,8 +1,10 @@
+import { HARDWARE_CONDITIONS, type HardwareSample } from "./hardware-conditions.ts";
+
 /** How urgent a condition is: act now, or soon. */
 export type AlertSeverity = "critical" | "warning";
 
 /** What is known of a node at one moment; a figure that nobody has is absent and raises nothing. */
-export type NodeSample = {
+export type NodeSample = HardwareSample & {
   /** Final height, and milliseconds since the last final block by the node's own clock. */
   readonly height?: number;
   readonly lastBlockAgeMs?: number;
@@ -64,6 +66,7 @@ export const ALERT_CONDITIONS: readonly AlertCondition[] = [
         ? `admission has stopped: ${mib(free)} are free on the disk and ${mib(min)} are kept free; the node still takes others' batches and votes`
         : undefined,
   },
+  ...HARDWARE_CONDITIONS,
   {
     name: "outdated",
     severity: "critical",

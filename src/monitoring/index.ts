@@ -9,6 +9,7 @@
 export * from "./alert-conditions.ts";
 export * from "./event-loop-lag.ts";
 export * from "./exposition.ts";
+export type { HardwareSample } from "./hardware-conditions.ts";
 export * from "./health.ts";
 export * from "./metric-registry.ts";
 export * from "./metric-source.ts";

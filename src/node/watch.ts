@@ -1,3 +1,4 @@
+import type { HardwareFiguresReader } from "../../appliance/hardware/index.ts";
 import { LAN_TIMERS, WAN_TIMERS } from "../consensus/index.ts";
 import { event } from "../events/index.ts";
 import type { CancelTimer, Log } from "../kernel/index.ts";
@@ -6,6 +7,7 @@ import { type Alert, type EventLoopLag, findAlerts, type NodeSample, readProcess
 import type { SharedKey } from "../network/index.ts";
 import { isStorageError } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
+import { hardwareReader, knownOf } from "./hardware.ts";
 import { reserveOf } from "./open-mempool.ts";
 import { freeBytesOf } from "./platform.ts";
 import { systemClock, systemTimers } from "./ports.ts";
@@ -21,6 +23,7 @@ export class Watch {
   readonly #lag: EventLoopLag;
   readonly #log: Log;
   readonly #findSharedKey: () => SharedKey | undefined;
+  readonly #hardware: HardwareFiguresReader;
   readonly #raised = new Map<string, Alert>();
   #isSparing = false;
   #cancel: CancelTimer = () => {};
@@ -31,6 +34,7 @@ export class Watch {
     this.#lag = lag;
     this.#log = log;
     this.#findSharedKey = findSharedKey;
+    this.#hardware = hardwareReader(setup.home);
   }
 
   /** Conditions that hold. */
@@ -101,6 +105,7 @@ export class Watch {
     const lagMs = this.#lag.recentQuantileMs(0.99);
     const { residentBytes } = readProcessFigures();
     return {
+      ...knownOf(this.#hardware.read()),
       height,
       ...(height > 0 && { lastBlockAgeMs: systemClock.nowMs() - timeMs }),
       heartbeatMs: profile.heartbeatMs,

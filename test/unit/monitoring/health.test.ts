@@ -48,6 +48,12 @@ test("alerts: each condition, holds for a sample made for it, with a reason and 
   const samples = {
     "disk-spent": { diskFreeBytes: 2 ** 23, diskFreeBytesMin: 2 ** 26, diskFreeBytesReserve: 2 ** 24 },
     "disk-full": { diskFreeBytes: 2 ** 25, diskFreeBytesMin: 2 ** 26, diskFreeBytesReserve: 2 ** 24 },
+    "storage-read-only": { isStorageReadOnly: true },
+    "storage-worn-out": { storageReserve: 3, storageWearPercent: 90 },
+    "storage-wearing-out": { storageReserve: 1, storageWearPercent: 80 },
+    "power-weak": { isUndervolted: true, isThrottled: true },
+    "too-hot": { temperatureCelsius: 80 },
+    "clock-unset": { isClockSynchronized: false },
     outdated: { outdatedBecause: "this version does not know block version 2, activated at epoch 3" },
     "update-due": { comingUpdate: "block version 2 is approved from epoch 3 on" },
     recovering: { syncState: "recovering" },
