@@ -2,6 +2,7 @@ import { toHex } from "../kernel/index.ts";
 import { type Block, type Certificate, VOTE_KIND } from "../protocol/index.ts";
 import { workReason } from "./arming.ts";
 import { BOUNDS } from "./bounds.ts";
+import { batchesToFetch } from "./catch-up.ts";
 import { drawOne } from "./draws.ts";
 import type { FetchTarget, PeerId } from "./messages.ts";
 import { proposalMessage } from "./proposing.ts";
@@ -271,7 +272,8 @@ function ask(core: CoreState, fetch: Fetch): void {
   fetch.attempts++;
   fetch.nextAtMs = core.nowMs + timers.fetchTimeoutMs * factor;
   if (fetch.target.kind === "batches") {
-    emit(core, { kind: "fetchBatches", digests: fetch.target.digests });
+    const digests = batchesToFetch(core, fetch.target.blockHash);
+    if (digests.length > 0) emit(core, { kind: "fetchBatches", digests });
     return;
   }
   const peer = hint ?? drawPeer(core, fetch.target, fetch.attempts);

@@ -79,7 +79,7 @@ export function judgeBlock(core: CoreState, hash: Uint8Array): BlockStatus | "mi
   for (let i = chain.length - 1; i >= 0; i--) {
     const entry = chain[i] as BlockEntry;
     if (entry.status === "held") askCheck(core, entry);
-    if (entry.status === "lacking" && entry.lacking.length > 0) want(core, { kind: "batches", digests: entry.lacking });
+    if (entry.lacking.length > 0) want(core, { kind: "batches", blockHash: entry.hash });
     if (entry.status !== "valid") return i === 0 || entry.status === "invalid" ? entry.status : "held";
   }
   return "valid";
@@ -97,20 +97,21 @@ export function onChecked(core: CoreState, hash: Uint8Array, verdict: BlockVerdi
     const parent = core.blocks.get(toHex(verdict.hash));
     assert(parent !== undefined, "the block port holds every block that it found valid and that still descends from the tip");
     parent.status = "held";
+    entry.lacking = [];
   } else {
     entry.status = verdict.kind;
+    entry.lacking = [];
     const { epoch, view } = entry.block.header;
     if (verdict.kind === "invalid") note(core, { kind: "blockInvalid", epoch, view, code: verdict.code });
   }
 }
 
-/** Batches arrived or a commit made room: blocks that lacked either are judged again. */
+/**
+ * Batches arrived or a commit made room: blocks that lacked either are judged again. What they lacked is asked for until
+ * the new verdict: batches of other blocks arrive all the time, and each would put the question off.
+ */
 export function retryLacking(core: CoreState): void {
-  for (const entry of core.blocks.values()) {
-    if (entry.status !== "lacking") continue;
-    entry.status = "held";
-    entry.lacking = [];
-  }
+  for (const entry of core.blocks.values()) if (entry.status === "lacking") entry.status = "held";
 }
 
 /** After a commit: forgets blocks that nothing above the floor refers to, and tells the block port of those it holds. */

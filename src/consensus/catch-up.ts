@@ -6,7 +6,7 @@ import { BOUNDS } from "./bounds.ts";
 import { acceptCertificate, addTarget, isSound } from "./certificates.ts";
 import type { PeerId } from "./messages.ts";
 import type { Round } from "./rounds.ts";
-import { type CoreState, emit, type PeerState, type Want } from "./state.ts";
+import { type BlockEntry, type CoreState, emit, type PeerState, type Want } from "./state.ts";
 import type { RefusalCode } from "./steps.ts";
 import { want, wantKey } from "./wants.ts";
 
@@ -88,6 +88,32 @@ export function onFinalBlocks(
 function fetchBatchesAhead(core: CoreState, blocks: readonly Block[]): void {
   const digests = blocks.flatMap((block) => block.batchDigests).slice(0, BOUNDS.batchesAheadMax);
   if (digests.length > 0) emit(core, { kind: "fetchBatches", digests });
+}
+
+/**
+ * The batches to ask for because a block lacks some: those, and when it is final, those of the final blocks above it that
+ * are here, so that a run with more of them than are asked for at once goes on as it began.
+ */
+export function batchesToFetch(core: CoreState, blockHash: Uint8Array): readonly Uint8Array[] {
+  const entry = core.blocks.get(toHex(blockHash));
+  if (!entry) return [];
+  const above = finalBlocksAbove(core, entry).flatMap(({ block, lacking, status }) =>
+    status === "valid" ? [] : lacking.length > 0 ? lacking : block.batchDigests,
+  );
+  return [...entry.lacking, ...above].slice(0, BOUNDS.batchesAheadMax);
+}
+
+/** Blocks between one and the lowest that is known to be final, that one included, lowest first; none unless it is an ancestor. */
+function finalBlocksAbove(core: CoreState, { hash }: BlockEntry): readonly BlockEntry[] {
+  const above: BlockEntry[] = [];
+  let at = core.targets[0]?.proposal?.blockHash;
+  while (at && !bytesEqual(at, hash)) {
+    const entry = core.blocks.get(toHex(at));
+    if (!entry) return [];
+    above.push(entry);
+    at = entry.block.header.parentHash;
+  }
+  return at ? above.reverse() : [];
 }
 
 /** Whether a peer that sends blocks was asked for some and did not answer yet: then they are late at worst, not unasked. */

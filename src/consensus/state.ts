@@ -106,6 +106,7 @@ export type BlockEntry = {
   readonly block: Block;
   readonly hash: Uint8Array;
   status: BlockStatus;
+  /** Batches that its last check found missing, also while it is checked again. */
   lacking: readonly Uint8Array[];
 };
 
@@ -133,8 +134,11 @@ export type PeerState = PeerAccount & {
   lowestHeight: number | undefined;
 };
 
-/** What is missing here: something peers' consensus can send, or batches. */
-export type Want = FetchTarget | { readonly kind: "batches"; readonly digests: readonly Uint8Array[] };
+/**
+ * What is missing here: something peers' consensus can send, or a block's batches. Those are named by their block, not one by
+ * one, so that the question stays the same, and falls due, while one batch after the other arrives.
+ */
+export type Want = FetchTarget | { readonly kind: "batches"; readonly blockHash: Uint8Array };
 
 /** Something being fetched (R9d). */
 export type Fetch = { readonly target: Want; readonly hint?: PeerId; attempts: number; nextAtMs: number };

@@ -19,6 +19,6 @@ export function wantKey(target: Want): string {
     case "finalBlocks":
       return `finalBlocks:${target.fromHeight}`;
     case "batches":
-      return `batches:${target.digests.map(toHex).join(",")}`;
+      return `batches:${toHex(target.blockHash)}`;
   }
 }

@@ -58,8 +58,7 @@ beforeAll(async () => {
   strangers = homes;
   archive = launchStranger(0, [0, 1], ["--storage-archive", "true"]);
   await archive.alive();
-  // A light load: with thousands of small batches to fetch from the archive alone, a box has been seen to stand still (docs/limits.md).
-  load = await NetworkLoad.of(network, chance, 1_200);
+  load = await NetworkLoad.of(network, chance, 100);
   load.start();
   await network.reach(10, 30_000);
   await network.killNode(2); // it comes back when nobody of the set has the next block of its chain

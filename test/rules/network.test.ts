@@ -231,6 +231,53 @@ test("R13: final blocks whose batches are not here, all of them asked for at onc
   expect(rig.status.height).toBe(6);
 });
 
+test("R9d: batches that a final block lacks, asked for again in time although others arrive all the while", () => {
+  const rig = new Rig();
+  const digests: Uint8Array[] = [];
+  const made = foreignChain(rig, 6, () => digests.push(rig.work()));
+  rig.chain.batches.clear();
+  const last = present(made.at(-1), "a last block");
+  rig.show(last.finalization);
+  rig.pass(150);
+  rig.from(2, { kind: "block", block: last.block });
+  rig.pass(500);
+  rig.from(2, { kind: "finalBlocks", blocks: made.map(({ block }) => block), finalization: last.finalization });
+  rig.fetchedBatches.length = 0;
+  for (let round = 0; round < 100; round++) {
+    rig.pass(20); // more often than the first question waits
+    rig.input({ kind: "batchesHeld" });
+  }
+  expect(new Set(rig.fetchedBatches.map(toHex))).toEqual(new Set(digests.map(toHex)));
+  expect(rig.fetchedBatches.length).toBeLessThan(6 * 6); // a growing pause between questions
+});
+
+test("R13: a run with more batches than are asked for at once, the rest asked for together too", () => {
+  const rig = new Rig();
+  const digests: Uint8Array[] = [];
+  const made = foreignChain(rig, 290, () => {
+    for (let n = 0; n < 8; n++) digests.push(rig.work());
+  });
+  expect(made.flatMap(({ block }) => block.batchDigests).map(toHex)).toEqual(digests.map(toHex));
+  rig.chain.batches.clear();
+  const last = present(made.at(-1), "a last block");
+  rig.show(last.finalization);
+  rig.pass(150);
+  rig.from(2, { kind: "block", block: last.block });
+  rig.pass(500);
+  rig.fetchedBatches.length = 0;
+  rig.from(2, { kind: "finalBlocks", blocks: made.map(({ block }) => block), finalization: last.finalization });
+  expect(rig.fetchedBatches.map(toHex)).toEqual(digests.slice(0, 2_048).map(toHex));
+  for (const digest of rig.fetchedBatches) rig.chain.hold(digest);
+  rig.fetchedBatches.length = 0;
+  rig.input({ kind: "batchesHeld" });
+  rig.pass(1_000);
+  expect(rig.status.height).toBe(0);
+  expect(new Set(rig.fetchedBatches.map(toHex))).toEqual(new Set(digests.slice(2_048).map(toHex)));
+  for (const digest of rig.fetchedBatches) rig.chain.hold(digest);
+  rig.input({ kind: "batchesHeld" });
+  expect(rig.status.height).toBe(290);
+});
+
 test("R13: a box that cannot commit for long, keeps within its bounds and commits when it can", () => {
   const rig = new Rig();
   const digest = rig.work();

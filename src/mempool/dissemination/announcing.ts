@@ -28,8 +28,14 @@ export function onHeld(state: DisseminationState, { digest, sizeBytes }: Durable
   state.held.set(digestHex, held);
   judgeLevel(state, held);
   const want = state.wants.get(digestHex);
+  const isNews = want?.wasNeeded !== true;
   for (const peer of want?.announcers ?? []) noteHolder(state, held, peer);
   if (want !== undefined) forgetWant(state, want);
+  if (!isNews) {
+    // A block names it: whoever lacks it asks for it. Who catches up would tell of thousands that everyone has executed.
+    held.nextAnnounceMs = state.nowMs + PAUSE_FACTOR_MAX * state.tuning.reannounceMs;
+    return;
+  }
   state.fresh.push(digestHex);
   state.freshAtMs = Math.min(state.freshAtMs, state.nowMs + state.tuning.announceDelayMs);
 }
@@ -52,14 +58,14 @@ export function announceDue(state: DisseminationState): void {
   if (state.nowMs >= state.freshAtMs) {
     const fresh = announcedOf(state, state.fresh.splice(0));
     state.freshAtMs = Number.POSITIVE_INFINITY;
-    announce(state, [...state.peers.keys()], fresh);
+    tell(state, fresh);
   }
   if (state.nowMs >= state.nextReannounceMs) {
     state.nextReannounceMs = state.nowMs + state.tuning.reannounceMs;
     repeatDue(state);
   }
   for (const peer of state.peers.values()) {
-    if (peer.backlog.length === 0 || state.nowMs < peer.nextPageMs) continue;
+    if (peer.backlog.length === 0 || state.nowMs < peer.nextPageMs || peer.named.left(state.nowMs) <= 0) continue;
     const page = announcedOf(state, peer.backlog.splice(0, ANNOUNCED_COUNT_MAX));
     peer.nextPageMs = state.nowMs + state.tuning.pageIntervalMs;
     announce(state, [peer.id], page);
@@ -70,7 +76,9 @@ export function announceDue(state: DisseminationState): void {
 export function nextAnnouncementMs(state: DisseminationState): number {
   let nextMs = state.freshAtMs;
   if (state.held.size > 0 && state.peers.size > 0) nextMs = Math.min(nextMs, state.nextReannounceMs);
-  for (const { backlog, nextPageMs } of state.peers.values()) if (backlog.length > 0) nextMs = Math.min(nextMs, nextPageMs);
+  for (const { backlog, nextPageMs, named } of state.peers.values()) {
+    if (backlog.length > 0) nextMs = Math.min(nextMs, Math.max(nextPageMs, state.nowMs + named.waitMs(state.nowMs)));
+  }
   return nextMs;
 }
 
@@ -96,12 +104,28 @@ function announcedOf(state: DisseminationState, digests: readonly string[]): Ann
   return announced;
 }
 
+/** Tells everyone at once who takes that many digests, the others later, page by page. */
+function tell(state: DisseminationState, fresh: readonly Announced[]): void {
+  for (let at = 0; at < fresh.length; at += ANNOUNCED_COUNT_MAX) {
+    const page = fresh.slice(at, at + ANNOUNCED_COUNT_MAX);
+    const ready: PeerId[] = [];
+    for (const peer of state.peers.values()) {
+      if (peer.named.left(state.nowMs) > 0) ready.push(peer.id);
+      else for (const { digest } of page) if (peer.backlog.length < BACKLOG_MAX) peer.backlog.push(toHex(digest));
+    }
+    announce(state, ready, page);
+  }
+}
+
 /** One message object for all peers, so that it need be encoded once. */
 function announce(state: DisseminationState, peers: readonly PeerId[], announced: readonly Announced[]): void {
   for (let at = 0; at < announced.length; at += ANNOUNCED_COUNT_MAX) {
     const batches = announced.slice(at, at + ANNOUNCED_COUNT_MAX);
     const message = { kind: "announce", batches } as const;
     state.counters.announced += batches.length * peers.length;
-    for (const peer of peers) state.effects.push({ kind: "send", peer, message });
+    for (const peer of peers) {
+      state.peers.get(peer)?.named.spend(batches.length);
+      state.effects.push({ kind: "send", peer, message });
+    }
   }
 }

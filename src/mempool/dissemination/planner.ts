@@ -3,7 +3,7 @@ import { announceDue, nextAnnouncementMs, onHeld, onReleased, tellEverything } f
 import { answerDue, nextAnswerMs, onAnswered, onNoRoom, onWant } from "./answering.ts";
 import { noteHolder, setMembers } from "./holders.ts";
 import type { DisseminationMessage } from "./messages.ts";
-import { onAbsent, onBatch, onPeerGone, onRefused, pullDue } from "./pulling.ts";
+import { nextAskMs, onAbsent, onBatch, onPeerGone, onRefused, pullDue } from "./pulling.ts";
 import { type DisseminationEffect, type DisseminationInput, type DisseminationState, newPeer, type Peer, type PeerId } from "./state.ts";
 import { forgetWant, noteAnnounced, noteNeeded } from "./wants.ts";
 
@@ -26,7 +26,7 @@ export function planDissemination(state: DisseminationState, input: Disseminatio
 
 /** When to plan again although nothing happened; infinity when never. */
 export function nextPlanMs(state: DisseminationState): number {
-  return Math.min(nextAnnouncementMs(state), nextAnswerMs(state), state.nextTimedMs);
+  return Math.min(nextAnnouncementMs(state), nextAnswerMs(state), nextAskMs(state), state.nextTimedMs);
 }
 
 function takeInput(state: DisseminationState, input: DisseminationInput): void {

@@ -3,7 +3,7 @@ import { LIMITS } from "../../protocol/index.ts";
 import type { BatchFault } from "../types.ts";
 import { WANTED_COUNT_MAX } from "./messages.ts";
 import type { DisseminationState, Peer, PeerFault, PeerId, Want } from "./state.ts";
-import { endPull, forgetAnnouncer, forgetWant, leaveReady, makeReady, makeWait, setTime, waitMsOf } from "./wants.ts";
+import { endPull, forgetAnnouncer, forgetWant, leaveReady, leaveUrgent, makeReady, makeWait, setTime, waitMsOf } from "./wants.ts";
 
 /** The wait for an answer, and after a refusal, doubles up to this factor. */
 const BACK_OFF_MAX = 8;
@@ -15,6 +15,8 @@ const URGENT_FACTOR = 2;
 const OUTSIDERS_PART = 0.25;
 /** Needed batches that nobody can be asked for at the moment, looked at in one turn. */
 const MISSES_MAX = 32;
+/** What nobody announced is asked of those who had no more of such batches in vain than the best of them and so many. */
+const LACKS_SLACK = 8;
 
 /** A batch came: handed to the door when it was asked for. */
 export function onBatch(state: DisseminationState, peer: Peer, digest: Uint8Array, encoded: Uint8Array): void {
@@ -35,6 +37,7 @@ export function onBatch(state: DisseminationState, peer: Peer, digest: Uint8Arra
   state.counters.pulled++;
   state.counters.pulledSizeBytes += encoded.length;
   want.wasNeeded = want.neededUntilMs !== undefined;
+  if (want.wasNeeded) peer.lackCount = 0;
   state.effects.push({ kind: "receive", digest: want.digest, encoded, isNeeded: want.wasNeeded });
 }
 
@@ -48,6 +51,7 @@ export function onAbsent(state: DisseminationState, peer: Peer, digest: Uint8Arr
   const want = state.wants.get(toHex(digest));
   if (want?.phase !== "asked" || want.peer !== peer.id) return;
   state.counters.absent++;
+  if (want.neededUntilMs !== undefined) peer.lackCount++;
   endPull(state, want);
   forgetAnnouncer(state, want, peer.id);
   want.tried.add(peer.id);
@@ -112,9 +116,11 @@ export function pullDue(state: DisseminationState): void {
   if (state.nowMs >= state.nextTimedMs) endTimed(state);
   const asks = new Map<PeerId, Uint8Array[]>();
   let misses = 0;
-  for (const digestHex of state.urgent) {
-    if (state.pulls >= URGENT_FACTOR * state.tuning.pullsMax || misses >= MISSES_MAX) break;
-    if (!askUrgently(state, digestHex, asks)) misses++;
+  for (const urgent of [state.urgentAgain, state.urgent]) {
+    for (const digestHex of urgent) {
+      if (state.pulls >= URGENT_FACTOR * state.tuning.pullsMax || misses >= MISSES_MAX) break;
+      if (!askUrgently(state, digestHex, asks)) misses++;
+    }
   }
   askInTurns(state, asks);
   for (const [peer, digests] of asks) {
@@ -161,19 +167,39 @@ function findAskable(state: DisseminationState, peer: Peer): string | undefined 
     state.pullSizeBytes >= part * tuning.pullSizeBytesMax ||
     peer.pulls >= Math.min(tuning.peerPullsMax, Math.ceil(share * tuning.pullsMax)) ||
     peer.pullSizeBytes >= Math.min(tuning.peerPullSizeBytesMax, share * tuning.pullSizeBytesMax);
-  return isFull ? undefined : peer.ready.values().next().value;
+  return isFull || !mayName(state, peer) ? undefined : peer.ready.values().next().value;
 }
 
-/** What a block needs: of someone who announced it and was not asked yet, else of anyone connected. */
+/** Whether a peer may be named another digest now. */
+function mayName(state: DisseminationState, peer: Peer): boolean {
+  return peer.named.left(state.nowMs) > 0;
+}
+
+/** When a peer that something could be asked of may be named digests again; infinity when none waits for that. */
+export function nextAskMs(state: DisseminationState): number {
+  let nextMs = Number.POSITIVE_INFINITY;
+  const isUrgent = state.urgentAgain.size + state.urgent.size > 0;
+  for (const { ready, named } of state.peers.values()) {
+    const leftMs = isUrgent || ready.size > 0 ? named.waitMs(state.nowMs) : 0;
+    if (leftMs > 0) nextMs = Math.min(nextMs, state.nowMs + leftMs);
+  }
+  return nextMs;
+}
+
+/**
+ * What a block needs: of someone who announced it and was not asked yet, else of anyone connected; of what nobody announced,
+ * as after a long absence, first of those who had what they were asked for before.
+ */
 function askUrgently(state: DisseminationState, digestHex: string, asks: Map<PeerId, Uint8Array[]>): boolean {
-  const want = state.wants.get(digestHex);
-  assert(want !== undefined, "what is urgent is wanted");
-  const isFree = (id: PeerId): boolean => (state.peers.get(id)?.pulls ?? 0) < URGENT_FACTOR * state.tuning.peerPullsMax;
-  const candidates = [...(want.announcers.size > 0 ? want.announcers : state.peers.keys())].filter(isFree);
-  const untried = candidates.filter((id) => !want.tried.has(id));
-  const choice = untried.length > 0 ? untried : candidates;
-  const id = choice[state.prng.below(Math.max(1, choice.length))];
-  const peer = id === undefined ? undefined : state.peers.get(id);
+  const want = present(state.wants.get(digestHex), "what is urgent is wanted");
+  const known = [...(want.announcers.size > 0 ? want.announcers : state.peers.keys())].flatMap((id) => state.peers.get(id) ?? []);
+  const untried = known.filter(({ id }) => !want.tried.has(id));
+  const candidates = untried.length > 0 ? untried : known;
+  const lacksMax = Math.min(...candidates.map(({ lackCount }) => lackCount)) + LACKS_SLACK;
+  const choice = candidates.filter(
+    (peer) => peer.pulls < URGENT_FACTOR * state.tuning.peerPullsMax && peer.lackCount <= lacksMax && mayName(state, peer),
+  );
+  const peer = choice[state.prng.below(Math.max(1, choice.length))];
   if (peer !== undefined) ask(state, want, peer, asks);
   return peer !== undefined;
 }
@@ -192,6 +218,7 @@ function ask(state: DisseminationState, want: Want, peer: Peer, asks: Map<PeerId
   setTime(state, want, state.nowMs + waitMsOf(state, want) * Math.min(2 ** want.attempts, BACK_OFF_MAX) + transferMs);
   want.attempts++;
   want.tried.add(peer.id);
+  peer.named.spend(1);
   const digests = asks.get(peer.id) ?? [];
   digests.push(want.digest);
   asks.set(peer.id, digests);
@@ -217,6 +244,8 @@ function endTimed(state: DisseminationState): void {
 function onTimeout(state: DisseminationState, want: Want): void {
   const { peer } = want;
   state.counters.timeouts++;
+  const asked = peer === undefined ? undefined : state.peers.get(peer);
+  if (asked !== undefined && want.neededUntilMs !== undefined) asked.lackCount++;
   endPull(state, want);
   if (peer !== undefined && want.announcers.has(peer)) state.effects.push({ kind: "fault", peer, fault: "withheld" });
   retry(state, want);
@@ -227,7 +256,7 @@ function retry(state: DisseminationState, want: Want): void {
   if (want.neededUntilMs !== undefined && want.neededUntilMs <= state.nowMs) {
     want.neededUntilMs = undefined;
     state.neededCount--;
-    state.urgent.delete(want.digestHex);
+    leaveUrgent(state, want);
   }
   const isNeeded = want.neededUntilMs !== undefined;
   if (!isNeeded && (want.announcers.size === 0 || want.attempts >= state.tuning.attemptsMax)) {

@@ -112,6 +112,10 @@ export type Peer = {
   hasRoom: boolean;
   readonly answers: Budget;
   readonly digests: Budget;
+  /** Digests that we may name to it without being taken for one who floods. */
+  readonly named: Budget;
+  /** Batches that blocks needed and that it did not have when asked, since it last sent one. */
+  lackCount: number;
   toldFloodMs: number;
 };
 
@@ -153,7 +157,8 @@ export type DisseminationState = {
   /** By digest in hexadecimal, oldest first. */
   readonly held: Map<string, Held>;
   readonly wants: Map<string, Want>;
-  /** Wants that blocks wait for and that can be asked for now. */
+  /** Wants that blocks wait for and that can be asked for now: those asked for in vain before go first, then the others. */
+  readonly urgentAgain: Set<string>;
   readonly urgent: Set<string>;
   /** Wants that are asked or waiting, whose time may come. */
   readonly timed: Set<string>;
@@ -189,6 +194,7 @@ export function newDisseminationState(parts: {
     peers: new Map(),
     held: new Map(),
     wants: new Map(),
+    urgentAgain: new Set(),
     urgent: new Set(),
     timed: new Set(),
     nextTimedMs: Number.POSITIVE_INFINITY,
@@ -219,10 +225,13 @@ export function newDisseminationState(parts: {
 
 /** What a peer outside the set gets of a member's budgets: a tenth. */
 const OUTSIDER_SHARE = 0.1;
+/** Part of what a peer takes that it is sent: its clock is not ours, and messages come in bursts. */
+const NAMED_PART = 0.75;
 
 /** A peer that just connected; whether it is a member now decides its budgets until it connects again. */
-export function newPeer(id: PeerId, { tuning, nowMs, weights }: DisseminationState): Peer {
+export function newPeer(id: PeerId, { self, tuning, nowMs, weights }: DisseminationState): Peer {
   const share = weights.has(id) ? 1 : OUTSIDER_SHARE;
+  const ownPart = NAMED_PART * (weights.has(self) ? 1 : OUTSIDER_SHARE);
   const answerBytesPerSecond = share * tuning.answerBytesPerSecond;
   return {
     id,
@@ -237,6 +246,8 @@ export function newPeer(id: PeerId, { tuning, nowMs, weights }: DisseminationSta
     hasRoom: true,
     answers: new Budget(answerBytesPerSecond, answerBytesPerSecond, nowMs),
     digests: new Budget(share * tuning.digestsPerSecond, share * tuning.digestsBurst, nowMs),
+    named: new Budget(ownPart * tuning.digestsPerSecond, ownPart * tuning.digestsBurst, nowMs),
+    lackCount: 0,
     toldFloodMs: Number.NEGATIVE_INFINITY,
   };
 }

@@ -38,6 +38,7 @@ export function noteNeeded(state: DisseminationState, digest: Uint8Array): void 
   const digestHex = toHex(digest);
   if (state.held.has(digestHex) || state.queries.isFaulty(digest)) return;
   let want = state.wants.get(digestHex);
+  if (want === undefined && state.queries.isHeld(digest)) return;
   if (want?.neededUntilMs === undefined) {
     if (state.neededCount >= state.tuning.neededMax) {
       state.counters.overflow++;
@@ -79,7 +80,7 @@ function addWant(state: DisseminationState, digest: Uint8Array, digestHex: strin
 export function makeReady(state: DisseminationState, want: Want): void {
   want.phase = "ready";
   want.peer = undefined;
-  if (want.neededUntilMs !== undefined) state.urgent.add(want.digestHex);
+  if (want.neededUntilMs !== undefined) (want.attempts > 0 ? state.urgentAgain : state.urgent).add(want.digestHex);
   for (const id of want.announcers) state.peers.get(id)?.ready.add(want.digestHex);
 }
 
@@ -100,8 +101,14 @@ export function setTime(state: DisseminationState, want: Want, atMs: number): vo
 
 /** A want leaves the lists of what can be asked for. */
 export function leaveReady(state: DisseminationState, want: Want): void {
-  state.urgent.delete(want.digestHex);
+  leaveUrgent(state, want);
   for (const id of want.announcers) state.peers.get(id)?.ready.delete(want.digestHex);
+}
+
+/** No block waits for it any more, or it cannot be asked for now. */
+export function leaveUrgent(state: DisseminationState, { digestHex }: Want): void {
+  state.urgentAgain.delete(digestHex);
+  state.urgent.delete(digestHex);
 }
 
 /** A peer is not counted on for a batch any more. */

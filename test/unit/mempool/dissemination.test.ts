@@ -160,6 +160,29 @@ describe("needed by a block", () => {
     expect(net.box(0).dissemination.stats().gauges).toMatchObject({ wanted: 0, needed: 0, pulls: 0 });
   });
 
+  test("fetch: hundreds that one of three has, asked of the others a few times in vain, and nobody is told of them again", async () => {
+    const net = new Net(4).start();
+    const keys = net.fund(300);
+    const [archive, late] = [net.box(0), net.box(3)];
+    net.crash(late);
+    for (const other of net.boxes.slice(1)) net.disconnect(archive, other);
+    for (const key of keys) await net.submit(archive, [transactionOf(key, 0n)]);
+    const digests = archive.pending();
+    expect(digests.length).toBeGreaterThan(200);
+    archive.commit(digests.map((digest) => present(parseHex(digest), "a digest is hexadecimal")));
+    net.restart(late);
+    net.connect(archive, late);
+    net.sent.length = 0;
+    late.dissemination.fetch(digests.map((digest) => present(parseHex(digest), "a digest is hexadecimal")));
+    expect(await net.until(() => late.pending().length === digests.length, 5_000)).toBe(true);
+    const inVain = net.sent.flatMap(({ from, to, message }) =>
+      message.kind === "want" && from === late.id && to !== archive.id ? message.digests : [],
+    );
+    expect(inVain.length).toBeLessThan(digests.length / 2);
+    await net.time.advance(5_000);
+    expect(net.sent.some(({ from, message }) => message.kind === "announce" && from === late.id)).toBe(false);
+  });
+
   test("fetch: an announcer that sends nothing, asked once and then the others", async () => {
     const net = new Net(4).start();
     const [alice = keyOf(1)] = net.fund(1);

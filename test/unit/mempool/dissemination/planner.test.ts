@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { Prng, toHex, u32be } from "../../../../src/kernel/index.ts";
+import { Budget } from "../../../../src/mempool/dissemination/budget.ts";
 import { nextPlanMs, planDissemination } from "../../../../src/mempool/dissemination/planner.ts";
 import {
   type DisseminationEffect,
@@ -60,7 +61,9 @@ function expectConsistent(state: DisseminationState): void {
     new Set(wants.filter(({ phase }) => phase === "asked" || phase === "waiting").map(({ digestHex }) => digestHex)),
   );
   for (const digestHex of state.timed) expect(state.nextTimedMs).toBeLessThanOrEqual(state.wants.get(digestHex)?.atMs ?? 0);
-  for (const digestHex of state.urgent) expect(state.wants.get(digestHex)).toMatchObject({ phase: "ready" });
+  for (const urgent of [state.urgentAgain, state.urgent])
+    for (const digestHex of urgent) expect(state.wants.get(digestHex)).toMatchObject({ phase: "ready" });
+  for (const digestHex of state.urgentAgain) expect(state.urgent.has(digestHex)).toBe(false);
   for (const peer of state.peers.values()) {
     const asked = wants.filter(({ phase, peer: id }) => phase === "asked" && id === peer.id);
     expect(peer.pulls).toBe(asked.length);
@@ -155,3 +158,42 @@ for (let seed = 1; seed <= 12; seed++) {
     expect(asked.size).toBeGreaterThan(DIGESTS / 2);
   });
 }
+
+test("plan: outside the set, thousands that blocks need and thousands to tell of, never more named to a peer than it takes", () => {
+  const set = makeValidatorSet([1, 2, 3, 4].map((i) => ({ publicKey: keyOf(i), owner: keyOf(i), weight: 1n, reputation: 10_000 })));
+  if (!set.ok) throw new Error(set.error);
+  const state = newDisseminationState({
+    ...{ self: toHex(keyOf(0)), tuning: LAN_DISSEMINATION, set: set.value, nowMs: 0, prng: new Prng(1) },
+    queries: { isHeld: () => false, isFaulty: () => false },
+  });
+  planDissemination(state, { kind: "members", set: set.value }, 0);
+  const peers = [1, 2, 3, 4].map((i) => toHex(keyOf(i)));
+  // What each of them gives to one who is no member: a tenth of its bound.
+  const taken = new Map(peers.map((peer) => [peer, new Budget(409.6, 1_638.4, 0)]));
+  let named = 0;
+  const run = (input: DisseminationInput, nowMs: number): void => {
+    const waiting: DisseminationInput[] = [input];
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      for (const effect of planDissemination(state, next, nowMs)) {
+        if (effect.kind !== "send") continue;
+        const { message, peer } = effect;
+        const digests =
+          message.kind === "want" ? message.digests : message.kind === "announce" ? message.batches.map((one) => one.digest) : [];
+        expect(taken.get(peer)?.left(nowMs)).toBeGreaterThan(0);
+        taken.get(peer)?.spend(digests.length);
+        named += digests.length;
+        if (message.kind === "want") waiting.push({ kind: "message", peer, message: { kind: "absent", digests } });
+      }
+    }
+  };
+  for (const peer of peers) run({ kind: "peerUp", peer }, 0);
+  run({ kind: "needed", digests: Array.from({ length: 3_000 }, (_, i) => digestOf(i)) }, 1);
+  let nowMs = 1;
+  for (let i = 0; i < 3_000; i++)
+    run({ kind: "held", batch: { digest: digestOf(10_000 + i), count: 1, sizeBytes: 9, isOwn: false } }, nowMs);
+  while (nowMs < 20_000) {
+    nowMs = Math.max(nowMs + 1, Math.min(nowMs + 1_000, nextPlanMs(state)));
+    run({ kind: "tick" }, nowMs);
+  }
+  expect(named).toBeGreaterThan(10_000); // and not silenced by it
+});
