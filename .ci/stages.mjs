@@ -41,12 +41,12 @@ const quickCheck = (name, args, needs) => ({
   name,
   quick: true,
   args,
-  limitMs: 60_000,
+  limitMs: 180_000,
   ...(needs === undefined ? {} : { needs }),
 });
 
 /** @param {string} name @param {readonly string[]} paths @returns {TestStage} */
-const quickTest = (name, paths) => ({ kind: "test", name, quick: true, paths, limitMs: 300_000, testLimitMs: 20_000 });
+const quickTest = (name, paths) => ({ kind: "test", name, quick: true, paths, limitMs: 600_000, testLimitMs: 90_000 });
 
 /**
  * Simulated networks, each seed twice with equal traces.

@@ -191,6 +191,6 @@ describe("fuzz broker", () => {
       expect(rig.failures).toEqual([]);
       await rig.broker.stop();
       expect(rig.time.pending).toBe(0);
-    }, 60_000);
+    }, 120_000);
   }
 });

@@ -84,7 +84,7 @@ test("device fuzz: ways that lose, repeat and delay, and restarts: every anchor 
     expect({ seed, isDone, others, finals: finals.size, kept }).toEqual({ seed, isDone: true, others: [], finals: ORDERS, kept: 1 });
     for (const id of finals.values()) expect(world.executed.has(id)).toBe(true);
   }
-}, 60_000);
+}, 120_000);
 
 test("device fuzz: a node that lies about everything: nothing false is final, nothing is paid twice", async () => {
   let finalCount = 0;
@@ -95,4 +95,4 @@ test("device fuzz: a node that lies about everything: nothing false is final, no
     finalCount += finals.size;
   }
   expect(finalCount).toBeGreaterThan(60); // the honest ways are still of use
-}, 60_000);
+}, 120_000);

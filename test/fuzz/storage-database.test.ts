@@ -168,4 +168,4 @@ test("databases under work and cuts: any seed, commits that were acknowledged ar
       throw new Error(`seed ${seed}`, { cause: error }); // says which seed to replay
     }
   }
-}, 60_000);
+}, 120_000);

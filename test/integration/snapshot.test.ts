@@ -94,7 +94,7 @@ beforeAll(async () => {
   rich = localSigner(seed.value);
   const nodes = await Promise.all([0, 1, 2].map(start));
   for (let count = 0; count < 8; count++) await anchor(nodes[count % 3] as RunningNode);
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   for (const index of [...running.keys()]) await stop(index);
@@ -129,7 +129,7 @@ describe("snapshot", () => {
     const report = await examineHome(net.homes[3] as string, options);
     expect(report.findings).toEqual([]);
     expect(report.reexecutedStateRoot).toBe(report.stateRoot as string);
-  }, 60_000);
+  }, 240_000);
 
   describe("of liars", () => {
     let honest: AskedPeer;

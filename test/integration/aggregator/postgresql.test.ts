@@ -60,7 +60,7 @@ if ("reason" in postgresql) {
       await server.start();
       expect(await store.holdings(refOf("a"))).toEqual([first.after]);
       expect(await store.append([appendageOf(refOf("a"), first.after, 2)])).toEqual(["stored"]);
-    }, 60_000);
+    }, 240_000);
 
     test("aggregator store: its connection cut in the middle of a step, nothing of the step is there", async () => {
       const { name, url: address } = await server.makeDatabase();
@@ -84,7 +84,7 @@ if ("reason" in postgresql) {
       await lock.close();
       expect(await store.holdings(refOf("a"))).toEqual([]);
       expect(await store.append([appendageOf(refOf("a"), undefined, 3)])).toEqual(["stored"]);
-    }, 30_000);
+    }, 240_000);
 
     test("aggregator store: every earlier format, brought forward with what it holds; a later one, left alone", async () => {
       for (let version = 0; version <= POSTGRES_MIGRATIONS.length; version++) {
@@ -108,6 +108,6 @@ if ("reason" in postgresql) {
         const later = await PostgresStore.open(address, systemTimers);
         expect(later).toMatchObject({ ok: false, error: { detail: expect.stringContaining("later release") } });
       }
-    }, 60_000);
+    }, 240_000);
   });
 }

@@ -28,7 +28,7 @@ export function freePort(): number {
 }
 
 /** Waits until something takes connections; false when it does not within the time. */
-export async function takesConnections(port: number, limitMs = 20_000): Promise<boolean> {
+export async function takesConnections(port: number, limitMs = 90_000): Promise<boolean> {
   const endMs = performance.now() + limitMs;
   while (performance.now() < endMs) {
     const open = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } }).catch(() => undefined);

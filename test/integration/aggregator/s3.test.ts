@@ -44,4 +44,4 @@ test("object store: S3 that does not answer, or another key, fails with a code a
     expect(String(fault)).not.toContain("secret");
   }
   rmSync(trial, { recursive: true, force: true });
-}, 60_000);
+}, 240_000);

@@ -52,6 +52,6 @@ describe.skipIf("reason" in prepared)("clients of Python", () => {
       const lines = out.trim().split("\n");
       expect(lines.filter((line) => line.startsWith("paho ")).length).toBe(PAHO_CASES);
       expect(lines.filter((line) => line.startsWith("aiomqtt ")).length).toBe(AIOMQTT_CASES);
-    }, 90_000);
+    }, 240_000);
   }
 });

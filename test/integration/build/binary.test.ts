@@ -47,7 +47,7 @@ beforeAll(async () => {
   writeFileSync(join(hostileDir, "preload.ts"), 'globalThis.FROM_PRELOAD = "ran";\n');
   binary = join(folder, "binary");
   await buildBinary({ entryPoints, root: source, outfile: binary, stamp: STAMP });
-}, 60_000);
+}, 240_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -73,4 +73,4 @@ test("network: the device client over WebRTC streams of its own: three anchors, 
   }
   expect(events.filter(({ kind }) => kind === "trouble")).toEqual([]);
   expect(chain.executed.size).toBe(3);
-}, 30_000);
+}, 240_000);

@@ -104,4 +104,4 @@ test("network: a device with nothing but WebRTC and the genesis document, submit
   const fact = verifyProofBundle(nobleSuite, { chainId: files.genesisHash, epoch: 0, set: set.value }, bundle.value);
   expect(fact).toMatchObject({ ok: true, value: { kind: "receipt" } });
   expect(fact.ok && fact.value.kind === "receipt" && toHex(fact.value.receipt.transactionId)).toBe(toHex(accepted.value));
-}, 30_000);
+}, 240_000);

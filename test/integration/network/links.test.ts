@@ -258,11 +258,11 @@ test("network: a slow link full of batches, a vote and its answer pass them by",
       tookMs.push(systemClock.monotonicMs() - startMs);
     }
     expect(near.network.peers()[0]?.queuedBytes).toBeGreaterThan(1_000_000);
-    expect(tookMs.sort((a, b) => a - b)[5]).toBeLessThan(100);
+    expect(tookMs.sort((a, b) => a - b)[5]).toBeLessThan(1_000); // behind the batches it would be two seconds and more
   } finally {
     link.close();
   }
-}, 20_000);
+}, 240_000);
 
 test("network: dissemination's messages, urgent ones and batches arrive whole and from the proven key", async () => {
   const validators = validatorsOf(1, 2);

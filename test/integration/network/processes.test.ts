@@ -46,7 +46,7 @@ test("network: four processes, each connected to all; one killed is missed and c
   c.child.kill("SIGCONT");
   await until("c is back", () => a.up.includes(idOf(3)));
   await ask(a, 77, 3);
-}, 30_000);
+}, 240_000);
 
 test("network: compiled into one binary with nothing beside it, members connect, greet and answer", async () => {
   const folder = mkdtempSync(join(tmpdir(), "bizra-network-"));
@@ -60,4 +60,4 @@ test("network: compiled into one binary with nothing beside it, members connect,
   await children.spawn(3, 3, [a.address(), b.address], [outfile]);
   await until("both", () => a.up.length === 2);
   await ask(a, 5, 2);
-}, 60_000);
+}, 240_000);

@@ -36,7 +36,7 @@ test("twins: two boxes with one key at two others, the first is kept, the second
   running.splice(running.indexOf(first), 1);
   await first.network.stop();
   await until("the copy takes its place once the first is gone", () => copy.up.length === 2);
-}, 30_000);
+}, 240_000);
 
 test("twins: a box that restarts again and again, nobody takes it for two", async () => {
   const validators = validatorsOf(1, 3);
@@ -67,4 +67,4 @@ test("twins: a box whose copy is gone and that restarts, nobody tells it of the 
   await first.network.stop();
   await pass(300);
   expect(again.network.sharedKey).toBeUndefined();
-}, 20_000);
+}, 240_000);

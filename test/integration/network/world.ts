@@ -95,7 +95,7 @@ export function addressOf(text: string): PeerAddress {
 }
 
 /** Waits until a condition holds, asked each few milliseconds; fails with what was awaited after `withinMs`. */
-export async function until(what: string, holds: () => boolean, withinMs = 8_000): Promise<void> {
+export async function until(what: string, holds: () => boolean, withinMs = 90_000): Promise<void> {
   const deadlineMs = systemClock.monotonicMs() + withinMs;
   while (!holds()) {
     if (systemClock.monotonicMs() > deadlineMs) throw new Error(`not within ${withinMs} ms: ${what}`);

@@ -65,7 +65,7 @@ function agentOf(
   return { agent, add };
 }
 
-async function until(isDone: () => boolean, waitMs = 8_000): Promise<boolean> {
+async function until(isDone: () => boolean, waitMs = 90_000): Promise<boolean> {
   const endMs = performance.now() + waitMs;
   while (!isDone() && performance.now() < endMs) await Bun.sleep(20);
   return isDone();
@@ -98,7 +98,7 @@ test("enrolment: a token, an approval at once, a certificate, events over mutual
   expect(await world.store.findNode({ network: NETWORK, node: "box-1" })).toMatchObject({ site: "here", status: "enrolled" });
   const actions = (await world.store.listAudit(Infinity, 10)).map(({ action }) => action);
   expect(actions).toEqual(["enrolment.issued", "enrolment.requested", "claim.made"]);
-}, 30_000);
+}, 240_000);
 
 test("enrolment: a manual approval, waited for, fetched by the request that was made before a restart", async () => {
   const world = await openWorld();
@@ -113,7 +113,7 @@ test("enrolment: a manual approval, waited for, fetched by the request that was 
   expect(again.ok).toBe(true);
   expect((await enrolling).ok).toBe(true);
   expect(await world.store.enrolment.listCertificates({ network: NETWORK, node: "box-1" }, 10)).toHaveLength(1);
-}, 30_000);
+}, 240_000);
 
 test("enrolment: a refused request and another authority than pinned, each its code and no certificate", async () => {
   const world = await openWorld();
@@ -168,7 +168,7 @@ test("enrolment: bad requests of every kind, each its stable code and nothing ch
   expect(await world.ask(await requestOf("box-2", good))).toBe("issued");
   const kinds = (await world.store.listFindings(undefined, 10)).map(({ kind }) => kind);
   expect(kinds.sort()).toEqual(["otherIdentity", "usedToken"]);
-}, 30_000);
+}, 240_000);
 
 test("enrolment: bodies that are too large or without length, refused before they are read; too many requests, slowed down", async () => {
   const world = await openWorld();
@@ -200,7 +200,7 @@ test("mutual TLS: expired, of another authority, of another node, none, each ref
     expect(await outcomeOf(clientOf(world, "box-2"))).toStartWith("wrongNode: the certificate box-2 does not speak");
   }
   expect(await world.store.readEvents({ network: NETWORK, node: "box-1" }, "crit", { epoch: 1, sequence: 0 }, 10)).toEqual([]);
-}, 60_000);
+}, 240_000);
 
 test("revocation: the session ends on every aggregator of the store, hello and renewal are refused, a named claim lets it in again", async () => {
   const world = await openWorld();
@@ -214,7 +214,7 @@ test("revocation: the session ends on every aggregator of the store, hello and r
   expect(await world.store.enrolment.revokeNode(ref, world.clock.nowMs())).toBe(true); // as another aggregator does
   await Bun.sleep(2_500);
   add(3);
-  expect(await until(() => agent.status().reason?.startsWith("revoked") === true, 15_000)).toBe(true);
+  expect(await until(() => agent.status().reason?.startsWith("revoked") === true, 90_000)).toBe(true);
   expect(agent.acknowledged("crit")?.sequence).toBe(3);
   agent.stop();
   for (const Carrier of CARRIERS) expect(await bring(world, "box-1", clientOf(world, "box-1"), Carrier)).toStartWith("revoked");
@@ -223,7 +223,7 @@ test("revocation: the session ends on every aggregator of the store, hello and r
   expect(await world.ask(await requestOf("box-1", await world.claim()))).toBe("revoked");
   expect((await world.enrol("box-1", await world.claim({ node: "box-1" }))).ok).toBe(true);
   expect(await bring(world, "box-1", clientOf(world, "box-1"), PostCarrier)).not.toStartWith("revoked");
-}, 60_000);
+}, 240_000);
 
 test("renewal: at a third of its life a new certificate under a new key, taken by the next link; the old one refused when it ends", async () => {
   const world = await openWorld();
@@ -267,4 +267,4 @@ test("renewal: at a third of its life a new certificate under a new key, taken b
   expect(await world.ask(await requestOf("box-2", undefined), "renew", own)).toBe("wrongNode");
   world.aheadMs = 16 * 60_000;
   expect(await bring(world, "box-1", before, PostCarrier)).toStartWith("wrongNode: the certificate has expired");
-}, 60_000);
+}, 240_000);

@@ -95,7 +95,7 @@ test("sync over HTTP: a WebSocket and plain POSTs, every event acknowledged", as
   expect((await fetch(`${aggregator.url}/readyz`)).status).toBe(200);
   expect((await fetch(`${aggregator.url}/nothing`)).status).toBe(404);
   await aggregator.stop();
-}, 30_000);
+}, 240_000);
 
 test("sync over HTTP: no WebSocket to be had, POSTs instead", async () => {
   const { aggregator } = await startAggregator();
@@ -105,7 +105,7 @@ test("sync over HTTP: no WebSocket to be had, POSTs instead", async () => {
   );
   expect(acknowledged).toBe(5);
   await aggregator.stop();
-}, 30_000);
+}, 240_000);
 
 const certificates = Certificates.make();
 afterAll(() => certificates?.end());
@@ -137,5 +137,5 @@ test.skipIf(certificates === undefined)(
     expect(untrusting.acknowledged).toBeUndefined();
     await aggregator.stop();
   },
-  60_000,
+  240_000,
 );

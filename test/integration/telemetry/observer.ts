@@ -52,7 +52,7 @@ export class Observer {
   }
 
   /** Resolves when the condition holds; throws with the topics seen when that does not come. */
-  async until(holds: () => boolean, what: string, limitMs = 20_000): Promise<void> {
+  async until(holds: () => boolean, what: string, limitMs = 90_000): Promise<void> {
     if (holds()) return;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const check = (): void => {

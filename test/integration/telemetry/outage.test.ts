@@ -105,7 +105,7 @@ class Rig {
   async turn(observer: Observer, holds: () => boolean, what: string): Promise<void> {
     const timer = setInterval(() => this.bench.time.pass(300), 20);
     try {
-      await observer.until(holds, what, 30_000);
+      await observer.until(holds, what);
     } finally {
       clearInterval(timer);
     }
@@ -152,7 +152,7 @@ describe("telemetry over mosquitto", () => {
       expect(events.length).toBe(60);
       expect(sparkplugHeights(after).slice(0, lastHeight)).toEqual(Array.from({ length: lastHeight }, (_, i) => i + 1));
     },
-    90_000,
+    240_000,
   );
 
   withBroker(
@@ -176,7 +176,7 @@ describe("telemetry over mosquitto", () => {
       expect([...byId.keys()].sort()).toEqual(Array.from({ length: 500 }, (_, i) => `crit-1-${i + 1}`).sort());
       for (const same of byId.values()) expect(new Set(same.map((item) => JSON.stringify(item))).size).toBe(1);
     },
-    90_000,
+    240_000,
   );
 
   withBroker(
@@ -198,7 +198,7 @@ describe("telemetry over mosquitto", () => {
       });
       expect(numbers).toEqual([0, 1, 0]);
     },
-    60_000,
+    240_000,
   );
 
   for (const version of ["5", "3.1.1"] as const) {
@@ -215,7 +215,7 @@ describe("telemetry over mosquitto", () => {
         rig.start(version);
         await observer.until(() => observer.on(/NBIRTH/).length === 2, "another birth");
       },
-      60_000,
+      240_000,
     );
   }
 });

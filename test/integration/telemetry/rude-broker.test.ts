@@ -59,7 +59,7 @@ class Rig {
 
   /** Lets real input and output happen until something holds. */
   async until(holds: () => boolean, what: string): Promise<void> {
-    const end = performance.now() + 10_000;
+    const end = performance.now() + 60_000;
     while (!holds()) {
       if (performance.now() > end) throw new Error(`expected ${what}`);
       await new Promise((resolve) => setImmediate(resolve));

@@ -23,5 +23,5 @@ test.each<DrMutant>([...DR_MUTANT_NAMES])(
   (mutant) => {
     expect(convictedBy(mutant, 400)).toBeDefined();
   },
-  120_000,
+  240_000,
 );

@@ -160,7 +160,7 @@ test("J1: journals that sync in the background under power cuts, no vote contrad
       );
     }
   }
-}, 20_000);
+}, 120_000);
 
 /** Votes of one signer that contradict an earlier one of it. */
 function contradictions(votes: readonly Vote[]): Vote[] {

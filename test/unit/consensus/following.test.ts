@@ -12,7 +12,7 @@ test("consensus: a box in no set, follows the chain and casts no vote", () => {
   expect(observer.chain.committed.length).toBeGreaterThanOrEqual(20);
   expect(observer.status()?.voting).toBe("following");
   expect(observer.votesSent.size).toBe(0);
-}, 60_000);
+}, 120_000);
 
 test("consensus: a box in no set whose only peer is another such, follows the chain under load", () => {
   const cluster = new Cluster({ seed: 24, weights: [1n, 1n, 1n, 1n], observerCount: 2, epochBlocks: 10 });
@@ -26,7 +26,7 @@ test("consensus: a box in no set whose only peer is another such, follows the ch
   expect(highest).toBeGreaterThan(30);
   expect(first).toBeGreaterThan(highest - 10);
   expect(last).toBeGreaterThan(highest - 20);
-}, 60_000);
+}, 120_000);
 
 test("consensus: a box that was off for many epochs, catches up from final blocks and votes again", () => {
   const cluster = new Cluster({ seed: 22, weights: [1n, 1n, 1n, 1n, 1n], epochBlocks: 6 });
@@ -43,7 +43,7 @@ test("consensus: a box that was off for many epochs, catches up from final block
   const votesBefore = sleeper.votesSent.size;
   cluster.run(1_000);
   expect(sleeper.votesSent.size).toBeGreaterThan(votesBefore);
-}, 60_000);
+}, 120_000);
 
 test("consensus: with F boxes silent, blocks come at nearly the pace of all, once their leaders are skipped", () => {
   const blocksIn = (silent: number): number => {
@@ -59,4 +59,4 @@ test("consensus: with F boxes silent, blocks come at nearly the pace of all, onc
   const [all, fewer] = [blocksIn(0), blocksIn(2)];
   expect(all).toBeGreaterThan(45);
   expect(fewer).toBeGreaterThan(all / 2);
-}, 60_000);
+}, 120_000);

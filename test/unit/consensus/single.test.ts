@@ -36,7 +36,7 @@ test("consensus: four validators under load, finalize the same blocks on all", (
     });
   }
   const isDone = cluster.run(
-    10_000,
+    120_000,
     () => submitted.length === 20 && cluster.nodes.every(({ chain }) => submitted.every((d) => chain.isExecuted(d))),
   );
   expect(cluster.oracle.findings).toEqual([]);

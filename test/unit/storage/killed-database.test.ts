@@ -31,7 +31,7 @@ beforeAll(async () => {
   writer.kill("SIGKILL");
   await writer.exited;
   image = imageOf(folder);
-}, 20_000);
+}, 120_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

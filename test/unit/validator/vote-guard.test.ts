@@ -97,7 +97,7 @@ test("vote guard: random requests, failures and crashes, never give two conflict
   }
   expect(signedCount).toBeGreaterThan(600);
   expect(crashCount).toBeGreaterThan(300);
-}, 30_000);
+}, 120_000);
 
 function draw(prng: Prng): VoteStatement {
   const view = 1 + prng.below(5);

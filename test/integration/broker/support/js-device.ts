@@ -4,7 +4,7 @@ import type { IConnackPacket } from "mqtt-packet";
 import { type Arrived, type Device, type DeviceSettings, type PublishSettings, type SubscribeSettings, within } from "./device.ts";
 import type { ClientTls } from "./wire.ts";
 
-const LIMIT_MS = 5_000;
+const LIMIT_MS = 60_000;
 
 /** One connection of mqtt.js that is never tried again. */
 export class JsDevice implements Device {

@@ -16,7 +16,7 @@ export type BrokerKillReport = {
 type Sent = { readonly text: string; readonly qos: 1 | 2; isReceived: boolean };
 
 const OPEN_MAX = 20;
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 90_000;
 
 class Side {
   readonly name: string;

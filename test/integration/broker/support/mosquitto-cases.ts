@@ -28,7 +28,7 @@ export class Program {
   }
 
   /** Resolves when it has printed this, or has ended well before; throws when neither happens. */
-  async said(text: string, limitMs = 8_000): Promise<void> {
+  async said(text: string, limitMs = 60_000): Promise<void> {
     const deadline = performance.now() + limitMs;
     while (!this.#out.includes(text) && !this.#err.includes(text)) {
       if (this.child.exitCode === 0) return;

@@ -12,7 +12,7 @@ import {
   within,
 } from "./device.ts";
 
-const LIMIT_MS = 5_000;
+const LIMIT_MS = 60_000;
 
 /** Files of a TLS client, as PEM texts. */
 export type ClientTls = { readonly ca: string; readonly cert?: string; readonly key?: string };

@@ -104,5 +104,5 @@ describe("hardware", () => {
     const report = await readReport(linuxSource(systemTimers), [folder]);
     expect(report.readOnly).toEqual([]);
     expect(Array.isArray(findingsOf(report))).toBe(true);
-  }, 30_000);
+  }, 120_000);
 });

@@ -73,7 +73,7 @@ test("sync agent: any weather and crashes of the aggregator, every record once a
       expect([seed, lane, world.aggregator.sequences(lane)]).toEqual([seed, lane, countTo(world.log.tip(lane).sequence)]);
     expect(world.forks).toEqual([]);
   }
-}, 60_000);
+}, 120_000);
 
 test("sync agent: an acknowledgement of what is not ours, not counted and the link given up", async () => {
   const world = new AgentWorld();

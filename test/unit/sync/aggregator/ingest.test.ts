@@ -63,7 +63,7 @@ test("ingest: any weather and crashes, every record once and in order, no findin
     expect(await aggregator.store.listFindings(REF, 10)).toEqual([]);
     expect(world.forks).toEqual([]);
   }
-}, 60_000);
+}, 120_000);
 
 test("ingest: records let go before they came, taken behind the gap and told", async () => {
   const { world, aggregator } = worldOf(3);
