@@ -30,6 +30,7 @@ export const AREAS: readonly Area[] = [
   { folder: "src/monitoring", floor: 4 },
   { folder: "src/config", floor: 4 },
   { folder: "src/network", floor: 4 },
+  { folder: "src/page", floor: 4, only: ["src/kernel"] },
   { folder: "src/gateway", floor: 5 },
   { folder: "appliance/broker", floor: 5 },
   { folder: "appliance/telemetry", floor: 5 },
@@ -49,7 +50,17 @@ export const AREAS: readonly Area[] = [
   {
     folder: "sync/aggregator",
     floor: 5,
-    only: ["src/kernel", "src/crypto", "src/protocol", "src/events", "src/storage", "src/monitoring", "src/config", "sync/protocol"],
+    only: [
+      "src/kernel",
+      "src/crypto",
+      "src/protocol",
+      "src/events",
+      "src/storage",
+      "src/monitoring",
+      "src/config",
+      "src/page",
+      "sync/protocol",
+    ],
   },
   { folder: "src/node", floor: 6 },
   { folder: "src/cli", floor: 7 },
@@ -67,7 +78,7 @@ export const SIDEWAYS: readonly { readonly fromFloor: number; readonly to: strin
 
 /**
  * The files of an area that other areas may import; index.ts where none is named. crypto/portable.ts,
- * events/portable.ts and network/portable.ts are the doors for code that must also run in a browser, node/ports.ts and node/version.ts those for
+ * events/portable.ts, network/portable.ts and page/browser.ts are the doors for code that must also run in a browser, node/ports.ts and node/version.ts those for
  * commands that need a clock or the version but no node.
  */
 export const FRONT_DOORS: Readonly<Record<string, readonly string[]>> = {
@@ -75,6 +86,7 @@ export const FRONT_DOORS: Readonly<Record<string, readonly string[]>> = {
   "src/events": ["index.ts", "portable.ts"],
   "src/network": ["index.ts", "portable.ts"],
   "src/node": ["index.ts", "ports.ts", "version.ts"],
+  "src/page": ["index.ts", "browser.ts"],
 };
 
 /** Doors outside the product that one area may enter. The simulator is part of the binary (docs/adr/simulator-in-the-binary.md). */
@@ -95,8 +107,8 @@ export type Containment = {
 const PORTS = "src/node/ports.ts";
 /** The same for devices and pages, which run without a node. */
 const DEVICE_PORTS = "src/device/ports.ts";
-/** The same for the fleet's console in a browser. */
-const CONSOLE_PORTS = "sync/aggregator/console/browser-ports.ts";
+/** The same for consoles in a browser. */
+const CONSOLE_PORTS = "src/page/browser-ports.ts";
 
 /** What architecture.md contains, and what follows from it. */
 export const CONTAINMENTS: readonly Containment[] = [

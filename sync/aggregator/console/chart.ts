@@ -1,6 +1,5 @@
+import { draw, figureName, figureText, make, momentText } from "../../../src/page/browser.ts";
 import type { HistoryAnswer } from "./api.ts";
-import { draw, make } from "./dom.ts";
-import { figureName, figureText, momentText } from "./format.ts";
 
 type Points = HistoryAnswer["series"][string];
 

@@ -1,5 +1,5 @@
+import { make } from "../../../src/page/browser.ts";
 import type { Api, SessionAnswer } from "./api.ts";
-import { make } from "./dom.ts";
 
 /** The form to log in with. */
 export function loginView(api: Api, onLogin: (session: SessionAnswer) => void): HTMLElement {

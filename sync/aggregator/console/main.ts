@@ -4,11 +4,9 @@
  * document but text. Whatever it shows has an age that goes on when answers stop.
  */
 import type { CancelTimer } from "../../../src/kernel/index.ts";
+import { browserClock, browserTimers, byId, durationText, fill, make } from "../../../src/page/browser.ts";
 import { Api, type ApiFault, type SessionAnswer } from "./api.ts";
 import { auditView } from "./audit-view.ts";
-import { browserClock, browserTimers } from "./browser-ports.ts";
-import { byId, fill, make } from "./dom.ts";
-import { durationText } from "./format.ts";
 import { loginView } from "./login-view.ts";
 import { networkView } from "./network-view.ts";
 import { nodeView } from "./node-view.ts";

@@ -1,6 +1,5 @@
+import { type Content, countText, draw, durationText, fill, make, shortHex } from "../../../src/page/browser.ts";
 import type { NetworksAnswer } from "./api.ts";
-import { type Content, draw, fill, make } from "./dom.ts";
-import { countText, durationText, shortHex } from "./format.ts";
 import { statusContent } from "./status-view.ts";
 import { hexContent, nodeHref, type View, type ViewParts } from "./view.ts";
 

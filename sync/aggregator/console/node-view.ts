@@ -1,7 +1,6 @@
+import { bytesText, type Content, countText, durationText, figureName, figureText, fill, make, momentText } from "../../../src/page/browser.ts";
 import type { EventsAnswer, HistoryAnswer, NodeAnswer } from "./api.ts";
 import { chart } from "./chart.ts";
-import { type Content, fill, make } from "./dom.ts";
-import { bytesText, countText, durationText, figureName, figureText, momentText } from "./format.ts";
 import { statusContent } from "./status-view.ts";
 import { eventItem, Timeline } from "./timeline.ts";
 import { hexContent, type View, type ViewParts } from "./view.ts";

@@ -1,8 +1,7 @@
+import { countText, fill, make } from "../../../src/page/browser.ts";
 import type { SortKey } from "../fleet/listing.ts";
 import { NODE_STATES } from "../fleet/status.ts";
 import type { NodeRow, NodesAnswer } from "./api.ts";
-import { fill, make } from "./dom.ts";
-import { countText } from "./format.ts";
 import { COLUMNS } from "./row-cells.ts";
 import { MARKS, statusContent } from "./status-view.ts";
 import type { View, ViewParts } from "./view.ts";

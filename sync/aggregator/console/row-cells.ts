@@ -1,7 +1,6 @@
+import { bytesText, type Content, countText, durationText, make, shortHex } from "../../../src/page/browser.ts";
 import type { SortKey } from "../fleet/listing.ts";
 import type { NodeRow } from "./api.ts";
-import { type Content, make } from "./dom.ts";
-import { bytesText, countText, durationText, shortHex } from "./format.ts";
 import { nodeHref } from "./view.ts";
 
 /** A column of the table. `phone`: shown on a narrow screen too. */

@@ -1,7 +1,6 @@
+import { type Content, durationText, make, momentText } from "../../../src/page/browser.ts";
 import { type NodeState, type StatusReason, stateOf } from "../fleet/status.ts";
 import type { NodeRow } from "./api.ts";
-import { type Content, make } from "./dom.ts";
-import { durationText, momentText } from "./format.ts";
 
 /** A status as the API gives it. */
 export type GivenStatus = NodeRow["status"];

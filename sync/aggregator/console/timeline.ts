@@ -1,8 +1,7 @@
 import { decodeBody, findEventSchema, LANES, type Lane, recordToJson } from "../../../src/events/portable.ts";
 import { parseHex } from "../../../src/kernel/index.ts";
+import { type Content, fill, make, momentText } from "../../../src/page/browser.ts";
 import type { EventRow, EventsAnswer, NodeAnswer, ProofAnswer } from "./api.ts";
-import { type Content, fill, make } from "./dom.ts";
-import { momentText } from "./format.ts";
 import { verifyChain, verifyCheckpoint } from "./verify.ts";
 import { hexContent, type ViewParts } from "./view.ts";
 

@@ -1,6 +1,5 @@
+import { make, shortHex } from "../../../src/page/browser.ts";
 import type { Api, ApiFault, NodeRow, SessionAnswer } from "./api.ts";
-import { make } from "./dom.ts";
-import { shortHex } from "./format.ts";
 import type { ServerClock } from "./server-clock.ts";
 
 /** What every view works with. */

@@ -1,4 +1,4 @@
-import { make } from "./dom.ts";
+import { make } from "../../../src/page/browser.ts";
 
 /** Rows beyond the visible ones that are made too, above and below. */
 const OVERSCAN = 12;

@@ -1,7 +1,7 @@
 import { sha256 } from "../../../src/crypto/index.ts";
 import { type Clock, type Entropy, toHex, utf8 } from "../../../src/kernel/index.ts";
+import { LoginAttempts } from "../../../src/page/index.ts";
 import type { AggregatorStore } from "../types.ts";
-import { LoginAttempts } from "./attempts.ts";
 import { FleetProblem } from "./problem.ts";
 import { type FleetRole, hashFleetPassword, type UserBook } from "./users.ts";
 

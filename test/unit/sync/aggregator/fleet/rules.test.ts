@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { leafHash, merkleRoot } from "../../../../../src/crypto/index.ts";
 import { u32be } from "../../../../../src/kernel/index.ts";
+import { ATTEMPTS, LoginAttempts } from "../../../../../src/page/index.ts";
 import { visibleRange } from "../../../../../sync/aggregator/console/virtual-rows.ts";
-import { ATTEMPTS, LoginAttempts } from "../../../../../sync/aggregator/fleet/attempts.ts";
 import { paceOf } from "../../../../../sync/aggregator/fleet/chain-fold.ts";
 import { listRows } from "../../../../../sync/aggregator/fleet/listing.ts";
 import { coverRange, rootOfSubtrees } from "../../../../../sync/aggregator/fleet/merkle-range.ts";
@@ -46,7 +46,7 @@ test("fleet rows: lag against the best height known, age by the aggregator's clo
   expect(row).toMatchObject({ heightLag: 7, rpoMs: 20, clockOffsetMs: -5, status: { state: "online", ageMs: 2_000 } });
   expect(rowOf({ node: node("a"), word: word(10_000) }, 9_000, 90)).toMatchObject({ heightLag: 0, status: { ageMs: 0 } });
   const silent = rowOf({ node: node("b"), word: undefined }, 12_000, 107);
-  expect(silent.status).toEqual({ state: "unknown", reasons: [], lateMs: 45_000, silentMs: 90_000 });
+  expect(silent.status).toEqual({ state: "unknown", reasons: [], lateMs: 60_000, silentMs: 90_000 });
   expect("height" in silent).toBe(false);
 });
 

@@ -1,4 +1,4 @@
-import type { Clock } from "../../../src/kernel/index.ts";
+import type { Clock } from "../kernel/index.ts";
 
 /** Failures in a row that cost nothing, and what each further one costs: twice the one before, up to the last. */
 export const ATTEMPTS = {

@@ -1,4 +1,4 @@
-import type { Clock, Timers } from "../../../src/kernel/index.ts";
+import type { Clock, Timers } from "../kernel/index.ts";
 
 /** The browser's clocks. */
 export const browserClock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
