@@ -40,7 +40,8 @@ async function startAggregator(): Promise<Aggregator> {
     onDefect: (error) => {
       throw error;
     },
-    routes: (store) => fleetRoutes({ ...ports, store, users: { find: (name) => USERS.get(name) }, isTls: false, objects, version: "test" }),
+    routes: (store, _ingest, desk) =>
+      fleetRoutes({ ...ports, store, desk, users: { find: (name) => USERS.get(name) }, isTls: false, objects, version: "test" }),
   });
 }
 

@@ -112,9 +112,10 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
     build: { name: "bizra", version: VERSION.version, runtime: VERSION.runtime, commit: VERSION.commit },
     metrics: [processMetrics(VERSION, systemClock.nowMs())],
     onDefect: (error) => failure.resolve({ error }),
-    routes: (store) =>
+    routes: (store, _ingest, desk) =>
       fleetRoutes({
         store,
+        desk,
         users: new UserFile(join(home, USERS_FILE)),
         clock: systemClock,
         timers: systemTimers,

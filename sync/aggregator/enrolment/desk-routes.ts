@@ -1,7 +1,7 @@
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import type { EnrolmentDesk } from "./desk.ts";
-import type { Claim, EnrolmentRequest } from "./types.ts";
+import { shownClaim, shownRequest } from "./shown.ts";
 
 const name = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 const network = z.string().regex(/^[0-9a-f]{64}$/);
@@ -77,18 +77,3 @@ function problem(context: Context, status: 400 | 404 | 413, code: string, detail
 }
 
 const TITLES = { 400: "The request cannot be read", 404: "There is no such thing", 413: "The request is too large" } as const;
-
-function shownClaim({ id, network: hash, node, site, approval, madeBy, madeAtMs, expiresAtMs, status }: Claim) {
-  const times = { madeAt: timeOf(madeAtMs), expiresAt: timeOf(expiresAtMs) };
-  return { id, network: hash, ...(node === undefined ? {} : { node }), site, approval, madeBy, ...times, status };
-}
-
-function shownRequest(request: EnrolmentRequest) {
-  const { id, claimId, network: hash, node, identityKey, site, address, requestedAtMs, status, decidedBy } = request;
-  const whom = { id, claim: claimId, network: hash, node, identityKey: Buffer.from(identityKey).toString("hex"), site, address };
-  return { ...whom, requestedAt: timeOf(requestedAtMs), status, decidedBy };
-}
-
-function timeOf(ms: number): string {
-  return new Date(ms).toISOString();
-}

@@ -13,7 +13,7 @@ export type FleetCall<P, Q, B> = {
 
 /** A route of the fleet API: what it is, what it takes, who may, and who answers. */
 export type FleetEndpointSpec<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodObject> = {
-  readonly method: "get" | "put";
+  readonly method: "get" | "put" | "post";
   /** In OpenAPI's form, below /api/v2/fleet. */
   readonly path: string;
   /** Name of the operation, unique. */
@@ -26,14 +26,17 @@ export type FleetEndpointSpec<P extends z.ZodObject, Q extends z.ZodObject, B ex
   readonly body?: B;
   readonly answer: z.ZodType;
   readonly problems: readonly FleetProblemCode[];
-  /** For a change: what it is called in the audit, and what it changes. */
-  readonly audit?: { readonly action: string; readonly target: (params: z.output<P>) => string };
+  /**
+   * For a change: what it is called in the audit, and what it changes. `isByHandler`: the handler writes its own entry, so that
+   * only what does not reach it is written by the mount.
+   */
+  readonly audit?: { readonly action: string; readonly target: (params: z.output<P>) => string; readonly isByHandler?: boolean };
   readonly respond: (call: FleetCall<z.output<P>, z.output<Q>, z.output<B>>) => Promise<object>;
 };
 
 /** A route ready to be mounted: texts come in and are judged by its schemas. */
 export type FleetEndpoint = Omit<FleetEndpointSpec<z.ZodObject, z.ZodObject, z.ZodObject>, "respond" | "audit"> & {
-  readonly audit?: { readonly action: string; readonly target: (params: unknown) => string };
+  readonly audit?: { readonly action: string; readonly target: (params: unknown) => string; readonly isByHandler: boolean };
   readonly parse: (input: {
     params: unknown;
     query: unknown;
@@ -51,7 +54,11 @@ export function defineFleetEndpoint<P extends z.ZodObject, Q extends z.ZodObject
   return {
     ...spec,
     ...(audit && {
-      audit: { action: audit.action, target: (given) => audit.target((params ? params.safeParse(given).data : {}) as z.output<P>) },
+      audit: {
+        action: audit.action,
+        target: (given) => audit.target((params ? params.safeParse(given).data : {}) as z.output<P>),
+        isByHandler: audit.isByHandler === true,
+      },
     }),
     parse: (input) => {
       const parsed = [params, query, body].map((schema, i) => schema?.safeParse([input.params, input.query, input.body][i]));

@@ -4,6 +4,7 @@ import { type Context, Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import type { Clock, Entropy, Log, Timers } from "../../../src/kernel/index.ts";
 import { OBJECTS_PATH, type ObjectStore } from "../../../src/storage/index.ts";
+import type { EnrolmentDesk } from "../enrolment/desk.ts";
 import { ObjectCallers } from "../objects/callers.ts";
 import { objectRoutes } from "../objects/object-routes.ts";
 import { type AggregatorStore, StoreUnavailable } from "../types.ts";
@@ -11,6 +12,7 @@ import { FleetAccess, type Login } from "./access.ts";
 import { consoleRoutes } from "./console-routes.ts";
 import type { FleetEndpoint } from "./endpoint.ts";
 import { fleetEndpoints } from "./endpoints.ts";
+import { enrolmentEndpoints } from "./enrolment-endpoints.ts";
 import { renderFleetOpenApi } from "./openapi.ts";
 import { FleetProblem, type FleetProblemCode, problemAnswer } from "./problem.ts";
 import { timeText } from "./rows.ts";
@@ -20,6 +22,8 @@ import type { UserBook } from "./users.ts";
 /** What the fleet API and the console stand on. */
 export type FleetParts = {
   readonly store: AggregatorStore;
+  /** Decides about enrolment. */
+  readonly desk: EnrolmentDesk;
   readonly users: UserBook;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -55,7 +59,7 @@ function apiRoutes(parts: FleetParts, access: FleetAccess): FleetRoutes {
   const { store, clock, isTls } = parts;
   const cookieName = isTls ? "__Host-bizra_fleet" : "bizra_fleet";
   const routes: FleetRoutes = new Hono<{ Bindings: HttpBindings }>();
-  const endpoints = fleetEndpoints(parts);
+  const endpoints = [...fleetEndpoints(parts), ...enrolmentEndpoints(parts.desk, clock)];
 
   const audit = (actor: string, action: string, target: string, outcome: string, detail: string): Promise<void> =>
     store.addAudit({ atMs: clock.nowMs(), actor, action, target, outcome, detail });
@@ -113,16 +117,20 @@ function apiRoutes(parts: FleetParts, access: FleetAccess): FleetRoutes {
     routes.on(endpoint.method.toUpperCase(), endpoint.path.replace(/\{(\w+)\}/g, ":$1"), (context) =>
       answering(context, async () => {
         const login = await loginOf(context);
-        if (!endpoint.audit) return run(context, endpoint, login, undefined);
+        if (!endpoint.audit) return judge(context, endpoint, login, undefined)();
+        const { action, isByHandler } = endpoint.audit;
         const target = endpoint.audit.target(context.req.param());
+        let isHandled = false;
         try {
           checkChange(context, login);
           const body = await readJson(context);
-          const answer = await run(context, endpoint, login, body);
-          await audit(login.name, endpoint.audit.action, target, "done", JSON.stringify(body));
+          const respond = judge(context, endpoint, login, body);
+          isHandled = isByHandler;
+          const answer = await respond();
+          if (!isByHandler) await audit(login.name, action, target, "done", JSON.stringify(body));
           return answer;
         } catch (error) {
-          if (error instanceof FleetProblem) await audit(login.name, endpoint.audit.action, target, "refused", error.code);
+          if (error instanceof FleetProblem && !isHandled) await audit(login.name, action, target, "refused", error.code);
           throw error;
         }
       }),
@@ -138,11 +146,16 @@ function apiRoutes(parts: FleetParts, access: FleetAccess): FleetRoutes {
   return routes;
 }
 
-async function run(context: FleetContext, endpoint: FleetEndpoint, login: Omit<Login, "token">, body: unknown): Promise<object> {
+/**
+ * Whether the role and the schemas let a call through, and what it then does.
+ *
+ * @throws FleetProblem `forbidden`, `malformed`
+ */
+function judge(context: FleetContext, endpoint: FleetEndpoint, login: Omit<Login, "token">, body: unknown): () => Promise<object> {
   if (endpoint.role === "admin" && login.role !== "admin") throw new FleetProblem("forbidden", "expected an admin, got a viewer");
   const parsed = endpoint.parse({ params: context.req.param(), query: context.req.query(), body });
   if (!parsed.ok) throw new FleetProblem("malformed", parsed.detail);
-  return parsed.run({ name: login.name, role: login.role });
+  return () => parsed.run({ name: login.name, role: login.role });
 }
 
 /** Answers with what an action gives, or with the problem it throws. */

@@ -8,7 +8,7 @@ import { silentLog, utf8 } from "../../../../src/kernel/index.ts";
 import { systemEntropy } from "../../../../src/node/ports.ts";
 import { OBJECTS_PATH, type ObjectStore } from "../../../../src/storage/index.ts";
 import { noteCertificate } from "../../../../sync/aggregator/front/connections.ts";
-import { type AggregatorStore, type FleetRole, fleetRoutes } from "../../../../sync/aggregator/index.ts";
+import { type AggregatorStore, EnrolmentDesk, type FleetRole, fleetRoutes } from "../../../../sync/aggregator/index.ts";
 import { nodePrefix } from "../../../../sync/protocol/index.ts";
 import { MemoryObjects } from "../restore/backup-fixture.ts";
 import { memoryStore, REF } from "./ingest-world.ts";
@@ -29,7 +29,8 @@ class World {
   constructor(passwordHash: string, objects: ObjectStore = this.objects) {
     const find = (name: string) => (name === "root" || name === "eye" ? { name, role: USERS[name], passwordHash } : undefined);
     const timers = { after: () => () => {} };
-    const parts = { store: this.store, users: { find }, clock, timers, entropy: systemEntropy, log: silentLog, isTls: true, objects };
+    const desk = new EnrolmentDesk({ store: this.store, clock, entropy: systemEntropy, onRevoked: () => {} });
+    const parts = { desk, store: this.store, users: { find }, clock, timers, entropy: systemEntropy, log: silentLog, isTls: true, objects };
     const routes = fleetRoutes({ ...parts, version: "test" })[OBJECTS_PATH];
     if (!routes) throw new Error("there are routes of objects");
     this.#app = new Hono<{ Bindings: HttpBindings }>().route(OBJECTS_PATH, routes);

@@ -2,7 +2,7 @@ import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { sha256 } from "../../../../../src/crypto/index.ts";
 import { Prng, silentLog, utf8 } from "../../../../../src/kernel/index.ts";
-import { type FleetUser, fleetRoutes } from "../../../../../sync/aggregator/index.ts";
+import { EnrolmentDesk, type FleetUser, fleetRoutes, type NodeRef } from "../../../../../sync/aggregator/index.ts";
 import { AgentWorld } from "../../agent/agent-world.ts";
 import { REF, RealAggregator } from "../ingest-world.ts";
 
@@ -20,6 +20,8 @@ export type Ask = {
 /** The fleet API over the real ingest, fed by a real agent. */
 export class ApiWorld {
   readonly users = new Map<string, FleetUser>();
+  /** Nodes whose sessions the desk had ended. */
+  readonly revoked: NodeRef[] = [];
   readonly aggregator: RealAggregator;
   readonly world: AgentWorld;
   readonly #ask: (path: string, init: RequestInit, env: object) => Response | Promise<Response>;
@@ -33,8 +35,10 @@ export class ApiWorld {
     this.aggregator = new RealAggregator(clock);
     this.world = new AgentWorld(3, this.aggregator);
     const prng = new Prng(9);
+    const entropy = { bytes: (count: number) => sha256(utf8(`${prng.uint32()}`)).subarray(0, count) };
     const routes = fleetRoutes({
       store: this.aggregator.store,
+      desk: new EnrolmentDesk({ store: this.aggregator.store, clock, entropy, onRevoked: (ref) => this.revoked.push(ref) }),
       users: { find: (name) => this.users.get(name) },
       clock,
       timers: {
@@ -43,7 +47,7 @@ export class ApiWorld {
           return () => {};
         },
       },
-      entropy: { bytes: (count) => sha256(utf8(`${prng.uint32()}`)).subarray(0, count) },
+      entropy,
       log: silentLog,
       isTls: false,
       version: "test",
