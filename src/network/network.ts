@@ -3,6 +3,7 @@ import { encodeMessage, type Message, type NetworkPort, type PeerId } from "../c
 import { publicKeyOf } from "../crypto/index.ts";
 import { assert, bytesEqual, type CancelTimer, err, Prng, parseHex, present, type Result, toHex } from "../kernel/index.ts";
 import { isForOtherMachines, listenMultiaddr, type PeerAddress, webRtcMultiaddr, withPeer } from "./address.ts";
+import { BlockSources } from "./block-sources.ts";
 import { Dialler } from "./dialler.ts";
 import { Discovered } from "./discovered.ts";
 import { encodeFrame } from "./frames.ts";
@@ -21,6 +22,7 @@ import { REDIAL_TIMES, Redial } from "./redial.ts";
 import { type CircuitTransport, relayIn } from "./relay.ts";
 import { askOnStream, type OUTSIDE_PROTOCOLS, type RequestFault } from "./requests.ts";
 import { Reservations } from "./reservations.ts";
+import { SharedKeyWatch } from "./shared-key.ts";
 import { type Misconduct, Standing } from "./standing.ts";
 import { absentPeers, statusOf } from "./status.ts";
 import { encodeTip, isOwnFinalization } from "./tip.ts";
@@ -33,9 +35,6 @@ const LINK_TIMES: LinkTimes = { helloMs: 10_000, pingMs: 5_000, guestMs: 30_000 
 const MDNS_PORT = 5_353;
 /** Our tip is told at most so often. */
 const TIP_INTERVAL_MS = 5_000;
-/** Another box with our key that was not heard of for so long is gone; while it is there the log says so this often. */
-const SHARED_MS = 120_000;
-const SHARED_TOLD_MS = 600_000;
 
 /** Thrown when the network cannot listen where it should. */
 export class NetworkStartFailed extends Error {
@@ -65,7 +64,8 @@ export class Network {
   #named: readonly PeerAddress[];
   #transport: Libp2p | undefined;
   #reservations: Reservations | undefined;
-  #shared: { readonly sinceMs: number; heardMs: number; toldMs: number; address: string | undefined } | undefined;
+  readonly #shared: SharedKeyWatch;
+  readonly #sources: BlockSources;
   #dialler: Dialler | undefined;
   #isTipNew = false;
   #isSeekingArchives = false;
@@ -86,6 +86,15 @@ export class Network {
     const seed = new DataView(ports.entropy.bytes(4).buffer).getUint32(0);
     this.#redial = new Redial({ ...REDIAL_TIMES, ...options.times }, new Prng(seed));
     this.#guests = new Guests(ports.timers, this.#times.guestMs, (connection) => this.#table.isLinked(connection));
+    this.#shared = new SharedKeyWatch(ports.clock, ports.log);
+    this.#sources = new BlockSources({
+      ports,
+      table: this.#table,
+      isNamed: (peer) => this.#reception.isNamed(peer),
+      isArchive: (nodeKey) => this.#presences.isArchive(nodeKey),
+      isFound: (link) => this.#reception.isFound(link),
+      onChoice: () => this.#dialNamed(),
+    });
     this.neighbours = new Neighbours(this.#table, options.allow, ports);
     this.#reception = new Reception({
       options,
@@ -99,8 +108,9 @@ export class Network {
       onPlan: () => this.#dialler?.wake(),
       onLinkUp: (link) => this.#presences.onUp(link),
       onPresence: (link, encoded) => this.#presences.onPresence(link, encoded),
-      onTwin: (address) => this.#onTwin(address),
-      isArchive: (nodeKey) => this.archives.some((archive) => archive.nodeKey === toHex(nodeKey)),
+      onTwin: (address) => this.#shared.onTwin(address),
+      isArchive: (nodeKey) => this.#presences.isArchive(nodeKey),
+      sources: this.#sources,
     });
     this.#presences = new Presences({
       chainId,
@@ -116,7 +126,10 @@ export class Network {
       ownAddresses: () => this.#reachableAt(),
       onMisconduct: this.#reception.onMisconduct,
       onAddresses: () => this.#dialNamed(),
-      onTwin: (address) => this.#onTwin(address),
+      isUp: (nodeKey) => this.#table.isNodeUp(nodeKey),
+      onArchive: (nodeKey) => this.#onArchive(this.#table.findNode(toHex(nodeKey))),
+      rankOf: (peer) => this.#sources.rankOf(peer),
+      onTwin: (address) => this.#shared.onTwin(address),
     });
   }
 
@@ -206,10 +219,7 @@ export class Network {
 
   /** Another box that runs this node's key; undefined when none was heard of for two minutes. */
   get sharedKey(): SharedKey | undefined {
-    const nowMs = this.#ports.clock.monotonicMs();
-    if (!this.#shared || nowMs - this.#shared.heardMs > SHARED_MS) return undefined;
-    const { address, sinceMs, heardMs } = this.#shared;
-    return { address, sinceMs: nowMs - sinceMs, heardMs: nowMs - heardMs };
+    return this.#shared.current;
   }
 
   /** Key of this node's connections, 32 bytes. */
@@ -221,8 +231,10 @@ export class Network {
   consensusPort(fetchBatches: NetworkPort["fetchBatches"]): NetworkPort {
     return {
       broadcast: (message) => this.#broadcast(message),
-      send: (peer, message) =>
-        void this.#sendTo(this.#table.find(peer), laneOf(message.kind), message.kind, encodeFrame(FRAME.message, encodeMessage(message))),
+      send: (peer, message) => {
+        this.#sendTo(this.#table.find(peer), laneOf(message.kind), message.kind, encodeFrame(FRAME.message, encodeMessage(message)));
+        this.#sources.onSent(peer, message);
+      },
       fetchBatches,
     };
   }
@@ -249,6 +261,7 @@ export class Network {
 
   /** Takes note of what a peer's message turned out to be; enough of it and the peer is banned for a while. */
   report(peer: PeerId, misconduct: Misconduct): void {
+    this.#sources.onUseless(peer);
     const found = this.#table.find(peer);
     if (found) this.#reception.onMisconduct(found.link, misconduct, "reported");
     else this.#reception.penalize(peer, misconduct, this.#isValidatorId(peer));
@@ -281,10 +294,15 @@ export class Network {
     return this.#presences.archives;
   }
 
-  /** Dials archives too, or no longer: while nobody who is connected has the blocks that are missing here. */
+  /**
+   * Dials archives too, or no longer: while nobody who is connected has the blocks that are missing here. Said again, those
+   * that could not be reached meanwhile give way to others.
+   */
   seekArchives(isWanted: boolean): void {
-    if (this.#isSeekingArchives === isWanted) return;
+    if (!isWanted && !this.#isSeekingArchives) return;
     this.#isSeekingArchives = isWanted;
+    for (const { text, expected = "" } of isWanted ? this.#presences.archiveTargets : [])
+      if (this.#redial.failuresAt(text) > 0 && !this.#table.find(expected)) this.#sources.onUnreachable(expected);
     this.#dialNamed();
   }
 
@@ -338,6 +356,11 @@ export class Network {
     for (const { id, link } of this.#table.peers) this.#redial.onPeerUp(id, link.isRelayed, nowMs);
   }
 
+  #onArchive(peer: Peer | undefined): void {
+    if (peer) this.#sources.onChange(peer);
+    if (this.#isSeekingArchives) this.#dialNamed();
+  }
+
   /** Where others reach this node: as announced, else where it listens for other machines; and through its relays. */
   #reachableAt(): string[] {
     const { announce, relays } = this.#options;
@@ -366,19 +389,6 @@ export class Network {
     if (relay === undefined) return undefined;
     for (const { link } of this.#table.peers) if (!link.isRelayed && link.connection.remotePeer.toString() === relay) return undefined;
     return "its relay is not connected";
-  }
-
-  #onTwin(address: string | undefined): void {
-    const nowMs = this.#ports.clock.monotonicMs();
-    const known = this.#shared && nowMs - this.#shared.heardMs <= SHARED_MS ? this.#shared : undefined;
-    const isToBeTold = !known || nowMs - known.toldMs > SHARED_TOLD_MS || (known.address === undefined && address !== undefined);
-    this.#shared = {
-      sinceMs: known?.sinceMs ?? nowMs,
-      heardMs: nowMs,
-      toldMs: isToBeTold ? nowMs : known.toldMs,
-      address: address ?? known?.address,
-    };
-    if (isToBeTold) this.#ports.log.error("key.shared", { reason: "another box runs this node's key", address: this.#shared.address });
   }
 
   #broadcast(message: Message): void {

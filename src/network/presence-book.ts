@@ -5,22 +5,24 @@ import { decodePresence, isPresenceProven, type Presence } from "./presence.ts";
 /** A presence that was proven, and its bytes for who has not heard it. */
 export type KnownPresence = { readonly presence: Presence; readonly encoded: Uint8Array; readonly heardAtMs: number };
 
-/** What became of an encoded presence: news, nothing new, of this very node's key, no room for it or too much of it, or a lie. */
+/** What became of an encoded presence: news, nothing new, of this very node's key, too much of it, or a lie. */
 export type Hearing =
   | { readonly kind: "news"; readonly presence: Presence }
   | { readonly kind: "own"; readonly presence: Presence }
-  | { readonly kind: "known" | "full" | "tooMuch" | "malformed" | "unproven" };
+  | { readonly kind: "known" | "tooMuch" | "malformed" | "unproven" };
 
 /** What hearing takes. */
 export type PresenceJudge = {
   readonly chainId: Uint8Array;
   readonly ownNodeKey: Uint8Array;
   readonly isValidator: (key: Uint8Array) => boolean;
+  /** Whether a node of this key is connected: it is there, which its word alone does not show. */
+  readonly isUp: (nodeKey: Uint8Array) => boolean;
 };
 
 /** A word that was not renewed for so long is forgotten: three of its renewals did not come. */
 const FORGET_MS = 45 * 60_000;
-/** Nodes remembered that are no validators; anyone can make keys, so more are not taken in. */
+/** Nodes remembered that are no validators; anyone can make keys, so the oldest word goes for a new one. */
 const OTHERS_MAX = 256;
 /** New words of one node: a validator looks each two seconds whether its addresses changed, others move seldom. */
 const NEWS = { validator: { perSecond: 0.5, burst: 8 }, other: { perSecond: 0.1, burst: 4 } } as const;
@@ -55,7 +57,7 @@ export class PresenceBook {
   }
 
   /**
-   * Takes in an encoded presence. What is known, has no room or is too much costs no verification; a lie changes nothing.
+   * Takes in an encoded presence. What is known or too much costs no verification; a lie changes nothing.
    *
    * @param isOfTeller whether the peer that tells it has this node key: what it says of itself
    * @param mayCost whether who tells it may cost a verification now, of a word that calls itself a validator's or not
@@ -75,7 +77,6 @@ export class PresenceBook {
     const id = toHex(isValidator && binding ? binding.validatorKey : nodeKey);
     const known = this.#known.get(id);
     if (known && known.presence.sequence >= presence.sequence) return { kind: "known" };
-    if (!isOwn && !known && !isValidator && this.#othersCount(nowMs) >= OTHERS_MAX) return { kind: "full" };
     // Paid once it is proven, so that nobody uses up what another may say.
     const budget = known?.budget ?? new Budget(isValidator ? NEWS.validator : NEWS.other, nowMs);
     this.#others ??= new Budget(NEWS_OF_OTHERS, nowMs);
@@ -85,6 +86,8 @@ export class PresenceBook {
     if (isOwn) return { kind: "own", presence };
     budget.spend(1, nowMs);
     shared?.spend(1, nowMs);
+    if (!known && !isValidator) this.#makeRoom(nowMs);
+    this.#known.delete(id); // the last heard stands last
     this.#known.set(id, { presence, encoded: Uint8Array.from(encoded), heardAtMs: nowMs, budget });
     return { kind: "news", presence };
   }
@@ -96,10 +99,12 @@ export class PresenceBook {
     return this.#known.size < before;
   }
 
-  #othersCount(nowMs: number): number {
+  /** The word heard longest ago goes, of nodes that are not connected while there are any: who is here does not give way to who may be. */
+  #makeRoom(nowMs: number): void {
     this.forgetOld(nowMs);
-    let count = 0;
-    for (const { presence } of this.#known.values()) if (!this.isValidator(presence)) count++;
-    return count;
+    const others = [...this.#known].filter(([, { presence }]) => !this.isValidator(presence));
+    if (others.length < OTHERS_MAX) return;
+    const gone = others.find(([, { presence }]) => !this.#judge.isUp(presence.nodeKey)) ?? others[0];
+    if (gone) this.#known.delete(gone[0]);
   }
 }

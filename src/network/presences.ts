@@ -2,17 +2,18 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { bytesEqual, type CancelTimer, type Clock, type Timers, toHex } from "../kernel/index.ts";
 import type { PeerAddress } from "./address.ts";
 import { Budget } from "./budget.ts";
+import { LEFT_OUT_RANK } from "./giving-record.ts";
 import type { Link } from "./link.ts";
 import type { Binding } from "./node-key.ts";
 import type { PeerTable } from "./peer-table.ts";
 import { ADDRESSES_MAX, type Presence, type Services, signPresence } from "./presence.ts";
-import { PresenceBook, type PresenceJudge } from "./presence-book.ts";
+import { type KnownPresence, PresenceBook, type PresenceJudge } from "./presence-book.ts";
 import type { Misconduct } from "./standing.ts";
 
 /** A node that says that it keeps every block, by its key (lower-case hex), and the multiaddrs at which it is reached. */
 export type ArchiveNode = { readonly nodeKey: string; readonly peer: string; readonly addresses: readonly string[] };
 
-/** Archives named to whoever asks. */
+/** Archives named to whoever asks, and dialled at a time. */
 const ARCHIVES_MAX = 16;
 
 /** What telling and hearing of presences works on. */
@@ -29,6 +30,10 @@ export type PresencesParts = PresenceJudge & {
   readonly onMisconduct: (link: Link, misconduct: Misconduct, detail: string) => void;
   /** Where validators are reached is known anew. */
   readonly onAddresses: () => void;
+  /** A node says that it keeps every block. */
+  readonly onArchive: (nodeKey: Uint8Array) => void;
+  /** The lower, the sooner an archive is to be turned to. */
+  readonly rankOf: (peer: string) => number;
   /** Another process speaks with this node's key, and again after this one has outbid it: it is no leftover of an earlier run. */
   readonly onTwin: (address: string | undefined) => void;
 };
@@ -85,9 +90,12 @@ export class Presences {
   /** Tells a peer that has come up of this node and of those it may not know. */
   onUp(link: Link): void {
     if (this.#own) link.sendPresence(this.#own);
-    let others = 0;
-    for (const { presence, encoded } of this.#book.all)
-      if (this.#book.isValidator(presence) || others++ < OTHERS_TOLD_MAX) link.sendPresence(encoded);
+    const known: KnownPresence[] = [...this.#book.all];
+    const validators = known.filter(({ presence }) => this.#book.isValidator(presence));
+    const others = known.filter(({ presence }) => !this.#book.isValidator(presence));
+    // Who is connected here is there for sure; a word alone may be anybody's.
+    others.sort((a, b) => Number(this.#parts.isUp(b.presence.nodeKey)) - Number(this.#parts.isUp(a.presence.nodeKey)));
+    for (const { encoded } of [...validators, ...others.slice(0, OTHERS_TOLD_MAX)]) link.sendPresence(encoded);
   }
 
   /** Hears what a peer passes on. */
@@ -108,6 +116,7 @@ export class Presences {
     else if (heard.kind === "own") this.#onOwn(heard.presence, nowMs);
     else if (heard.kind === "news") {
       for (const peer of table.peers) if (peer.link !== link) peer.link.sendPresence(encoded);
+      if (heard.presence.services.isArchive) this.#parts.onArchive(heard.presence.nodeKey);
       if (this.#book.isValidator(heard.presence)) onAddresses();
     }
   }
@@ -126,25 +135,34 @@ export class Presences {
     return targets;
   }
 
-  /** Nodes that say that they keep every block, each with where it is reached. */
+  /** Nodes that say that they keep every block, each with where it is reached: a few, those first that have proven most. */
   get archives(): readonly ArchiveNode[] {
-    const archives: ArchiveNode[] = [];
+    const archives: (ArchiveNode & { readonly rank: number })[] = [];
     for (const { presence } of this.#book.all) {
       const { nodeKey, binding, services, addresses } = presence;
-      if (services.isArchive && archives.length < ARCHIVES_MAX)
-        archives.push({ nodeKey: toHex(nodeKey), peer: toHex(binding?.validatorKey ?? nodeKey), addresses });
+      const peer = toHex(binding?.validatorKey ?? nodeKey);
+      if (services.isArchive) archives.push({ nodeKey: toHex(nodeKey), peer, addresses, rank: this.#parts.rankOf(peer) });
     }
-    return archives;
+    archives.sort((a, b) => a.rank - b.rank);
+    return archives.slice(0, ARCHIVES_MAX).map(({ nodeKey, peer, addresses }) => ({ nodeKey, peer, addresses }));
+  }
+
+  /** Whether a node says that it keeps every block, among however many. */
+  isArchive(nodeKey: Uint8Array): boolean {
+    for (const { presence } of this.#book.all) if (presence.services.isArchive && bytesEqual(presence.nodeKey, nodeKey)) return true;
+    return false;
   }
 
   /** Addresses of archives, to dial while nobody who is connected has the blocks that are missing here. */
   get archiveTargets(): PeerAddress[] {
     const targets: PeerAddress[] = [];
-    for (const { peer, addresses } of this.archives)
+    for (const { peer, addresses } of this.archives) {
+      if (this.#parts.rankOf(peer) >= LEFT_OUT_RANK) continue;
       for (const text of addresses) {
         const address = parseMultiaddr(text);
         if (address) targets.push({ text, multiaddr: address, expected: peer, isDiscovered: true });
       }
+    }
     return targets;
   }
 

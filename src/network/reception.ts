@@ -1,6 +1,7 @@
 import { decodeMessage, type Message, type PeerId } from "../consensus/index.ts";
 import { assert, err, ok, type Result, toHex } from "../kernel/index.ts";
 import type { PeerAddress } from "./address.ts";
+import type { BlockSources } from "./block-sources.ts";
 import { Budget } from "./budget.ts";
 import { type Greeted, type Hello, judgeHello, type Refusal } from "./hello.ts";
 import type { Lane } from "./lanes.ts";
@@ -30,6 +31,8 @@ export type ReceptionParts = {
   readonly onPresence: (link: Link, encoded: Uint8Array) => void;
   /** Whether a node says that it keeps every block. */
   readonly isArchive: (nodeKey: Uint8Array) => boolean;
+  /** Hears who is up, what each says that it has, and what it gives. */
+  readonly sources: BlockSources;
   /** Another box runs this node's key. */
   readonly onTwin: (address: string | undefined) => void;
 };
@@ -68,6 +71,11 @@ export class Reception implements LinkEvents {
     this.#dialled.set(link, address);
   }
 
+  /** Whether a link leads to a node that was found, not named, and that this node dialled. */
+  isFound(link: Link): boolean {
+    return this.#dialled.get(link)?.isDiscovered === true;
+  }
+
   /** @see LinkEvents.onHello */
   readonly onHello = (link: Link, hello: Hello): Result<Greeted, Refusal> => {
     const { nodeKey, ownHello } = this.#parts;
@@ -83,7 +91,7 @@ export class Reception implements LinkEvents {
 
   /** @see LinkEvents.onUp */
   readonly onUp = (link: Link): void => {
-    const { ports, table, redial, onPlan } = this.#parts;
+    const { ports, table, redial, onPlan, sources } = this.#parts;
     const { greeted } = link;
     assert(greeted !== undefined, "a link that is up was greeted");
     const id = toHex(greeted.key);
@@ -116,13 +124,14 @@ export class Reception implements LinkEvents {
     ports.log.info("peer.up", { peer: id.slice(0, 16), isValidator, direction: link.connection.direction, version: greeted.version });
     this.#parts.onLinkUp(link);
     ports.onPeerUp(id);
+    sources.onChange(peer);
     if (ports.lowestHeight) link.sendReach(ports.lowestHeight());
     if (link.hello?.tip) this.onTip(link, link.hello.tip);
   };
 
   /** @see LinkEvents.onMessage */
   readonly onMessage = (link: Link, lane: Lane, payload: Uint8Array): void | Promise<void> => {
-    const { table, ports, traffic } = this.#parts;
+    const { table, ports, traffic, sources } = this.#parts;
     const peer = table.peerOf(link);
     if (!peer) return; // replaced a moment ago
     if (lane === "batches") {
@@ -141,7 +150,9 @@ export class Reception implements LinkEvents {
     traffic.count("received", `${lane}/${message.value.kind}`, payload.length);
     const { kind } = message.value;
     const isFromArchive = ARCHIVE_KINDS.has(kind) && this.#parts.isArchive(link.nodeKey);
-    if (peer.isValidator || OBSERVER_KINDS.has(kind) || isFromArchive || this.isNamed(peer.id)) ports.onMessage(peer.id, message.value);
+    if (!peer.isValidator && !OBSERVER_KINDS.has(kind) && !isFromArchive && !this.isNamed(peer.id)) return;
+    sources.onHeard(peer, message.value);
+    ports.onMessage(peer.id, message.value);
   };
 
   /** @see LinkEvents.onTip */
@@ -166,14 +177,14 @@ export class Reception implements LinkEvents {
 
   /** @see LinkEvents.onReach */
   readonly onReach = (link: Link, lowestHeight: number): void => {
-    const { table, ports } = this.#parts;
+    const { table, ports, sources } = this.#parts;
     const peer = table.peerOf(link);
     if (!peer || peer.lowestHeight === lowestHeight) return;
     const nowMs = ports.clock.monotonicMs();
     if (!peer.reaches.isSolvent(nowMs)) return; // each costs consensus a turn; a peer that prunes says it each quarter of a second
     peer.reaches.spend(1, nowMs);
     peer.lowestHeight = lowestHeight;
-    ports.onPeerReach?.(peer.id, lowestHeight);
+    sources.onChange(peer);
   };
 
   /**

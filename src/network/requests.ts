@@ -162,10 +162,15 @@ function requestBytesMax(protocol: string): number {
 }
 
 /** Asks on a fresh stream and waits for the answer. */
-export function askOnStream(stream: Stream, timers: Timers, request: Uint8Array): Promise<Result<Uint8Array, RequestFault>> {
+export function askOnStream(
+  stream: Stream,
+  timers: Timers,
+  request: Uint8Array,
+  patienceMs = PATIENCE_MS,
+): Promise<Result<Uint8Array, RequestFault>> {
   return new Promise((resolve) => {
     const reader = new BodyReader(ANSWER_BYTES_MAX + 16);
-    const cancel = timers.after(PATIENCE_MS, () => settle(err("timeout")));
+    const cancel = timers.after(patienceMs, () => settle(err("timeout")));
     const settle = (result: Result<Uint8Array, RequestFault>): void => {
       cancel();
       resolve(result);

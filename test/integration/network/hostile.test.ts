@@ -258,10 +258,11 @@ test("network: a stranger that says another box has our key, as a peer and when 
   await until("it is believed", () => a.network.sharedKey !== undefined);
 });
 
-test("network: a peer that says another lowest block all the time, consensus hears it in measure, and the same one once", async () => {
+test("network: a validator that says another lowest block all the time, consensus hears it in measure, and the same one once", async () => {
   const reaches: number[] = [];
-  const a = await start({ seed: 1, validators: validatorsOf(1), ports: { onPeerReach: (_peer, height) => void reaches.push(height) } });
-  const { stream, frames } = await greet(await stranger(a), 9, 2);
+  const onPeerReach = (_peer: string, height: number): void => void reaches.push(height);
+  const a = await start({ seed: 1, validators: validatorsOf(1, 2), ports: { onPeerReach } });
+  const { stream, frames } = await greet(await stranger(a), 2, 2);
   await until("it is a peer", () => a.up.length === 1);
   for (let n = 0; n < 10; n++) stream.send(encodeFrame(FRAME.reach, encodeReach(7)));
   for (let height = 100; height < 250; height++) stream.send(encodeFrame(FRAME.reach, encodeReach(height)));
@@ -269,4 +270,17 @@ test("network: a peer that says another lowest block all the time, consensus hea
   await until("all of it is read", () => frames.some(({ kind }) => kind === FRAME.pong));
   expect(reaches.slice(0, 2)).toEqual([7, 100]);
   expect(reaches.length).toBeLessThan(60);
+});
+
+test("network: a stranger that says it serves every block, consensus hears that it has none, for its answers would not be heard", async () => {
+  const reaches: number[] = [];
+  const onPeerReach = (_peer: string, height: number): void => void reaches.push(height);
+  const a = await start({ seed: 1, validators: validatorsOf(1), ports: { onPeerReach } });
+  const { stream, frames } = await greet(await stranger(a), 9, 2);
+  await until("it is a peer", () => a.up.length === 1);
+  for (let height = 1; height < 9; height++) stream.send(encodeFrame(FRAME.reach, encodeReach(height)));
+  stream.send(encodeFrame(FRAME.ping, new Uint8Array(0)));
+  await until("all of it is read", () => frames.some(({ kind }) => kind === FRAME.pong));
+  expect(reaches).toEqual([Number.MAX_SAFE_INTEGER]);
+  expect(a.network.peers()[0]?.lowestHeight).toBe(8); // what it says is told to people as it says it
 });

@@ -37,18 +37,23 @@ export function openLane({ connection }: Stranger, lane: Lane): Promise<Stream> 
 }
 
 /** The hello of a numbered validator, bound to the stranger's node key. */
-export function helloOf({ nodeKey }: Stranger, seed: number, version = 1): Hello {
+export function helloOf({ nodeKey }: Stranger, seed: number, version = 1, chainId: Uint8Array = CHAIN_ID): Hello {
   return {
     versions: { min: version, max: version },
-    chainId: CHAIN_ID,
+    chainId,
     instance: new Uint8Array(8).fill(seed),
-    binding: bindNodeKey(signerOf(seed), CHAIN_ID, nodeKey),
+    binding: bindNodeKey(signerOf(seed), chainId, nodeKey),
     software: "stranger",
   };
 }
 
 /** Greets as a numbered validator; resolves with the stream when the member has welcomed it. */
-export async function greet(stranger: Stranger, seed: number, version = 1): Promise<{ stream: Stream; frames: Frame[] }> {
+export async function greet(
+  stranger: Stranger,
+  seed: number,
+  version = 1,
+  chainId: Uint8Array = CHAIN_ID,
+): Promise<{ stream: Stream; frames: Frame[] }> {
   const stream = await openLane(stranger, "consensus");
   const frames: Frame[] = [];
   const reader = new BodyReader(2 ** 22);
@@ -60,7 +65,7 @@ export async function greet(stranger: Stranger, seed: number, version = 1): Prom
     if (frames.some(({ kind }) => kind === FRAME.welcome)) welcomed.resolve();
   });
   stream.addEventListener("close", () => welcomed.reject(new Error("closed")));
-  stream.send(encodeFrame(FRAME.hello, encodeHello(helloOf(stranger, seed, version))));
+  stream.send(encodeFrame(FRAME.hello, encodeHello(helloOf(stranger, seed, version, chainId))));
   await welcomed.promise;
   stream.send(encodeFrame(FRAME.welcome, new Uint8Array(0)));
   return { stream, frames };

@@ -19,11 +19,15 @@ function presenceOf(seed: number, sequence = 1, more: Partial<Presence> = {}): P
 const signedOf = (seed: number, sequence = 1, more: Partial<Presence> = {}): Uint8Array =>
   signPresence(presenceOf(seed, sequence, more), CHAIN, seedOf(seed));
 
+/** Node keys that are connected. */
+const up = new Set<string>();
+
 const bookOf = (): PresenceBook =>
   new PresenceBook({
     chainId: CHAIN,
     ownNodeKey: publicKeyOf(seedOf(1)),
     isValidator: (key) => toHex(key) === toHex(validator.publicKey),
+    isUp: (key) => up.has(toHex(key)),
   });
 
 test("presence: encoded and read, the same and proven; of another chain or with another byte, not", () => {
@@ -67,18 +71,37 @@ test("presence book: a lie about a node that is known, changes nothing", () => {
   expect([...book.all].map(({ presence }) => presence.sequence)).toEqual([5]);
 });
 
+/** The word of one of many strangers. */
+function strangerOf(n: number): { readonly key: string; readonly encoded: Uint8Array } {
+  const seed = Uint8Array.from({ length: 32 }, (_, at) => (at === 0 ? n & 255 : at === 1 ? n >> 8 : 9));
+  const presence = { ...presenceOf(2), nodeKey: publicKeyOf(seed) };
+  return { key: toHex(presence.nodeKey), encoded: signPresence(presence, CHAIN, seed) };
+}
+
 test("presence book: strangers without end, a few hundred are kept, a validator still has its place, and silence makes room", () => {
   const book = bookOf();
-  const seed = (n: number): Uint8Array => Uint8Array.from({ length: 32 }, (_, at) => (at === 0 ? n & 255 : at === 1 ? n >> 8 : 9));
-  const kinds = Array.from({ length: 260 }, (_, n) => {
-    const presence = { ...presenceOf(2), nodeKey: publicKeyOf(seed(n)) };
-    return book.hear(signPresence(presence, CHAIN, seed(n)), 0).kind;
-  });
-  expect(kinds.filter((kind) => kind === "news")).toHaveLength(256);
-  expect(kinds.at(-1)).toBe("full");
+  const kinds = Array.from({ length: 260 }, (_, n) => book.hear(strangerOf(n).encoded, 0).kind);
+  expect(kinds.filter((kind) => kind === "news").length).toBeLessThan(260);
+  expect(kinds.at(-1)).toBe("tooMuch");
   expect(book.hear(signedOf(2, 1, bound(2)), 0).kind).toBe("news");
-  expect(book.hear(signedOf(4), 46 * 60_000).kind).toBe("news");
+  for (let n = 300; n < 600; n++) book.hear(strangerOf(n).encoded, 1_000 * n);
+  expect([...book.all]).toHaveLength(257);
+  expect(book.hear(signedOf(4), 600_000 + 46 * 60_000).kind).toBe("news");
   expect([...book.all]).toHaveLength(1);
+});
+
+test("presence book: strangers without end come later, a node that is connected keeps its place and a new one finds one", () => {
+  const book = bookOf();
+  const here = strangerOf(0);
+  up.add(here.key);
+  book.hear(here.encoded, 0);
+  for (let n = 1; n < 400; n++) book.hear(strangerOf(n).encoded, 2_000 * n);
+  const keys = [...book.all].map(({ presence }) => toHex(presence.nodeKey));
+  expect(keys).toHaveLength(256);
+  expect(keys).toContain(here.key);
+  expect(keys).toContain(strangerOf(399).key);
+  expect(keys).not.toContain(strangerOf(1).key);
+  up.clear();
 });
 
 test("presence book: a validator that signs for node keys without end, has one place, and its last word counts", () => {
