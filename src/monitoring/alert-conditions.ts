@@ -27,6 +27,9 @@ export type NodeSample = HardwareSample & {
   /** Wall clock minus header time of the last final block just received, in milliseconds. */
   readonly clockOffsetMs?: number;
   readonly listensBeyondLoopback?: boolean;
+  /** Threads that verify signatures and failed in the last ten minutes, and whether none is tried any more. */
+  readonly verifyThreadsFailed?: number;
+  readonly areVerifyThreadsGivenUp?: boolean;
   /** Where another box was met that runs this node's key, or `unknown`. */
   readonly sharedKeyAddress?: string;
 };
@@ -141,6 +144,15 @@ export const ALERT_CONDITIONS: readonly AlertCondition[] = [
     remedy: "use another disk, or the wan profile; votes wait for the disk",
     findReason: ({ syncP99Ms: p99 }) =>
       p99 !== undefined && p99 > 250 ? `durable writes take ${Math.round(p99)} ms (99th percentile), more than 250 ms` : undefined,
+  },
+  {
+    name: "verify-threads",
+    severity: "warning",
+    remedy: "look for want of memory in the system's log, restart the node when it goes on, and report it with its metrics",
+    findReason: ({ verifyThreadsFailed: failed = 0, areVerifyThreadsGivenUp }) => {
+      if (areVerifyThreadsGivenUp === true) return "threads that verify signatures failed one after the other: the slower pool verifies";
+      return failed > 0 ? `${failed} threads that verify signatures hung or ended in the last 10 minutes and were replaced` : undefined;
+    },
   },
   {
     name: "loop-lagging",

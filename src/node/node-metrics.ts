@@ -1,6 +1,8 @@
+import type { VerifyThreadsHealth } from "../crypto/index.ts";
 import type { DisseminationStats } from "../mempool/index.ts";
 import type { MetricFamily, MetricSource } from "../monitoring/index.ts";
 import type { Contexts } from "./contexts.ts";
+import { verifyThreadsHealth } from "./platform.ts";
 
 /** What the contexts count, as metric families; fields are read at each scrape. */
 export function nodeMetrics({ blocks, mempool, dissemination, loop, index, pruning }: Contexts): MetricSource {
@@ -45,6 +47,7 @@ export function nodeMetrics({ blocks, mempool, dissemination, loop, index, pruni
         counter("bizra_mempool_foreign_bytes_total", "Bytes of these batches.", counters.foreignSizeBytes),
         { name: "bizra_mempool_refused_batches_total", help: "Batches of peers not taken, by reason.", kind: "counter", samples: refused },
         ...disseminationMetrics(dissemination.stats()),
+        ...verifyThreadMetrics(verifyThreadsHealth()),
       ];
       return families.filter((family) => family.samples.length > 0);
     },
@@ -64,6 +67,14 @@ function disseminationMetrics({ counters, gauges }: DisseminationStats): MetricF
     counter("bizra_dissemination_timeouts_total", "Pulls that were not answered in time.", counters.timeouts),
     counter("bizra_dissemination_duplicates_total", "Batches that came although they were here or on their way.", counters.duplicates),
     counter("bizra_dissemination_flooded_total", "Messages dropped because a peer sent too many.", counters.flooded),
+  ];
+}
+
+function verifyThreadMetrics({ running, failed }: VerifyThreadsHealth): MetricFamily[] {
+  const samples = Object.entries(failed).map(([fault, value]) => ({ labels: { fault }, value }));
+  return [
+    gauge("bizra_verify_threads", "Threads that verify signatures; none before the first large round, or when all were given up.", running),
+    { name: "bizra_verify_threads_failed_total", help: "Threads given up and replaced, by fault.", kind: "counter", samples },
   ];
 }
 

@@ -1,7 +1,7 @@
 import { statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { HashIndexTuning } from "../blocks/index.ts";
-import { type CryptoSuite, nativeSuite, type SignatureClaim, VerifyThreads } from "../crypto/index.ts";
+import { type CryptoSuite, nativeSuite, type SignatureClaim, VerifyThreads, type VerifyThreadsHealth } from "../crypto/index.ts";
 import type { Clock, Entropy, Timers } from "../kernel/index.ts";
 import { type CheckpointWriter, WorkerCheckpointWriter } from "../state/index.ts";
 import { type Database, type DatabaseOptions, type FileSystem, nodeFileSystem, openDatabase } from "../storage/index.ts";
@@ -39,7 +39,7 @@ export interface Platform {
 
 /** Threads that verify signatures: with more of them the calling thread is what is short. */
 const VERIFY_THREADS_MAX = 8;
-const verifyThreads = new VerifyThreads(Math.min(VERIFY_THREADS_MAX, availableParallelism()));
+const verifyThreads = new VerifyThreads(Math.min(VERIFY_THREADS_MAX, availableParallelism()), systemTimers);
 
 /** This machine. */
 export const systemPlatform: Platform = {
@@ -54,6 +54,11 @@ export const systemPlatform: Platform = {
   verifyMany: (claims) => verifyThreads.verifyMany(claims),
   network: noNetwork,
 };
+
+/** How the threads that verify signatures have fared in this process. */
+export function verifyThreadsHealth(): VerifyThreadsHealth {
+  return verifyThreads.health;
+}
 
 /** Bytes that this user may still write on the disk of a folder. */
 export function freeBytesOf(folder: string): number {

@@ -10,6 +10,7 @@ import {
   verifyEd25519Many,
 } from "../../src/crypto/index.ts";
 import { utf8 } from "../../src/kernel/index.ts";
+import { systemTimers } from "../../src/node/ports.ts";
 import { hexBytes, loadVectors } from "./load-vectors.ts";
 
 interface Case extends SignatureClaim {
@@ -44,7 +45,7 @@ const CASES: Record<string, readonly Case[]> = {
   })),
 };
 
-const threads = new VerifyThreads(2);
+const threads = new VerifyThreads(2, systemTimers);
 afterAll(() => threads.stop());
 
 const acceptedIds = (cases: readonly Case[], isAccepted: (claim: Case, index: number) => boolean | undefined): number[] =>

@@ -64,6 +64,7 @@ test("alerts: each condition, holds for a sample made for it, with a reason and 
     "catching-up": { syncState: "catchingUp" },
     "disk-low": { diskFreeBytes: 2 ** 27, diskFreeBytesMin: 2 ** 26, diskFreeBytesWarn: 2 ** 29 },
     "disk-slow": { syncP99Ms: 251 },
+    "verify-threads": { verifyThreadsFailed: 1 },
     "loop-lagging": { eventLoopLagP99Ms: 101 },
     "memory-high": { residentBytes: 2 ** 30 },
     "clock-off": { clockOffsetMs: -6_000 },
