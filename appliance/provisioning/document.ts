@@ -26,7 +26,7 @@ export type ProvisionDocument = {
   /** Time servers; absent: those of the image. */
   readonly ntp?: readonly string[];
   readonly aggregator?: AggregatorPlan;
-  /** The one-use token that an aggregator's claim gave; there exactly when `aggregator` is. */
+  /** The one-use token that an aggregator's claim gave; there when `aggregator` is and the box is not enrolled there. */
   readonly token?: string;
   readonly chain: ChainPlan;
   readonly ssh?: { readonly keys: readonly string[] };
@@ -171,8 +171,10 @@ const document = objectField<ProvisionDocument>("provision.json", {
 /**
  * Judges a provision.json. Errors: every mistake found, each as a sentence in printable ASCII that names the field and
  * what is right; a secret is never in it.
+ *
+ * @param enrolledAt the aggregator that the box is enrolled at, for which no token is needed
  */
-export function parseProvision(bytes: Uint8Array): Result<ProvisionDocument, readonly string[]> {
+export function parseProvision(bytes: Uint8Array, enrolledAt?: string): Result<ProvisionDocument, readonly string[]> {
   if (bytes.length > DOCUMENT_BYTES_MAX)
     return err([`provision.json: expected at most ${DOCUMENT_BYTES_MAX} bytes, got ${bytes.length}; is this the right file?`]);
   const text = textOf(bytes);
@@ -183,7 +185,7 @@ export function parseProvision(bytes: Uint8Array): Result<ProvisionDocument, rea
   const judged = document(json.value, "", faults);
   if (json.value instanceof Map) {
     const [hasAggregator, hasToken] = [json.value.has("aggregator"), json.value.has("token")];
-    if (hasAggregator && !hasToken)
+    if (hasAggregator && !hasToken && (judged === undefined || judged.aggregator?.url !== enrolledAt))
       faults.push(
         "token: expected the token that `bizra aggregator claim` printed, since there is an aggregator, got nothing; the field is missing.",
       );

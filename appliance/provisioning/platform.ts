@@ -43,6 +43,8 @@ export interface BoxNode {
    * @param onRemark told what it waits for, as a sentence
    */
   enrol(plan: ProvisionDocument, signal: AbortSignal, onRemark: (sentence: string) => void): Promise<EnrolmentOutcome>;
+  /** The aggregator that it was enrolled at last, if any. */
+  enrolledAt(): string | undefined;
   /** Whether an administrator of the console has a password. */
   hasPassword(): boolean;
 }

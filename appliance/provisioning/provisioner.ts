@@ -168,7 +168,7 @@ export class Provisioner {
     const genesis = this.#genesisText();
     const key = `${hash}/${genesis === undefined ? "" : toHex(sha256(new TextEncoder().encode(genesis)))}/${this.#progress.state}`;
     if (this.#judged?.key === key) return this.#judged.file;
-    const parsed = parseProvision(bytes);
+    const parsed = parseProvision(bytes, this.#platform.node.enrolledAt());
     const faults = parsed.ok ? this.#platform.node.checkChain(parsed.value, genesis) : parsed.error;
     const file: SeenFile =
       parsed.ok && faults.length === 0 ? { kind: "good", hash, document: parsed.value } : { kind: "faulty", hash, faults };

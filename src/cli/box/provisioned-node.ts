@@ -111,11 +111,11 @@ export class ProvisionedNode implements BoxNode {
 
   async enrol(plan: ProvisionDocument, signal: AbortSignal, onRemark: (sentence: string) => void): Promise<EnrolmentOutcome> {
     const { url, caPin } = present(plan.aggregator, "a plan without an aggregator is not enrolled");
-    const token = present(plan.token, "a plan that is to be enrolled has its token");
     if (this.#isEnrolledAt(url, caPin)) {
       rmSync(join(this.#home, ENROLMENT_FILES.request), { force: true }); // left by a power cut right after the certificate
       return { kind: "done" };
     }
+    const token = present(plan.token, "a plan for an aggregator that the box is not enrolled at has its token");
     const { identity, nodeId, genesis, configuration } = await openEnrolmentHome(this.#home, async () => undefined);
     const pin = present(parseHex(caPin), "a pin was judged as hex");
     const enrolled = await enrol(
@@ -136,6 +136,12 @@ export class ProvisionedNode implements BoxNode {
     if (!enrolled.ok) return { kind: "refused", sentence: asciiOf(`${enrolled.error.code}: ${enrolled.error.detail}.`) };
     this.#restartNode();
     return { kind: "done" };
+  }
+
+  enrolledAt(): string | undefined {
+    const loaded = loadConfiguration({ home: this.#home, flags: {} });
+    const hasCertificate = readBundle(join(this.#home, ENROLMENT_FILES.bundle)) !== undefined;
+    return loaded.ok && hasCertificate ? loaded.value.values.sync.aggregators[0] : undefined;
   }
 
   hasPassword(): boolean {

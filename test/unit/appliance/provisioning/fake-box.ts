@@ -185,6 +185,10 @@ export class FakeNode implements BoxNode {
     }
   }
 
+  enrolledAt(): string | undefined {
+    return this.#disk.files.get("/home/enrolled");
+  }
+
   hasPassword(): boolean {
     return this.password;
   }

@@ -3,7 +3,7 @@ import { MEDIUM, parseProgress } from "../../../../appliance/provisioning/index.
 import { type Cut, FakeBox, planText, TOKEN } from "./fake-box.ts";
 
 /** Writes after a cut within which another one may come: more than any effect has. */
-const REACH = 8;
+const REACH = 5;
 
 /** A whole life: a mistake, its correction, a new code asked for, another plan. */
 async function live(cuts: readonly Cut[]): Promise<FakeBox> {
@@ -74,7 +74,7 @@ describe("provisioning: power cuts", () => {
         expect([at, done, box.disk.cutsDone, outcomeOf(box)]).toEqual([at, done, 1, wanted]);
       }
     }
-  });
+  }, 60_000);
 
   test("provisioning: the power cut twice, at every pair of writes, the same end", async () => {
     const whole = await live([]);
@@ -94,5 +94,5 @@ describe("provisioning: power cuts", () => {
         ]);
       }
     }
-  });
+  }, 60_000);
 });

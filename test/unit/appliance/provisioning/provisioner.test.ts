@@ -150,6 +150,19 @@ describe("provisioning", () => {
     expect(JSON.stringify(box.provisioner.status)).not.toContain(TOKEN);
   });
 
+  test("provisioning: an enrolled box, its network changed without a token; another aggregator asks for one", async () => {
+    const box = await boxWith(planText());
+    box.put(MEDIUM.document, planText({ token: undefined, network: { method: "dhcp" } }));
+    await box.rest();
+    expect(box.provisioner.status).toMatchObject({
+      state: "ready",
+      plan: { network: { method: "dhcp" }, aggregator: { url: "https://fleet.example:8700" } },
+    });
+    box.put(MEDIUM.document, planText({ token: undefined, aggregator: { url: "https://other.example", caPin: "cd".repeat(32) } }));
+    await box.rest();
+    expect(box.statusText).toContain("  - token: expected the token");
+  });
+
   test("provisioning: a medium that is not there, the box goes its way and writes nothing in its place", async () => {
     const box = new FakeBox();
     box.disk.folders.clear();
