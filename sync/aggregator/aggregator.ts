@@ -8,6 +8,7 @@ import { openDatabase } from "../../src/storage/index.ts";
 import { Forwarder } from "./bus/forwarder.ts";
 import type { EnrolmentDesk } from "./enrolment/desk.ts";
 import { Enrolment, type EnrolmentSetup } from "./enrolment/enrolment.ts";
+import { UserChanges } from "./fleet/user-changes.ts";
 import { makeApplication } from "./front/application.ts";
 import { Front, type FrontOptions } from "./front/front.ts";
 import { Ingest } from "./ingest/ingest.ts";
@@ -44,6 +45,8 @@ export type AggregatorSetup = {
   ) => Readonly<Record<string, Hono<{ Bindings: HttpBindings }>>>;
   /** Its own authority: it then has its server certificate from there, and nodes get theirs. `tls` is undefined with it. */
   readonly enrolment?: EnrolmentSetup;
+  /** File of changes of the console's users that commands leave for the audit; undefined: none. */
+  readonly userChanges?: string;
   /** Where the desk answers commands on this machine; undefined: nowhere. */
   readonly deskSocket?: string;
 };
@@ -62,6 +65,7 @@ export class Aggregator {
   readonly #store: AggregatorStore;
   readonly #enrolment: Enrolment;
   readonly #forwarder: Forwarder | undefined;
+  readonly #userChanges: UserChanges | undefined;
   readonly #cancelPruning: { current: CancelTimer | undefined };
 
   private constructor(
@@ -69,12 +73,14 @@ export class Aggregator {
     store: AggregatorStore,
     enrolment: Enrolment,
     forwarder: Forwarder | undefined,
+    userChanges: UserChanges | undefined,
     cancelPruning: { current: CancelTimer | undefined },
   ) {
     this.#front = front;
     this.#store = store;
     this.#enrolment = enrolment;
     this.#forwarder = forwarder;
+    this.#userChanges = userChanges;
     this.#cancelPruning = cancelPruning;
   }
 
@@ -114,8 +120,10 @@ export class Aggregator {
     };
     prune();
     forwarder?.start();
+    const userChanges = setup.userChanges === undefined ? undefined : new UserChanges({ ...setup, store, path: setup.userChanges });
+    userChanges?.start();
     log.info("aggregator.started", { url: front.value.url, store: store.kind, bus: bus?.kind ?? "none" });
-    return new Aggregator(front.value, store, enrolment, forwarder, cancelPruning);
+    return new Aggregator(front.value, store, enrolment, forwarder, userChanges, cancelPruning);
   }
 
   /** Where it answers. */
@@ -126,6 +134,7 @@ export class Aggregator {
   /** Stops in good order. */
   async stop(): Promise<void> {
     this.#cancelPruning.current?.();
+    this.#userChanges?.stop();
     this.#enrolment.close();
     await this.#front.close();
     await this.#forwarder?.stop();

@@ -14,6 +14,7 @@ export { deskRoutes } from "./enrolment/desk-routes.ts";
 export type { EnrolmentSetup } from "./enrolment/enrolment.ts";
 export type { Claim, EnrolmentRequest, EnrolmentStore, IssuedCertificate } from "./enrolment/types.ts";
 export { type FleetParts, fleetRoutes } from "./fleet/fleet.ts";
+export { noteUserChange, USER_CHANGES_FILE } from "./fleet/user-changes.ts";
 export {
   FLEET_PASSWORD,
   FLEET_ROLES,

@@ -1,14 +1,18 @@
 import { existsSync } from "node:fs";
+import { userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import {
   FLEET_PASSWORD,
   FLEET_ROLES,
   type FleetUser,
   makeFleetUser,
+  noteUserChange,
   readUsers,
+  USER_CHANGES_FILE,
   USERS_FILE,
   writeUsers,
 } from "../../../sync/aggregator/index.ts";
+import { systemClock } from "../../node/index.ts";
 import { type Command, CommandFailure, type CommandInput, type FlagSpec, required, UsageError } from "../command.ts";
 import { readText } from "../files.ts";
 import type { Terminal } from "../terminal.ts";
@@ -32,12 +36,14 @@ export const aggregatorUserAdd: Command = {
   },
   async run(input, terminal) {
     const [name = ""] = input.positionals;
-    const { path, users } = openUsers(input);
+    const { home, path, users } = openUsers(input);
     const others = users.filter((user) => user.name !== name);
     if (others.length < users.length && !input.has("replace"))
       throw new CommandFailure(`expected a new name, but ${name} is listed already; remove it first, or give --replace`);
     const user = await makeFleetUser(name, input.flag("role") ?? "viewer", await obtainPassword(input, terminal));
     if (!user.ok) throw new UsageError(user.error);
+    const isNew = others.length === users.length;
+    note(home, isNew ? "user.added" : "user.replaced", name, `role ${user.value.role}`);
     writeUsers(path, [...others, user.value]);
     terminal.result({ name, role: user.value.role }, () => `${name} may log in as ${user.value.role}`);
     return 0;
@@ -53,10 +59,11 @@ export const aggregatorUserRemove: Command = {
   flags: HOME_FLAG,
   run(input, terminal) {
     const [name = ""] = input.positionals;
-    const { path, users } = openUsers(input);
+    const { home, path, users } = openUsers(input);
     const others = users.filter((user) => user.name !== name);
     if (others.length === users.length)
       throw new CommandFailure(`expected a listed user, got ${name}; \`bizra aggregator user list\` shows who is`);
+    note(home, "user.removed", name, "");
     writeUsers(path, others);
     terminal.result({ name, isRemoved: true }, () => `${name} is removed`);
     return Promise.resolve(0);
@@ -75,14 +82,20 @@ export const aggregatorUserList: Command = {
   },
 };
 
-function openUsers(input: CommandInput): { readonly path: string; readonly users: readonly FleetUser[] } {
+function openUsers(input: CommandInput): { readonly home: string; readonly path: string; readonly users: readonly FleetUser[] } {
   const home = resolve(required(input, "home"));
   if (!existsSync(home))
     throw new CommandFailure(`expected an aggregator's home at ${home}, got nothing there; \`bizra aggregator\` makes it`);
   const path = join(home, USERS_FILE);
   const users = readUsers(path);
   if (!users.ok) throw new CommandFailure(users.error);
-  return { path, users: users.value };
+  return { home, path, users: users.value };
+}
+
+/** Leaves word for the audit, which the aggregator takes in as soon as it runs. */
+function note(home: string, action: string, target: string, detail: string): void {
+  const actor = `${userInfo().username} on this machine`;
+  noteUserChange(join(home, USER_CHANGES_FILE), { atMs: systemClock.nowMs(), actor, action, target, outcome: "ok", detail });
 }
 
 async function obtainPassword(input: CommandInput, terminal: Terminal): Promise<string> {

@@ -1,6 +1,14 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type AdmissionPolicy, Aggregator, AggregatorRefused, fleetRoutes, USERS_FILE, UserFile } from "../../../sync/aggregator/index.ts";
+import {
+  type AdmissionPolicy,
+  Aggregator,
+  AggregatorRefused,
+  fleetRoutes,
+  USER_CHANGES_FILE,
+  USERS_FILE,
+  UserFile,
+} from "../../../sync/aggregator/index.ts";
 import { type ListenAddress, parseListenAddress } from "../../config/index.ts";
 import { nativeSuite, SCRYPT_COST_DEFAULT, type Signer } from "../../crypto/index.ts";
 import { makeKeyFile } from "../../identity/index.ts";
@@ -103,6 +111,7 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
     policy: { ...policyOf(input, isCertified), isEnrolled: hasAuthority },
     ...(enrolment && { enrolment }),
     deskSocket: join(home, DESK_SOCKET),
+    userChanges: join(home, USER_CHANGES_FILE),
     witness,
     suite: nativeSuite,
     clock: systemClock,

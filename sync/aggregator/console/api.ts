@@ -1,5 +1,6 @@
 import type { z } from "@hono/zod-openapi";
 import { type Clock, err, ok, type Result } from "../../../src/kernel/index.ts";
+import type * as enrolment from "../fleet/enrolment-schemas.ts";
 import type * as schema from "../fleet/schemas.ts";
 import type { ServerClock } from "./server-clock.ts";
 
@@ -23,6 +24,12 @@ export type HistoryAnswer = z.output<typeof schema.historyAnswer>;
 export type NetworksAnswer = z.output<typeof schema.networksAnswer>;
 /** The audit. */
 export type AuditAnswer = z.output<typeof schema.auditAnswer>;
+/** Leave to enrol. */
+export type ClaimsAnswer = z.output<typeof enrolment.claimsAnswer>;
+/** A claim with its token. */
+export type ClaimAnswer = z.output<typeof enrolment.claimAnswer>;
+/** Nodes that ask to be enrolled. */
+export type RequestsAnswer = z.output<typeof enrolment.requestsAnswer>;
 /** Findings. */
 export type FindingsAnswer = z.output<typeof schema.findingsAnswer>;
 
@@ -62,6 +69,11 @@ export class Api {
     const answer = await this.#ask<T>("GET", text === "" ? path : `${path}?${text}`);
     if (!answer.ok && answer.error.code === "notLoggedIn") this.onLoggedOut();
     return answer;
+  }
+
+  /** Makes something. */
+  post<T>(path: string, body: object): Promise<Result<T, ApiFault>> {
+    return this.#ask("POST", path, body);
   }
 
   /** Changes something. */

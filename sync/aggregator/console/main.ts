@@ -3,10 +3,12 @@
  * behind # in the address. It talks to the aggregator that served it and to nobody else, and puts nothing into the
  * document but text. Whatever it shows has an age that goes on when answers stop.
  */
+
 import type { CancelTimer } from "../../../src/kernel/index.ts";
 import { browserClock, browserTimers, byId, durationText, fill, make } from "../../../src/page/browser.ts";
 import { Api, type ApiFault, type SessionAnswer } from "./api.ts";
 import { auditView } from "./audit-view.ts";
+import { enrolmentView } from "./enrolment-view.ts";
 import { loginView } from "./login-view.ts";
 import { networkView } from "./network-view.ts";
 import { nodeView } from "./node-view.ts";
@@ -40,6 +42,7 @@ async function start(): Promise<void> {
 function onLogin(known: SessionAnswer): void {
   session = known;
   navigation.hidden = false;
+  byId("to-enrolment", HTMLElement).hidden = known.role !== "admin";
   fill(
     account,
     `${known.user} (${known.role}) `,
@@ -83,6 +86,7 @@ function viewOf(parts: ViewParts, [page, network, node]: readonly string[]): Vie
   if (page === "node" && network && node) return nodeView(parts, network, node);
   if (page === "networks") return networkView(parts);
   if (page === "findings") return auditView(parts);
+  if (page === "enrolment" && parts.session.role === "admin") return enrolmentView(parts);
   return nodesView(parts);
 }
 

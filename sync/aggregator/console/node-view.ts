@@ -1,4 +1,14 @@
-import { bytesText, type Content, countText, durationText, figureName, figureText, fill, make, momentText } from "../../../src/page/browser.ts";
+import {
+  bytesText,
+  type Content,
+  countText,
+  durationText,
+  figureName,
+  figureText,
+  fill,
+  make,
+  momentText,
+} from "../../../src/page/browser.ts";
 import type { EventsAnswer, HistoryAnswer, NodeAnswer } from "./api.ts";
 import { chart } from "./chart.ts";
 import { statusContent } from "./status-view.ts";
@@ -72,7 +82,7 @@ export function nodeView(parts: ViewParts, network: string, name: string): View 
     make("h1", {}, name),
     status,
     problem,
-    make("section", { class: "card", "aria-label": "Facts" }, facts, session.role === "admin" ? siteForm() : undefined),
+    make("section", { class: "card", "aria-label": "Facts" }, facts, session.role === "admin" ? [siteForm(), revokeButton()] : undefined),
     make("section", { class: "card", "aria-labelledby": "findings-title" }, make("h2", { id: "findings-title" }, "Findings"), findings),
     make(
       "section",
@@ -123,6 +133,16 @@ export function nodeView(parts: ViewParts, network: string, name: string): View 
       void api.put(`${path}/site`, { site: input.value.trim() }).then(() => refreshNode());
     });
     return form;
+  }
+  function revokeButton(): HTMLElement {
+    const button = make("button", { type: "button", id: "revoke-node", class: "quiet-button" }, "Revoke this node");
+    let isSure = false;
+    button.addEventListener("click", () => {
+      if (isSure) void api.put(`${path}/enrolment`, { status: "revoked" }).then(() => refreshNode());
+      button.textContent = isSure ? "Revoke this node" : "Turn it away with its certificates: sure?";
+      isSure = !isSure;
+    });
+    return button;
   }
   const chooseRange = (length: number): Promise<void> => {
     minutes = length;
