@@ -22,6 +22,7 @@ import { doctor } from "./commands/doctor.ts";
 import { enroll } from "./commands/enroll.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
 import { keysNew, keysProve, keysShow } from "./commands/keys.ts";
+import { keysBind, keysHistoryExport, keysHistoryImport } from "./commands/keys-custody.ts";
 import { keysRotate } from "./commands/keys-rotate.ts";
 import { mqttUserAdd, mqttUserList, mqttUserRemove } from "./commands/mqtt.ts";
 import { node } from "./commands/node.ts";
@@ -78,6 +79,9 @@ export const COMMANDS: readonly Command[] = [
   keysShow,
   keysProve,
   keysRotate,
+  keysBind,
+  keysHistoryExport,
+  keysHistoryImport,
   backupNewKey,
   backupList,
   restore,

@@ -323,6 +323,11 @@ export const SETTINGS = {
       fallback: "",
       doc: "File holding the passphrase of the node's keys, readable by its owner alone; empty: the keys' own way.",
     }),
+    bindToHardware: choiceSetting({
+      choices: ["on", "off"],
+      fallback: "on",
+      doc: "Whether the validator key signs only on the machine it is bound to; off where a platform moves the home between machines and runs it once.",
+    }),
   },
   telemetry: {
     url: textSetting({

@@ -1,15 +1,17 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { JournalReplay } from "../consensus/index.ts";
+import type { JournalReplay, RecoveryStatus } from "../consensus/index.ts";
 import { LANES } from "../events/index.ts";
 import { parseKeyFile, unlockKeyFile } from "../identity/index.ts";
 import { silentLog, toHex } from "../kernel/index.ts";
 import { auditSupply, blockVersionOf, genesisEntries } from "../ledger/index.ts";
 import { State } from "../state/index.ts";
 import { isStorageError, nodeFileSystem } from "../storage/index.ts";
-import { recoverJournal } from "../validator/index.ts";
+import { type CustodyVerdict, readExportMark, recoverJournal } from "../validator/index.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
+import { custodyFilesOf, describeBar } from "./custody.ts";
 import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
+import { noteByHand } from "./hand-audit.ts";
 import { HOME } from "./home.ts";
 import { loadSnapshotState } from "./joining.ts";
 import { systemPlatform } from "./platform.ts";
@@ -25,6 +27,8 @@ export type Finding = { readonly severity: "error" | "warning" | "notice"; reado
 export type Examination = {
   readonly ok: boolean;
   readonly findings: readonly Finding[];
+  /** What the validator key is bound to, what its history forbids, and whether it was given away: sentences for people. */
+  readonly custody?: readonly string[];
   readonly height?: number;
   readonly stateRoot?: string;
   readonly transactions?: number;
@@ -48,7 +52,7 @@ export type ExaminationOptions = {
  */
 export async function examineHome(home: string, options: ExaminationOptions): Promise<Examination> {
   const findings: Finding[] = [];
-  const setup = await attempt(findings, () => openSetup(home, {}, options.askPassphrase));
+  const setup = await attempt(findings, () => openSetup(home, {}, options.askPassphrase, "examine"));
   if (!setup) return { ok: false, findings };
   await findKeyFaults(setup, findings);
   if (!existsSync(join(home, HOME.chain)) && !existsSync(join(home, HOME.batches))) {
@@ -102,6 +106,7 @@ async function examineFiles(
 ): Promise<Omit<Examination, "ok" | "findings">> {
   const { home } = setup;
   findJournalFaults(setup, files, findings);
+  const custody = examineCustody(setup, files, findings);
   findTailNotices(files, findings);
   for (const database of [files.chain, files.node, files.ops]) named(home, () => drain(database.scrub()));
   const batches = runToEnd(files.batches.scrub());
@@ -115,7 +120,7 @@ async function examineFiles(
     if (outdated !== undefined) findings.push({ severity: "error", detail: `${home}: ${outdated}. Nothing is harmed` });
     const coming = findComingUpdate(contexts.state);
     if (coming !== undefined) findings.push({ severity: "warning", detail: `${home}: ${coming}: update the box before` });
-    return { ...named(home, () => examineChain(setup, contexts, options, findings)), supply };
+    return { custody, ...named(home, () => examineChain(setup, contexts, options, findings)), supply };
   } finally {
     await contexts.mempool.stop();
     await contexts.state.checkpoint();
@@ -144,6 +149,36 @@ function findJournalFaults(setup: NodeSetup, files: NodeFiles, findings: Finding
       `${join(setup.home, HOME.journal)}: the consensus journal is ${replay.loss}: ${replay.detail}. This validator does not vote without it. ` +
       wayOut(setup.home),
   });
+}
+
+/** The state of the key's custody: what it is bound to, what its history forbids, whether it was given away. */
+function examineCustody({ home, custody, validator }: NodeSetup, { journal }: NodeFiles, findings: Finding[]): readonly string[] {
+  const replay = journal.replay();
+  const votes = replay.kind === "intact" ? replay.records.filter(({ kind }) => kind === "vote").length : 0;
+  const name = `the validator key ${toHex(validator.publicKey)}`;
+  const history =
+    replay.kind === "lost"
+      ? "its signing history is lost"
+      : `its signing history forbids everything up to view ${replay.floor.view} of epoch ${replay.floor.epoch} and holds ${votes} votes above, ${describeRecovery(replay.recovery)}`;
+  const state = `${name}: ${describeBinding(custody?.verdict)}; ${history}`;
+  if (custody?.verdict.kind === "barred") findings.push({ severity: "error", detail: describeBar(custody.verdict, home) });
+  const mark = readExportMark(custodyFilesOf(home, validator.publicKey));
+  if (!mark) return [state];
+  return [state, `Its history was exported at ${new Date(mark.exportedAtMs).toISOString()} as the file with SHA-256 ${toHex(mark.digest)}`];
+}
+
+function describeBinding(verdict: CustodyVerdict | undefined): string {
+  if (!verdict) return "it is bound to no hardware (keys.bindToHardware is off)";
+  if (verdict.kind === "unbound") return "it is bound to no machine yet, the next start binds it to this one";
+  if (verdict.kind === "barred") return "it does not sign here";
+  const since = `it is bound to this machine since ${new Date(verdict.binding.boundAtMs).toISOString()}`;
+  return verdict.changed.length === 0 ? since : `${since}, of which were exchanged: ${verdict.changed.join(", ")}`;
+}
+
+function describeRecovery(status: RecoveryStatus): string {
+  if (status.kind === "intact") return "nothing of it was ever lost";
+  if (status.kind === "recovering") return "and it waits for what the others saw (R14)";
+  return `and a recovery forbids what is before view ${status.firstView} of epoch ${status.epoch} (R14)`;
 }
 
 /** A single validator that recovers has nobody to ask (J7). */
@@ -223,8 +258,12 @@ function examineChain(
  * @throws StartRefused when the journal is sound, there are other validators, or the home cannot be opened
  */
 export async function recoverHomeJournal(home: string, askPassphrase: () => Promise<string | undefined>): Promise<string | undefined> {
-  const setup = await openSetup(home, {}, askPassphrase);
+  const setup = await openSetup(home, {}, askPassphrase, "examine");
   const directory = join(home, HOME.journal);
+  const { custody } = setup;
+  if (custody?.verdict.kind === "barred") throw new StartRefused(`${describeBar(custody.verdict, home)}. Nothing was changed`);
+  const target = toHex(setup.validator.publicKey);
+  const note = (detail: string): void => noteByHand(home, { actor: "operator", action: "recoverJournal", target, outcome: "done", detail });
   const files = openFiles(setup, systemPlatform, silentLog);
   try {
     const replay = files.journal.replay();
@@ -234,6 +273,7 @@ export async function recoverHomeJournal(home: string, askPassphrase: () => Prom
     if (!isAlone)
       throw new StartRefused(`${directory}: there are other validators; start the node, which asks them and recovers. Nothing was changed`);
     if (replay.kind === "intact") {
+      note("the operator ended a recovery that nobody else can end");
       files.journal.append({ kind: "recovery", status: { kind: "intact" } });
       files.journal.syncNow();
       return undefined;
@@ -243,6 +283,7 @@ export async function recoverHomeJournal(home: string, askPassphrase: () => Prom
     await contexts.mempool.stop();
     contexts.events.close();
     contexts.index.close();
+    note(`a journal that was ${replay.loss} was begun anew above view ${view} of epoch ${epoch}`);
     return recoverJournal({ fs: nodeFileSystem, directory, entropy: systemEntropy }, setup.validator.publicKey, { epoch, view });
   } finally {
     closeFiles(files);

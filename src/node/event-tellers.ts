@@ -6,6 +6,7 @@ import { type BlockHeader, blockHashOf, networkIdOf } from "../protocol/index.ts
 import type { Overlay } from "../state/index.ts";
 import { StorageError } from "../storage/index.ts";
 import type { NodeFiles } from "./files.ts";
+import { HOME } from "./home.ts";
 import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
 import { findOutdated } from "./upgrade.ts";
@@ -66,12 +67,14 @@ export function onNotice(notice: Notice, events: EventLog, log: Log): void {
       return;
     case "recovering":
       log.error("consensus.recovering", { why: notice.why });
+      events.appendCrit(recoveryAudit("refused", notice.why));
       return;
     case "blockInvalid":
       log.warn("consensus.blockInvalid", { epoch: notice.epoch, view: notice.view, code: notice.code });
       return;
     case "recovered":
       log.warn("consensus.recovered", { epoch: notice.epoch, firstView: notice.firstView });
+      events.appendCrit(recoveryAudit("done", `it signs again from view ${notice.firstView} of epoch ${notice.epoch} on (R14)`));
       return;
     case "refused":
       log.warn("consensus.refused", { from: notice.from, code: notice.code });
@@ -83,6 +86,11 @@ export function onNotice(notice: Notice, events: EventLog, log: Log): void {
     case "evidence":
       log.debug(`consensus.${notice.kind}`);
   }
+}
+
+/** The same key's way back after a lost journal: that it does not sign, and from where on it does again (DR-7, DR-12). */
+function recoveryAudit(outcome: "refused" | "done", detail: string) {
+  return event("audit.recorded", { actor: "node", action: "recoverJournal", target: HOME.journal, outcome, detail });
 }
 
 /**

@@ -104,10 +104,10 @@ function openLane(
 
 /** The journal of the home's validator key, sound or lost. */
 function openHomeJournal(
-  { home, validator }: Pick<NodeSetup, "home" | "validator">,
+  { home, validator, journal }: Pick<NodeSetup, "home" | "validator" | "journal">,
   { fs, entropy }: Pick<Platform, "fs" | "entropy">,
 ): ConsensusJournal {
-  const files = { fs, directory: join(home, HOME.journal), entropy };
+  const files = { fs, directory: join(home, journal ?? HOME.journal), entropy };
   return openJournal(files, { publicKey: validator.publicKey, isBlocking: true });
 }
 
@@ -176,7 +176,7 @@ function requirePresent(fs: FileSystem, home: string, names: readonly string[]):
 }
 
 /** Round of the chain's last block, or of that of the snapshot it is about to begin at; view 0 at genesis. */
-function tipRoundOf(chain: Database, setup: NodeSetup, platform: Platform): Round {
+export function tipRoundOf(chain: Database, setup: NodeSetup, platform: Platform): Round {
   const store = new BlockStore(chain);
   const base = findChainBase(setup, chain, platform)?.block.header;
   if (base) return { epoch: base.epoch, view: base.view };

@@ -11,6 +11,13 @@ export const HOME = {
   nextJournal: "journal.next",
   /** What is left of keys that sign no more. */
   retired: "retired",
+  /** What binds keys to this machine, and marks of histories that were exported (DR-3, DR-10). */
+  custody: "custody",
+  /** The key of a node whose own is barred here, and its journal. */
+  observerKey: "keys/observer.json",
+  observerJournal: "journal.observer",
+  /** What was done while the node was stopped, for the audit lane of its next start. */
+  handAudit: "audit.jsonl",
   identityKey: "keys/identity.json",
   passphrase: "keys/passphrase",
   lock: "lock",

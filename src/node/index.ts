@@ -2,8 +2,10 @@
  * Floor 6. The composition root: constructs the contexts in floor order from a home, starts and stops them. No logic of
  * its own beyond who is connected to whom, and the only place of the real clock, timers and randomness (ports.ts).
  */
+export { bindNewKey } from "./custody.ts";
 export * from "./doctor.ts";
 export { type DrillReport, drillBackup } from "./drill.ts";
+export { type BoundKey, bindHomeKey, type ExportedHistory, exportHomeHistory, type ImportedHistory, importHomeHistory } from "./history.ts";
 export * from "./home.ts";
 export * from "./node.ts";
 export { openObjects } from "./object-store.ts";

@@ -1,13 +1,15 @@
 import { join } from "node:path";
-import type { Round } from "../consensus/index.ts";
+import type { Notice, Round } from "../consensus/index.ts";
 import { type Gateway, type GatewayPorts, startGateway } from "../gateway/index.ts";
 import { type Log, toHex } from "../kernel/index.ts";
 import { EventLoopLag, MetricRegistry, type MetricSource, processMetrics } from "../monitoring/index.ts";
 import { findValidatorIndex } from "../protocol/index.ts";
 import { NodeBackup } from "./backup.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
+import { CustodyRefusals, takeCustody } from "./custody.ts";
 import { closeFiles, journalFloorOf, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
+import { carryHandAudit } from "./hand-audit.ts";
 import { announceRunningNode, HOME, withdrawRunningNode } from "./home.ts";
 import { forgetBehind, joinBySnapshot } from "./joining.ts";
 import { closeContexts, runContexts, tellStop } from "./lifetime.ts";
@@ -55,13 +57,18 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
   const replay = files.journal.replay();
   if (replay.kind === "lost") log.error("journal.lost", { file: join(setup.home, HOME.journal), loss: replay.loss, detail: replay.detail });
   const networking = NodeNetworking.isWanted(setup) ? new NodeNetworking(setup, systemPlatform, log, failure.resolve) : undefined;
-  const contexts = openOrClose(setup, files, networking, log, failure.resolve);
+  const refusals = new CustodyRefusals(() => setup.journal === undefined && contexts.loop.standing().voting === "voting");
+  const contexts = openOrClose(setup, files, networking, log, failure.resolve, (notice) => {
+    if (notice.kind === "recovering") refusals.count(replay.kind === "lost" ? "journalLost" : "ownVoteShown");
+  });
   forgetBehind(systemPlatform.fs, setup.home, contexts.blocks.queries.tipHeight);
   const stranger = findStranger(setup, contexts);
   if (stranger !== undefined) {
     await closeContexts(contexts, files);
     throw new StartRefused(stranger);
   }
+  carryHandAudit(setup.home, contexts.events);
+  takeCustody(setup.home, setup.custody, setup.validator, contexts.events, log, refusals);
   const lag = new EventLoopLag(systemClock, systemTimers);
   const watch = new Watch(setup, contexts, lag, log, () => networking?.sharedKey);
   const { gateway, telemetry, broker, sync, backup } = await openServices(
@@ -69,6 +76,7 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
     files,
     startedAtMs,
     failure.resolve,
+    refusals,
   );
   const rotation = Promise.withResolvers<Round>();
   watchRotation(setup, contexts, rotation.resolve);
@@ -126,6 +134,7 @@ async function openServices(
   files: NodeFiles,
   startedAtMs: number,
   fail: (error: unknown) => void,
+  refusals: CustodyRefusals,
 ): Promise<Services> {
   const { setup, contexts, networking, lag, log } = parts;
   const opened: { stop(): unknown }[] = [{ stop: () => closeContexts(contexts, files) }];
@@ -144,7 +153,16 @@ async function openServices(
     if (sync) opened.push(sync);
     const backup = NodeBackup.isWanted(setup) ? new NodeBackup(setup, systemPlatform, contexts, log) : undefined;
     if (backup) opened.push(backup);
-    const sources = [lag, nodeMetrics(contexts), networking && networkMetrics(networking), telemetry?.metrics, broker, sync, backup];
+    const sources = [
+      lag,
+      refusals,
+      nodeMetrics(contexts),
+      networking && networkMetrics(networking),
+      telemetry?.metrics,
+      broker,
+      sync,
+      backup,
+    ];
     const gateway = listen(setup, ports, sources, log, fail);
     if (!gateway.ok) throw new StartRefused(gateway.error.detail);
     opened.push(gateway.value);
@@ -177,10 +195,15 @@ function openOrClose(
   networking: NodeNetworking | undefined,
   log: Log,
   fail: (error: unknown) => void,
+  witness: (notice: Notice) => void,
 ): Contexts {
   const platform = networking ? { ...systemPlatform, network: networking.outward } : systemPlatform;
   try {
-    return named(setup.home, () => openContexts(setup, files, platform, log, fail, (notice) => networking?.onNotice(notice)));
+    const tell = (notice: Notice): void => {
+      witness(notice);
+      networking?.onNotice(notice);
+    };
+    return named(setup.home, () => openContexts(setup, files, platform, log, fail, tell));
   } catch (error) {
     closeFiles(files);
     throw error;

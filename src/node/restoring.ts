@@ -12,10 +12,12 @@ import {
 } from "../../sync/restore/index.ts";
 import { SCRYPT_COST_DEFAULT } from "../crypto/index.ts";
 import { makeKeyFile, parseKeyFile } from "../identity/index.ts";
-import { assert, bytesEqual, utf8 } from "../kernel/index.ts";
+import { assert, bytesEqual, toHex, utf8 } from "../kernel/index.ts";
 import { findValidatorIndex } from "../protocol/index.ts";
 import { nodeFileSystem, type ObjectStore, replaceFile } from "../storage/index.ts";
 import { createJournal } from "../validator/index.ts";
+import { bindNewKey } from "./custody.ts";
+import { noteByHand } from "./hand-audit.ts";
 import { HOME, writeNewFile } from "./home.ts";
 import { systemEntropy } from "./ports.ts";
 import { StartRefused } from "./start-refused.ts";
@@ -81,6 +83,9 @@ export async function restoreHome(order: RestoreOrder): Promise<RestoredHome> {
     sets.every((set) => findValidatorIndex(set, publicKey) === undefined),
     "a restored home never holds a key that may sign (DR-3)",
   );
+  const { takenAtMs } = opened.manifest;
+  const detail = `height ${opened.header.height}, from a backup taken at ${new Date(takenAtMs).toISOString()}; its key ${toHex(publicKey)} is new`;
+  noteByHand(home, { actor: "operator", action: "restore", target: order.trust.node, outcome: "done", detail });
   replaceFile(nodeFileSystem, join(home, HOME.snapshot), snapshotManifestBytes(opened));
   nodeFileSystem.remove(wanted);
   nodeFileSystem.syncDirectory(home);
@@ -161,6 +166,7 @@ async function layValidatorKey(home: string, passphrase: string): Promise<Uint8A
   const { text, signer } = await makeKeyFile("validator", passphrase, SCRYPT_COST_DEFAULT, systemEntropy);
   rmSync(join(home, HOME.journal), { recursive: true, force: true }); // of a try that ended before its key was there
   createJournal({ fs: nodeFileSystem, directory: join(home, HOME.journal), entropy: systemEntropy }, signer.publicKey);
+  bindNewKey(home, signer);
   layKey(join(home, HOME.validatorKey), text);
   return signer.publicKey;
 }

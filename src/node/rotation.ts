@@ -7,6 +7,7 @@ import { toHex, utf8 } from "../kernel/index.ts";
 import { findValidatorIndex, type ValidatorSet } from "../protocol/index.ts";
 import { nodeFileSystem, parentOf, replaceFile } from "../storage/index.ts";
 import { createJournal, openJournal } from "../validator/index.ts";
+import { noteByHand } from "./hand-audit.ts";
 import { HOME, writeNewFile } from "./home.ts";
 import { systemEntropy } from "./ports.ts";
 import { StartRefused } from "./start-refused.ts";
@@ -63,6 +64,8 @@ export function takeUpNextKey(home: string, floor: Round): void {
   const [publicKey, successor] = [publicKeyIn(join(home, HOME.validatorKey)), findNextKey(home)];
   if (!publicKey || !successor) throw new StartRefused(`${home}: expected a signing key and a next one, each in its file`);
   const tombstone: Tombstone = { publicKey: toHex(publicKey), successor: toHex(successor), floor };
+  const detail = `the chain gave its place to ${tombstone.successor}, above view ${floor.view} of epoch ${floor.epoch}`;
+  noteByHand(home, { actor: "node", action: "retireKey", target: tombstone.publicKey, outcome: "done", detail });
   nodeFileSystem.makeDirectory(join(home, HOME.retired));
   nodeFileSystem.syncDirectory(home);
   replaceFile(nodeFileSystem, tombstonePath(home, publicKey), utf8(`${JSON.stringify({ format: FORMAT, ...tombstone }, null, 2)}\n`));

@@ -5,6 +5,7 @@ import { type Signer, verifyEd25519 } from "../crypto/index.ts";
 import { type KeyPurpose, parseKeyFile, unlockKeyFile } from "../identity/index.ts";
 import { toHex } from "../kernel/index.ts";
 import { findValidatorIndex, type Genesis, genesisValidatorSet, type ValidatorSet, validateGenesis } from "../protocol/index.ts";
+import { describeBar, type HomeCustody, judgeHome, openObserverKey } from "./custody.ts";
 import { HOME } from "./home.ts";
 import { finishRotation } from "./rotation.ts";
 import { StartRefused } from "./start-refused.ts";
@@ -18,8 +19,12 @@ export type NodeSetup = {
   readonly genesisText: string;
   /** Set of epoch 0. */
   readonly validatorSet: ValidatorSet;
-  /** Signs votes and batches. */
+  /** Signs votes and batches: the home's validator key, or an observer's where custody bars that one. */
   readonly validator: Signer;
+  /** What custody said of the home's validator key; absent where keys are bound to no hardware. */
+  readonly custody?: HomeCustody;
+  /** The journal's folder below the home; default the validator key's. */
+  readonly journal?: string;
   /** Signs checkpoints of the event log; never votes. */
   readonly identity: Signer;
   /** The passphrase that opened the keys, for whoever examines the home. */
@@ -33,12 +38,14 @@ export type NodeSetup = {
  *
  * @param flags settings given on the command line, by flag name
  * @param askPassphrase asks a person when neither environment nor configuration gives a passphrase
+ * @param purpose to `examine` is to look at the home's own key and journal even where custody bars them: nothing may be signed
  * @throws StartRefused naming what is wrong, where, and how to mend it
  */
 export async function openSetup(
   home: string,
   flags: Readonly<Record<string, string>>,
   askPassphrase: () => Promise<string | undefined>,
+  purpose: "run" | "examine" = "run",
 ): Promise<NodeSetup> {
   if (!existsSync(home))
     throw new StartRefused(
@@ -68,7 +75,13 @@ export async function openSetup(
     );
   }
   const nodeId = configuration.node.id || toHex(identity.publicKey.subarray(0, 8));
-  return { home, configuration, genesis, genesisText, validatorSet: set.value, validator, identity, passphrase: () => passphrase, nodeId };
+  const custody = judgeHome(home, validator.publicKey, configuration.keys.bindToHardware === "on");
+  const bar = custody?.verdict.kind === "barred" ? custody.verdict : undefined;
+  const base = { home, configuration, genesis, genesisText, validatorSet: set.value, identity, passphrase: () => passphrase, nodeId };
+  const setup = { ...base, ...(custody && { custody }) };
+  if (!bar || purpose === "examine") return { ...setup, validator };
+  if (isAlone) throw new StartRefused(`${describeBar(bar, home)}; there is nobody to follow`);
+  return { ...setup, validator: await openObserverKey(home, passphrase), journal: HOME.observerJournal };
 }
 
 /** The effective settings of a home with their sources, for `doctor`. */

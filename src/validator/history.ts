@@ -108,15 +108,22 @@ export function decodeHistory(
  * @param journal freshly opened and intact, of a node that is stopped
  * @param tip round of the last block that is stored beside the journal: where it reaches the floor that comes, the floor is
  *   taken over as it is, else as a gate, since a chain that ends below its journal's floor counts as damaged (J5)
+ * @param isBegun whether the journal was begun for this history, as a recovering one: that status of its own counts for nothing
  * @see cloud DR-10
  */
-export function mergeHistory(journal: ConsensusJournal, history: SigningHistory, tip: Round): Result<HistoryMerge, HistoryConflict> {
+export function mergeHistory(
+  journal: ConsensusJournal,
+  history: SigningHistory,
+  tip: Round,
+  isBegun = false,
+): Result<HistoryMerge, HistoryConflict> {
   const own = journal.replay();
   assert(own.kind === "intact", "a history is merged into an intact journal");
+  assert(!isBegun || own.records.length === 0, "a journal that was begun for a history holds no votes");
   const isFloorTaken = compareRounds(history.floor, own.floor) > 0 && compareRounds(history.floor, tip) <= 0;
   const news = findNews(own, history);
   if (!news.ok) return news;
-  const gate = strictest([own.recovery, history.recovery, isFloorTaken ? INTACT : floorGate(history.floor, own.floor)]);
+  const gate = strictest([isBegun ? INTACT : own.recovery, history.recovery, isFloorTaken ? INTACT : floorGate(history.floor, own.floor)]);
   if (news.value.length === 0 && !isFloorTaken && isSame(gate, own.recovery)) return ok({ added: 0, recovery: gate });
   journal.append({ kind: "recovery", status: { kind: "recovering" } });
   journal.syncNow();

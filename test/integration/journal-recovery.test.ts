@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createNetwork } from "../../src/cli/network-files.ts";
 import { Prng } from "../../src/kernel/index.ts";
-import { examineHome, openSetup, recoverHomeJournal, StartRefused } from "../../src/node/index.ts";
+import { bindNewKey, examineHome, openSetup, recoverHomeJournal, StartRefused } from "../../src/node/index.ts";
 import { nodeFileSystem } from "../../src/storage/index.ts";
 import { openJournal } from "../../src/validator/index.ts";
 
@@ -42,9 +42,16 @@ async function refusalOf(home: string): Promise<string> {
 
 test("J7: a lost journal beside other validators, is not begun anew by the operator", async () => {
   const home = await makeHome(4);
+  bindNewKey(home, (await openSetup(home, {}, askPassphrase)).validator);
   rmSync(join(home, "journal"), { recursive: true });
   expect(await refusalOf(home)).toContain("other validators");
   expect((await openJournalOf(home)).replay().kind).toBe("lost");
+});
+
+test("DR-3: a key without journal and binding, is not recovered by a flag: it came alone", async () => {
+  const home = await makeHome(1);
+  rmSync(join(home, "journal"), { recursive: true });
+  expect(await refusalOf(home)).toContain("the key file came alone");
 });
 
 test("J7: a single validator that was shown a vote its journal lacks, is found and let go on by its operator", async () => {

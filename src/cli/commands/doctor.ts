@@ -108,6 +108,7 @@ function inGiB(bytes: number): string {
 
 function describe(report: Examination & { readonly machine: Inventory }): string {
   const lines = report.findings.map(({ severity, detail }) => `${severity.toUpperCase().padEnd(7)} ${detail}`);
+  for (const sentence of report.custody ?? []) lines.push(`Custody: ${sentence}`);
   if (report.height !== undefined)
     lines.push(`Chain: height ${report.height}, ${report.transactions} transactions, state root ${report.stateRoot}`);
   if (report.supply) {

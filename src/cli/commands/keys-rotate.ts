@@ -4,7 +4,7 @@ import { formatFault, loadConfiguration, loadPassphrase } from "../../config/ind
 import { SCRYPT_COST_DEFAULT, type Signer } from "../../crypto/index.ts";
 import { makeKeyFile, parseKeyFile, unlockKeyFile } from "../../identity/index.ts";
 import { parseHex, toHex } from "../../kernel/index.ts";
-import { findNextKey, findRunningNode, HOME, layNextKey, systemEntropy, systemTimers } from "../../node/index.ts";
+import { findNextKey, findRunningNode, HOME, layNextKey, systemEntropy, systemTimers, validatorKeyOf } from "../../node/index.ts";
 import { parseAddress, validatorKeyProofBytes } from "../../protocol/index.ts";
 import { isJson, type Json, NodeClient, textOf, wideOf } from "../client.ts";
 import { type Command, CommandFailure, type CommandInput, parseCount, required } from "../command.ts";
@@ -31,7 +31,9 @@ export const keysRotate: Command = {
     const home = required(input, "home");
     const client = NodeClient.of(input);
     const status = await client.get("/api/v2/status");
-    const validator = await client.get(`/api/v2/validators/${textOf(status, "validator")}`);
+    // Where custody bars the home's key the node runs with another one: the home says which validator is meant.
+    const current = validatorKeyOf(home);
+    const validator = await client.get(`/api/v2/validators/${current ? toHex(current) : textOf(status, "validator")}`);
     const next = await nextSigner(home, terminal);
     const order = orderOf(input, status, validator, next);
     if (input.flag("key") === undefined) return tellOwner(order, terminal);

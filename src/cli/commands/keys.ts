@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { SCRYPT_COST_DEFAULT } from "../../crypto/index.ts";
 import { type KeyPurpose, makeKeyFile, parseKeyFile, unlockKeyFile } from "../../identity/index.ts";
 import { parseHex, toHex } from "../../kernel/index.ts";
-import { HOME, systemEntropy } from "../../node/index.ts";
+import { bindNewKey, HOME, systemEntropy } from "../../node/index.ts";
 import { formatAddress, proofOfPossessionBytes, validatorKeyProofBytes } from "../../protocol/index.ts";
 import { type Command, CommandFailure, parseCount, required, UsageError } from "../command.ts";
 import { readText } from "../files.ts";
@@ -31,7 +31,10 @@ export const keysNew: Command = {
         : join(required(input, "home"), purpose === "validator" ? HOME.validatorKey : HOME.identityKey);
     const { text, signer } = await makeKeyFile(purpose, await obtainNewPassphrase(input, terminal), SCRYPT_COST_DEFAULT, systemEntropy);
     writeNew(path, text);
-    if (purpose === "validator") createHomeJournal(required(input, "home"), signer.publicKey);
+    if (purpose === "validator") {
+      createHomeJournal(required(input, "home"), signer.publicKey);
+      bindNewKey(required(input, "home"), signer);
+    }
     const address = formatAddress(signer.publicKey);
     terminal.result(
       { file: path, purpose, publicKey: toHex(signer.publicKey), address },
