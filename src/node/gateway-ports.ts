@@ -1,10 +1,12 @@
 import { join } from "node:path";
+import { LAN_TIMERS, WAN_TIMERS } from "../consensus/index.ts";
 import { LaneDamaged, recordToJson } from "../events/index.ts";
 import type { GatewayPorts, PeersView, StatusView } from "../gateway/index.ts";
 import { toHex, utf8 } from "../kernel/index.ts";
 import { blockVersionOf } from "../ledger/index.ts";
-import { HealthModel } from "../monitoring/index.ts";
+import { HealthModel, type HealthVerdict } from "../monitoring/index.ts";
 import type { Contexts } from "./contexts.ts";
+import { Following } from "./following.ts";
 import { HOME } from "./home.ts";
 import type { MqttUrls } from "./mqtt/index.ts";
 import type { NodeNetworking } from "./networking.ts";
@@ -12,6 +14,7 @@ import { systemClock } from "./ports.ts";
 import { accountQueries, blockQueries, type QueryParts, submissionPort, transactionQueries } from "./queries.ts";
 import type { NodeSetup } from "./setup.ts";
 import { parameterQueries, validatorQueries } from "./staking-queries.ts";
+import { syncStateOf } from "./sync-state.ts";
 import { findComingUpdate, findOutdated } from "./upgrade.ts";
 
 /**
@@ -81,14 +84,7 @@ function statusOf(setup: NodeSetup, { blocks, loop, mempool, parameters, state }
     view,
     peers: peerCount,
     ...(detail !== undefined && { notice: detail }),
-    syncState:
-      voting === "outdated"
-        ? "outdated"
-        : isLagging
-          ? "catchingUp"
-          : voting === "voting" || voting === "following"
-            ? "synced"
-            : "recovering",
+    syncState: syncStateOf({ voting, isLagging }),
     uptimeMs: systemClock.monotonicMs() - startedAtMs,
     minimumFee: parameters.minimumFee,
     maxValidity: parameters.maxValidity,
@@ -125,11 +121,27 @@ function reasonNotToVote(voting: string, home: string, missing: readonly string[
   return `this validator does not vote, because its journal (${join(home, HOME.journal)}) is missing or damaged; stop it and run \`bizra doctor --home ${home}\``;
 }
 
+function verdictOf(obstacle: string | undefined): HealthVerdict {
+  return obstacle === undefined ? { isOk: true } : { isOk: false, reason: obstacle };
+}
+
 /** The node's own health: cheap questions of fields. */
 export function healthOf(setup: NodeSetup, contexts: Contexts, networking: NodeNetworking | undefined): HealthModel {
   const { home } = setup;
   const { loop, mempool, state } = contexts;
   const health = new HealthModel();
+  const profile = setup.configuration.consensus.profile === "wan" ? WAN_TIMERS : LAN_TIMERS;
+  const following = new Following(systemClock, profile.heartbeatMs);
+  const observe = (): string | undefined => {
+    const connected = networking?.peers().connected ?? [];
+    const provenHeight = Math.max(0, ...connected.map((peer) => peer.provenHeight ?? 0));
+    const { isLagging } = loop.standing();
+    following.observe({ height: contexts.blocks.tip().height, isLagging, peerCount: connected.length, provenHeight });
+    return following.obstacle;
+  };
+  contexts.blocks.subscribe(() => {
+    if (loop.standing().voting === "following") observe();
+  });
   health.add({
     name: "consensus",
     gates: ["ready"],
@@ -138,8 +150,9 @@ export function healthOf(setup: NodeSetup, contexts: Contexts, networking: NodeN
       const { finalized } = state;
       if (voting === "outdated")
         return { isOk: false, reason: findOutdated(blockVersionOf(finalized), contexts.blocks.tip().epoch + 1) ?? "outdated" };
+      if (voting === "following") return verdictOf(observe());
       if (isLagging) return { isOk: false, reason: "more blocks are final than this node has: it is catching up" };
-      if (voting === "voting" || voting === "following") return { isOk: true };
+      if (voting === "voting") return { isOk: true };
       return { isOk: false, reason: reasonNotToVote(voting, home, peersOf(setup, contexts, networking).missingValidators) };
     },
   });
@@ -157,6 +170,7 @@ export function healthOf(setup: NodeSetup, contexts: Contexts, networking: NodeN
     name: "admission",
     gates: ["ready"],
     check: () => {
+      if (loop.standing().voting === "following") return { isOk: true }; // who is in no set never admits: it serves reads
       const { closedBecause } = mempool.stats().gauges;
       return closedBecause === undefined ? { isOk: true } : { isOk: false, reason: closedBecause };
     },
