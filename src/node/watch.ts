@@ -8,14 +8,16 @@ import type { SharedKey } from "../network/index.ts";
 import { isStorageError } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
 import { hardwareReader, knownOf } from "./hardware.ts";
-import { remedyOf } from "./custody.ts";
 import { reserveOf } from "./open-mempool.ts";
-import { freeBytesOf } from "./platform.ts";
+import { freeBytesOf, verifyThreadsHealth } from "./platform.ts";
 import { systemClock, systemTimers } from "./ports.ts";
 import type { NodeSetup } from "./setup.ts";
+import { syncStateOf } from "./sync-state.ts";
 import { findComingUpdate, findOutdated } from "./upgrade.ts";
 
 const INTERVAL_MS = 10_000;
+/** A thread that failed is told of for so long. */
+const THREAD_FAULTS_MS = 600_000;
 
 /** Looks at the node's own figures now and then; conditions that people must know of go to the log and the vital lane. */
 export class Watch {
@@ -26,6 +28,8 @@ export class Watch {
   readonly #findSharedKey: () => SharedKey | undefined;
   readonly #hardware: HardwareFiguresReader;
   readonly #raised = new Map<string, Alert>();
+  #threadFaults: { readonly count: number; readonly atMs: number }[] = [];
+  #threadFaultsTold = 0;
   #isSparing = false;
   #cancel: CancelTimer = () => {};
 
@@ -69,7 +73,7 @@ export class Watch {
     const { events } = this.#contexts;
     const sample = this.#sample();
     this.#spareTheDisk(sample);
-    const holding = new Map([...this.#custodyAlerts(), ...findAlerts(sample)].map((alert) => [alert.name, alert]));
+    const holding = new Map(findAlerts(sample).map((alert) => [alert.name, alert]));
     for (const [name, alert] of holding) {
       if (this.#raised.has(name)) continue;
       this.#log.warn("alert.raised", { alert: name, severity: alert.severity, reason: alert.reason, remedy: alert.remedy });
@@ -81,14 +85,6 @@ export class Watch {
       this.#raised.delete(name);
       this.#log.info("alert.cleared", { alert: name });
     }
-  }
-
-  /** A key that is barred here stays so until the next start. */
-  #custodyAlerts(): readonly Alert[] {
-    const { custody, home } = this.#setup;
-    if (custody?.verdict.kind !== "barred") return [];
-    const { detail, fault } = custody.verdict;
-    return [{ name: "custody-barred", severity: "critical", reason: detail, remedy: remedyOf(fault, home) }];
   }
 
   /** Between the warning and the end of admission the operational events make room; they may have it back where the warning ends. */
@@ -106,6 +102,7 @@ export class Watch {
     const { configuration, home } = this.#setup;
     const { blocks, loop, mempool, state } = this.#contexts;
     const { voting } = loop.standing();
+    const threads = verifyThreadsHealth();
     const outdated = findOutdated(blockVersionOf(state.finalized), blocks.tip().epoch + 1);
     const coming = findComingUpdate(state);
     const { pendingCount, foreignCount } = mempool.stats().gauges;
@@ -120,11 +117,13 @@ export class Watch {
       heartbeatMs: profile.heartbeatMs,
       pendingTransactions: pendingCount - foreignCount, // what others' batches bring has room of its own
       pendingTransactionsMax: configuration.mempool.transactionsMax,
-      syncState: voting === "outdated" ? "outdated" : voting === "voting" ? "synced" : "recovering",
+      syncState: syncStateOf({ voting, isLagging: false }), // moments behind are no condition for people
       ...(outdated !== undefined && { outdatedBecause: outdated }),
       ...(coming !== undefined && { comingUpdate: coming }),
       ...(lagMs !== undefined && { eventLoopLagP99Ms: lagMs }),
       ...(residentBytes !== undefined && { residentBytes }),
+      verifyThreadsFailed: this.#recentThreadFaults(Object.values(threads.failed).reduce((sum, count) => sum + count, 0)),
+      areVerifyThreadsGivenUp: threads.isGivenUp,
       diskFreeBytes: freeBytesOf(home),
       diskFreeBytesMin: configuration.storage.freeBytesMin,
       diskFreeBytesReserve: reserveOf(configuration.storage),
@@ -132,5 +131,14 @@ export class Watch {
       ...(shared && { sharedKeyAddress: shared.address ?? "unknown" }),
       listensBeyondLoopback: !/^(127\.|::1$|localhost$)/.test(configuration.http.listen.host),
     };
+  }
+
+  /** Of the threads that failed since the start, those of the last ten minutes. */
+  #recentThreadFaults(count: number): number {
+    const nowMs = systemClock.monotonicMs();
+    this.#threadFaults = this.#threadFaults.filter(({ atMs }) => nowMs - atMs < THREAD_FAULTS_MS);
+    if (count > this.#threadFaultsTold) this.#threadFaults.push({ count: count - this.#threadFaultsTold, atMs: nowMs });
+    this.#threadFaultsTold = count;
+    return this.#threadFaults.reduce((sum, fault) => sum + fault.count, 0);
   }
 }
