@@ -21,6 +21,7 @@ import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
 import { enroll } from "./commands/enroll.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
+import { imageBuild, imageFlash, imageProvision, imageVerify } from "./commands/image.ts";
 import { keysNew, keysProve, keysShow } from "./commands/keys.ts";
 import { keysBind, keysHistoryExport, keysHistoryImport } from "./commands/keys-custody.ts";
 import { keysRotate } from "./commands/keys-rotate.ts";
@@ -108,6 +109,10 @@ export const COMMANDS: readonly Command[] = [
   status,
   doctor,
   cmd,
+  imageBuild,
+  imageVerify,
+  imageProvision,
+  imageFlash,
   sim,
   version,
 ];

@@ -1,0 +1,108 @@
+/** Words of the kernel's command line by which boot loader and initrd agree; the updater reads the first as well. */
+export const SLOT_WORD = "rauc.slot";
+/** The running slot's verity table (encodeVerityWord). */
+export const VERITY_WORD = "bizra.verity";
+
+/** Kernel modules that lead to the root and to the data partition, on every kind of disk a box may have. */
+export const INITRD_MODULES = [
+  "virtio_pci",
+  "virtio_mmio",
+  "virtio_blk",
+  "virtio_scsi",
+  "virtio_rng",
+  "ahci",
+  "ata_piix",
+  "nvme",
+  "sd_mod",
+  "usb-storage",
+  "uas",
+  "xhci-pci",
+  "ehci-pci",
+  "sdhci-pci",
+  "sdhci-acpi",
+  "sdhci-iproc",
+  "bcm2835",
+  "mmc_block",
+  "dm-mod",
+  "dm-verity",
+  "erofs",
+  "ext4",
+  "crc32c_generic",
+  "crc32c-intel",
+] as const;
+
+/**
+ * The first program: opens the verified root of the slot that the boot loader chose, checks and mounts what outlives updates,
+ * and hands over to systemd. A root that cannot be opened restarts the machine, which counts as a failed attempt. The data
+ * partition is repaired as far as e2fsck can, and never made anew: what cannot be repaired is left for a person to decide
+ * about, and the box runs without it and says so.
+ */
+export const INITRD_SCRIPT = `#!/bin/busybox sh
+export PATH=/bin:/sbin
+/bin/busybox mkdir -p /proc /sys /dev /run /sysroot /etc
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs -o mode=755,nosuid,nodev run /run
+say() { echo "bizra-initrd: $*" >/dev/kmsg; }
+give_up() { say "FATAL $*"; sleep 2; reboot -f; }
+say "start $(cut -d' ' -f1 /proc/uptime)"
+slot= verity=
+for word in $(cat /proc/cmdline); do
+  case $word in
+  ${SLOT_WORD}=*) slot=\${word#*=} ;;
+  ${VERITY_WORD}=*) verity=\${word#*=} ;;
+  esac
+done
+for module in $(cat /modules.list); do insmod "/modules/$module" 2>/dev/null || true; done
+partition() {
+  for _ in $(seq 150); do
+    found=$(grep -lx "PARTNAME=$1" /sys/class/block/*/uevent 2>/dev/null | head -n1)
+    [ -n "$found" ] && { found=\${found%/uevent}; echo "/dev/\${found##*/}"; return 0; }
+    sleep 0.1
+  done
+  return 1
+}
+root=$(partition "root-$slot") || give_up "there is no partition root-$slot"
+IFS=: read -r blocks hash salt <<END
+$verity
+END
+[ -n "$salt" ] || give_up "the command line has no ${VERITY_WORD}"
+# The kernel restarts the machine at the first block that is not what was signed.
+dmsetup create root -r --table "0 $((blocks * 8)) verity 1 $root $root 4096 4096 $blocks $blocks sha256 $hash $salt 1 restart_on_corruption" || give_up "the root cannot be opened"
+device=/dev/mapper/root
+[ -e "$device" ] || device=/dev/dm-0
+mount -t erofs -o ro "$device" /sysroot || give_up "the root cannot be mounted"
+mkdir -p /run/bizra
+check() {
+  e2fsck -p "$1" >/dev/kmsg 2>&1 && return 0
+  [ $? -le 1 ] && return 0
+  say "$1 needs repair"
+  e2fsck -y "$1" >/dev/kmsg 2>&1
+  [ $? -le 1 ]
+}
+if data=$(partition data) && check "$data" && mount -t ext4 -o noatime,commit=30,nodev,nosuid "$data" /sysroot/data; then
+  :
+else
+  say "the data partition cannot be used; it is left as it is"
+  : >/run/bizra/data-failed
+  mount -t tmpfs -o mode=755,size=25%,nodev,nosuid data /sysroot/data || give_up "there is no memory for a data partition"
+fi
+state=$(partition signstate) && { check "$state" || say "the signing state needs a person"; }
+mkdir -p /sysroot/data/var/log/journal /sysroot/data/var/lib /sysroot/data/var/tmp /sysroot/data/rauc
+[ -s /sysroot/data/machine-id ] || tr -d - </proc/sys/kernel/random/uuid >/sysroot/data/machine-id
+mount -o bind /sysroot/data/machine-id /sysroot/etc/machine-id
+mount -o bind /sysroot/data/var /sysroot/var
+say "slot $slot $(cut -d' ' -f1 /proc/uptime)"
+for mounted in run dev sys proc; do mount -o move "/$mounted" "/sysroot/$mounted"; done
+exec switch_root /sysroot /usr/lib/systemd/systemd
+`;
+
+/** The kernel's command line for a slot; the boot loader's configuration builds the same from the slot's own file. */
+export function kernelCommandLine(slot: string, verityWord: string, consoles: readonly string[]): string {
+  return [...consoles.map((name) => `console=${name}`), ...KERNEL_WORDS, `${SLOT_WORD}=${slot}`, `${VERITY_WORD}=${verityWord}`].join(" ");
+}
+
+/** A kernel that fails restarts, so that the next attempt is counted; it says little, since serial lines are slow. */
+const KERNEL_WORDS = ["ro", "panic=5", "oops=panic", "quiet", "loglevel=4", "systemd.show_status=0"] as const;

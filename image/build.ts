@@ -1,0 +1,280 @@
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { present } from "../src/kernel/index.ts";
+import { makeInitrd } from "./boot/initrd.ts";
+import { DebianArchive, type FetchedPackage } from "./debian/archive.ts";
+import { compareWithLock, type DebianPackage, type PackageLock } from "./debian/control.ts";
+import type { Mirror } from "./debian/mirror.ts";
+import { packagesOf, SUITE } from "./debian/package-sets.ts";
+import { compressImage } from "./disk/compressed.ts";
+import { makeBootState, makeEfiPartition, makeExt, makeLoader } from "./disk/file-systems.ts";
+import { hashPart, writeRawImage } from "./disk/raw-image.ts";
+import { makeBootImage, makeRootImage, type SlotImages } from "./disk/slot-images.ts";
+import { ELF_MACHINE, readElfNeeds } from "./elf.ts";
+import { sha256Hex } from "./hashes.ts";
+import { layOut, type PartitionLabel, type PlacedPartition, partitionsOf } from "./layout/partitions.ts";
+import { formatManifest, type ImageManifest, WRITTEN_PARTITIONS } from "./manifest.ts";
+import { makeProvisionPartition } from "./provision.ts";
+import { textFile } from "./rootfs/file.ts";
+import { compatibleOf, type ImageIdentity, imageName } from "./rootfs/identity.ts";
+import { NODE_HOME_ON_DATA, nodeFiles } from "./rootfs/node-files.ts";
+import { addFiles, checkLibraries, complete, kernelReleaseOf, unpack } from "./rootfs/stage.ts";
+import { systemFiles } from "./rootfs/system-files.ts";
+import { describeMaterials } from "./sbom.ts";
+import { authorityText, type SigningKeys } from "./signing/keys.ts";
+import { signFile } from "./signing/signature.ts";
+import { ImageFailure, requireTools } from "./tools.ts";
+
+/** What to build. */
+export type BuildOrder = {
+  readonly identity: ImageIdentity;
+  /** The node's compiled program for the image's processor. */
+  readonly program: { readonly path: string; readonly version: string };
+  readonly keys: SigningKeys;
+  readonly mirror: Mirror;
+  /** Folder for the results; made if need be. */
+  readonly out: string;
+  /** Folder that keeps downloaded packages for the next build. */
+  readonly cache: string;
+  /** Exact versions to take, as an earlier build wrote them. */
+  readonly lock?: PackageLock;
+  /** A node's home that the image begins with; for trials, since every copy would run the same keys. */
+  readonly home?: string;
+};
+
+/** What a build left in its folder. */
+export type BuiltImage = { readonly manifest: ImageManifest; readonly files: ImageFiles };
+
+/** The files of an image, by what they are. */
+export type ImageFiles = Readonly<
+  Record<"image" | "compressed" | "manifest" | "signature" | "materials" | "lock" | "rootSlot" | "bootSlot", string>
+>;
+
+/** Where the files of an image are. */
+export function filesOf(out: string, name: string): ImageFiles {
+  const at = (ending: string): string => join(out, `${name}.${ending}`);
+  return {
+    image: at("img"),
+    compressed: at("img.zst"),
+    manifest: at("manifest.json"),
+    signature: at("manifest.p7s"),
+    materials: at("cdx.json"),
+    lock: at("packages.json"),
+    rootSlot: at("root"),
+    bootSlot: at("boot"),
+  };
+}
+
+/** Checks that this machine has what a build needs, before anything is fetched. */
+export function requireBuildTools(): void {
+  requireTools("build an image", [
+    "apt-get",
+    "depmod",
+    "dpkg-deb",
+    "grub-mkimage",
+    "mcopy",
+    "mke2fs",
+    "mkfs.erofs",
+    "mkfs.vfat",
+    "mksquashfs",
+    "mmd",
+    "openssl",
+    "tar",
+    "xz",
+  ]);
+}
+
+/**
+ * Builds an image: no root, no mount, no loop device. Equal programs, packages and keys give an equal root hash.
+ *
+ * @param report is told each step as it begins
+ * @throws ImageFailure when a tool or a package is missing or something does not fit
+ */
+export async function buildImage(order: BuildOrder, report: (step: string) => void): Promise<BuiltImage> {
+  const { identity, program, keys, out } = order;
+  checkOrder(order);
+  requireBuildTools();
+  mkdirSync(out, { recursive: true });
+  const work = mkdtempSync(join(out, ".building-"));
+  const files = filesOf(out, imageName(identity));
+  try {
+    report("fetching packages");
+    const fetched = await fetchAll(order);
+    const packages = [...fetched.root, fetched.kernel, fetched.busybox, fetched.grub].map(
+      ({ path: _, ...described }): DebianPackage => described,
+    );
+    const faults = order.lock === undefined ? [] : compareWithLock(packages, order.lock);
+    if (faults.length > 0) throw new ImageFailure(`expected the packages of the lock: ${faults.slice(0, 5).join("; ")}`);
+    const lockText = `${JSON.stringify({ suite: SUITE, packages } satisfies PackageLock, null, 1)}\n`;
+    const nodeProgram = { version: program.version, sha256: sha256Hex(readFileSync(program.path)) };
+    const materials = describeMaterials(identity, packages, nodeProgram);
+
+    report("laying out the root");
+    const root = join(work, "root");
+    await unpack([...fetched.root, fetched.kernel], root);
+    const kernel = new Uint8Array(readFileSync(join(root, "boot", `vmlinuz-${kernelReleaseOf(root)}`)));
+    const added = [
+      ...systemFiles(identity),
+      ...nodeFiles(),
+      textFile("etc/rauc/keyring.pem", authorityText(keys)),
+      textFile("usr/share/bizra/materials.cdx.json", materials),
+    ];
+    addFiles(root, added, program.path);
+    await complete(root);
+    const lacking = checkLibraries(root, identity.architecture);
+    if (lacking.length > 0)
+      throw new ImageFailure(`expected every program of the root to find its libraries: ${lacking.slice(0, 5).join("; ")}`);
+
+    report("making the slot");
+    const tools = { busybox: join(work, "busybox"), grub: join(work, "grub") };
+    await unpack([fetched.busybox], tools.busybox);
+    await unpack([fetched.grub], tools.grub);
+    const busybox = new Uint8Array(readFileSync(join(tools.busybox, "usr/bin/busybox")));
+    const initrd = await makeInitrd(root, busybox);
+    const { image, verity } = await makeRootImage(root, work);
+    const slot = { root: image, boot: await makeBootImage({ kernel, initrd, verity }, work), verity };
+
+    report("writing the disk");
+    const manifest = await writeDisk(order, slot, tools.grub, work, files.image, {
+      node: nodeProgram,
+      packagesSha256: sha256Hex(new TextEncoder().encode(lockText)),
+      materialsSha256: sha256Hex(new TextEncoder().encode(materials)),
+    });
+    writeFileSync(files.rootSlot, slot.root);
+    writeFileSync(files.bootSlot, slot.boot);
+    writeFileSync(files.lock, lockText);
+    writeFileSync(files.materials, materials);
+    writeFileSync(files.manifest, formatManifest(manifest));
+    await signFile(files.manifest, files.signature, keys);
+    report("compressing");
+    await compressImage(files.image, files.compressed);
+    return { manifest, files };
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Refuses what would only be noticed after minutes, or on the box. */
+function checkOrder({ identity, program, home, keys }: BuildOrder): void {
+  if (!existsSync(program.path)) throw new ImageFailure(`expected the node's program at ${program.path}`);
+  const needs = readElfNeeds(new Uint8Array(readFileSync(program.path)));
+  if (needs?.machine !== ELF_MACHINE[identity.architecture])
+    throw new ImageFailure(`expected a program for ${identity.architecture} at ${program.path}; build it, and name it with --program`);
+  if (keys.variant !== identity.variant)
+    throw new ImageFailure(`expected keys of the variant ${identity.variant}, got ${keys.variant} ones`);
+  if (home === undefined) return;
+  if (!existsSync(join(home, "genesis.json"))) throw new ImageFailure(`expected a node's home at ${home}, with its genesis.json`);
+  if (identity.variant === "release")
+    throw new ImageFailure("expected no --home: two boxes from one release image would vote with the same key");
+}
+
+type Fetched = {
+  readonly root: readonly FetchedPackage[];
+  readonly kernel: FetchedPackage;
+  readonly busybox: FetchedPackage;
+  readonly grub: FetchedPackage;
+};
+
+async function fetchAll({ identity, cache, mirror, lock }: BuildOrder): Promise<Fetched> {
+  const plan = packagesOf(identity.architecture, identity.kernel);
+  const archive = await DebianArchive.open(cache, identity.architecture, mirror, lock);
+  const locked = lock?.packages.find(({ name }) => name.startsWith("linux-image-"))?.name;
+  const root = await archive.fetchWithDependencies(plan.root);
+  const kernel = await archive.fetchAlone(locked ?? (await archive.dependencyOf(plan.kernelOf)));
+  return { root, kernel, busybox: await archive.fetchAlone(plan.parts.busybox), grub: await archive.fetchAlone(plan.parts.grub) };
+}
+
+/** What the manifest says beyond the disk. */
+type Provenance = Pick<ImageManifest, "node" | "packagesSha256" | "materialsSha256">;
+
+async function writeDisk(
+  { identity, home }: BuildOrder,
+  slot: SlotImages,
+  grub: string,
+  work: string,
+  path: string,
+  provenance: Provenance,
+): Promise<ImageManifest> {
+  const layout = layOut(partitionsOf(identity.architecture));
+  const partition = (label: PartitionLabel): PlacedPartition =>
+    present(
+      layout.partitions.find((each) => each.label === label),
+      "the layout has every partition",
+    );
+  for (const [label, content] of [
+    ["root-A", slot.root],
+    ["boot-A", slot.boot],
+  ] as const) {
+    if (content.length > partition(label).sizeBytes)
+      throw new ImageFailure(`expected at most ${partition(label).sizeBytes} bytes for ${label}, got ${content.length}`);
+  }
+  const ext = (label: "signstate" | "data", from?: string): Promise<Uint8Array> =>
+    makeExt(
+      { type: "ext4", sizeBytes: partition(label).sizeBytes, label, id: partition(label).id, ...(from === undefined ? {} : { from }) },
+      work,
+    );
+  const contents = new Map<PartitionLabel, Uint8Array>([
+    ["esp", await makeEfiPartition(partition("esp"), identity.architecture, await makeLoader(identity.architecture, grub, work), work)],
+    ["bootstate", await makeBootState(partition("bootstate"), work)],
+    ["boot-A", slot.boot],
+    ["root-A", slot.root],
+    ["PROVISION", await makeProvisionPartition({}, partition("PROVISION").sizeBytes, work)],
+    ["signstate", await ext("signstate")],
+    ["data", await ext("data", home === undefined ? undefined : layHome(home, join(work, "data")))],
+  ]);
+  writeRawImage(path, layout, contents);
+  const file = openSync(path, "r");
+  try {
+    return {
+      schema: 1,
+      name: imageName(identity),
+      ...identity,
+      compatible: compatibleOf(identity),
+      ...provenance,
+      verity: slot.verity,
+      slot: {
+        rootSha256: sha256Hex(slot.root),
+        bootSha256: sha256Hex(slot.boot),
+        rootBytes: slot.root.length,
+        bootBytes: slot.boot.length,
+      },
+      diskBytes: layout.diskBytes,
+      partitions: layout.partitions.map(({ label, offsetBytes, sizeBytes }) => ({
+        label,
+        offsetBytes,
+        sizeBytes,
+        use: WRITTEN_PARTITIONS.has(label) ? "written" : "fixed",
+        sha256: hashPart(file, offsetBytes, sizeBytes),
+      })),
+    };
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Copies a node's home to where the unit looks for it; permissions stay. */
+function layHome(home: string, data: string): string {
+  const copy = (from: string, to: string): void => {
+    mkdirSync(to, { recursive: true, mode: 0o700 });
+    for (const entry of readdirSync(from, { withFileTypes: true })) {
+      const [source, target] = [join(from, entry.name), join(to, entry.name)];
+      if (entry.isDirectory()) copy(source, target);
+      else copyFileSync(source, target);
+    }
+  };
+  const place = join(data, NODE_HOME_ON_DATA);
+  mkdirSync(dirname(place), { recursive: true });
+  copy(home, place);
+  return data;
+}

@@ -1,0 +1,52 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { concatBytes, parseHex, present } from "../../src/kernel/index.ts";
+import { BOOT_FILES, slotConfig } from "../boot/grub-config.ts";
+import { sha256Hex } from "../hashes.ts";
+import { IMAGE_EPOCH_SECONDS, runTool } from "../tools.ts";
+import { buildVerity, encodeVerityWord, VERITY_BLOCK_BYTES, type VerityTable } from "../verity.ts";
+
+/** The two images of a slot. */
+export type SlotImages = { readonly root: Uint8Array; readonly boot: Uint8Array; readonly verity: VerityTable };
+
+/** Salt of every image's hash tree: no secret, and fixed, so that equal blocks of two releases have equal hashes. */
+const SALT = present(parseHex(sha256Hex(new TextEncoder().encode("bizra image"))), "a hash is hexadecimal");
+/** Identity of the root's file system; fixed for the same reason. */
+const ROOT_ID = "b12a0000-0000-4000-8000-0000000000ef";
+
+/**
+ * A root's image: EROFS, in which a changed file changes few blocks elsewhere, then its hash tree.
+ *
+ * @param root folder with the files; who owns them there does not matter, in the image it is root
+ * @param work folder for what is in between
+ */
+export async function makeRootImage(root: string, work: string): Promise<{ readonly image: Uint8Array; readonly verity: VerityTable }> {
+  const path = join(work, "root.erofs");
+  await runTool("mkfs.erofs", ["-zlz4hc", "-T", String(IMAGE_EPOCH_SECONDS), "-U", ROOT_ID, "--all-root", path, root]);
+  const content = toWholeBlocks(new Uint8Array(readFileSync(path)));
+  const { table, tree } = buildVerity(content, SALT);
+  return { image: concatBytes(content, tree), verity: table };
+}
+
+/** A boot partition's image: kernel, initrd and the slot's own configuration, stored as they are for a fast start. */
+export async function makeBootImage(
+  files: { readonly kernel: Uint8Array; readonly initrd: Uint8Array; readonly verity: VerityTable },
+  work: string,
+): Promise<Uint8Array> {
+  const folder = join(work, "boot");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, BOOT_FILES.kernel), files.kernel);
+  writeFileSync(join(folder, BOOT_FILES.initrd), files.initrd);
+  writeFileSync(join(folder, BOOT_FILES.slot), slotConfig(encodeVerityWord(files.verity)));
+  const path = join(work, "boot.squashfs");
+  const stored = ["-noI", "-noD", "-noF", "-noX"];
+  // Times come from SOURCE_DATE_EPOCH; one processor, since several write in the order in which they finish.
+  const fixed = ["-noappend", "-no-progress", "-quiet", "-all-root", "-processors", "1"];
+  await runTool("mksquashfs", [folder, path, ...stored, ...fixed]);
+  return toWholeBlocks(new Uint8Array(readFileSync(path)));
+}
+
+function toWholeBlocks(bytes: Uint8Array): Uint8Array {
+  const rest = bytes.length % VERITY_BLOCK_BYTES;
+  return rest === 0 ? bytes : concatBytes(bytes, new Uint8Array(VERITY_BLOCK_BYTES - rest));
+}

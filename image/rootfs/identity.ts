@@ -1,0 +1,31 @@
+import type { Kernel } from "../debian/package-sets.ts";
+import type { Architecture } from "../layout/partitions.ts";
+
+/** Who signed an image: a development key, which anybody can make, or a key that a maker keeps. */
+export type Variant = "development" | "release";
+
+/** What an image says of itself. */
+export type ImageIdentity = {
+  readonly version: string;
+  readonly architecture: Architecture;
+  readonly kernel: Kernel;
+  readonly variant: Variant;
+};
+
+/**
+ * The word by which a box knows bundles that are meant for it. It holds all that must not be mixed up: another processor,
+ * another kernel's drivers, and a development build on a box in the field.
+ */
+export function compatibleOf({ architecture, kernel, variant }: ImageIdentity): string {
+  return ["bizra", architecture, kernel, ...(variant === "development" ? ["development"] : [])].join("-");
+}
+
+/** Name of the files of an image, without their endings. */
+export function imageName(identity: ImageIdentity): string {
+  return `${compatibleOf(identity)}-${identity.version}`;
+}
+
+/** Whether a version can be ordered and be part of a file's name: 1.2.3 or 1.2.3-next. */
+export function isVersion(text: string): boolean {
+  return /^[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}(-[a-z0-9.]{1,32})?$/.test(text);
+}

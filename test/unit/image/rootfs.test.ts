@@ -1,0 +1,123 @@
+import { describe, expect, test } from "bun:test";
+import { makeAccounts } from "../../../image/rootfs/accounts.ts";
+import { compatibleOf, type ImageIdentity, imageName, isVersion } from "../../../image/rootfs/identity.ts";
+import { moduleName, modulesToKeep, modulesToLoad, parseModuleNeeds } from "../../../image/rootfs/kernel-modules.ts";
+import { nodeFiles } from "../../../image/rootfs/node-files.ts";
+import { systemFiles } from "../../../image/rootfs/system-files.ts";
+
+const identity: ImageIdentity = { version: "1.2.3", architecture: "amd64", kernel: "generic", variant: "release" };
+const files = [...systemFiles(identity), ...nodeFiles()];
+const textOf = (path: string): string => {
+  const file = files.find((each) => each.path === path);
+  if (file?.kind !== "text") throw new Error(`there is no text ${path}`);
+  return file.text;
+};
+
+describe("identity", () => {
+  test("image: what must not be mixed up, is in the word that bundles are matched by", () => {
+    const words = [
+      compatibleOf(identity),
+      compatibleOf({ ...identity, architecture: "arm64" }),
+      compatibleOf({ ...identity, kernel: "cloud" }),
+      compatibleOf({ ...identity, variant: "development" }),
+    ];
+    expect(new Set(words).size).toBe(4);
+    expect(imageName({ ...identity, variant: "development" })).toBe("bizra-amd64-generic-development-1.2.3");
+  });
+
+  test("image: versions, are three numbers and maybe a word", () => {
+    for (const good of ["0.1.0", "1.2.3-next", "10.20.30-rc.1"]) expect(isVersion(good)).toBe(true);
+    for (const wrong of ["1.2", "v1.2.3", "1.2.3/..", "1.2.3-", "1.2.3 ", ""]) expect(isVersion(wrong)).toBe(false);
+  });
+});
+
+describe("accounts", () => {
+  test("image: declarations, become users and groups without passwords", () => {
+    const { passwd, group, shadow, gshadow } = makeAccounts([
+      '# users\nu root 0 - /root /bin/bash\ng nogroup 65534\nu _apt 42:65534 - /nonexistent\nu messagebus - "System Message Bus" /nonexistent',
+      'u! systemd-network - "Network"\ng tty 5 -\nm messagebus tty\nr - 500-900\n',
+    ]);
+    expect(passwd).toBe(
+      "root:x:0:0::/root:/bin/bash\n_apt:x:42:65534::/nonexistent:/usr/sbin/nologin\nmessagebus:x:995:995:System Message Bus:/nonexistent:/usr/sbin/nologin\nsystemd-network:x:998:998:Network:/:/usr/sbin/nologin\n",
+    );
+    expect(group).toContain("tty:x:5:messagebus\n");
+    expect(group).not.toContain("_apt");
+    expect(gshadow).toContain("tty:!*::messagebus\n");
+    for (const line of shadow.trim().split("\n")) expect(line.split(":")[1]).toBe("!*");
+  });
+
+  test("image: a user without a fixed number, stops the build, since files outlive releases", () => {
+    expect(() => makeAccounts(["u newcomer - -"])).toThrow("fixed number for the system user or group newcomer");
+    expect(() => makeAccounts(["x what 1"])).toThrow("expected a declaration");
+  });
+});
+
+describe("kernel modules", () => {
+  const needs = parseModuleNeeds(
+    "kernel/fs/ext4/ext4.ko.xz: kernel/fs/mbcache.ko.xz kernel/fs/jbd2/jbd2.ko.xz\nkernel/fs/jbd2/jbd2.ko.xz:\nkernel/fs/mbcache.ko.xz:\nkernel/sound/snd.ko.xz:\nkernel/drivers/md/dm-verity.ko.xz: kernel/drivers/md/dm-mod.ko.xz kernel/sound/odd.ko.xz\nkernel/drivers/md/dm-mod.ko.xz:\nkernel/sound/odd.ko.xz:\n",
+  );
+
+  test("image: modules to load, come after what they need, once each", () => {
+    expect(modulesToLoad(needs, ["ext4", "dm-mod", "dm-verity", "absent"])).toEqual([
+      "kernel/fs/jbd2/jbd2.ko.xz",
+      "kernel/fs/mbcache.ko.xz",
+      "kernel/fs/ext4/ext4.ko.xz",
+      "kernel/drivers/md/dm-mod.ko.xz",
+      "kernel/sound/odd.ko.xz",
+      "kernel/drivers/md/dm-verity.ko.xz",
+    ]);
+    expect(moduleName("kernel/drivers/md/dm-verity.ko.xz")).toBe("dm_verity");
+  });
+
+  test("image: modules to keep, are those of wanted folders with what they need from others", () => {
+    const kept = modulesToKeep(needs);
+    expect(kept.has("kernel/sound/odd.ko.xz")).toBe(true);
+    expect(kept.has("kernel/sound/snd.ko.xz")).toBe(false);
+    expect(kept.has("kernel/fs/mbcache.ko.xz")).toBe(true);
+  });
+});
+
+describe("files", () => {
+  test("image: every path, is given once and stays below the root", () => {
+    const paths = files.map(({ path }) => path);
+    expect(new Set(paths).size).toBe(paths.length);
+    for (const path of paths) expect(path).toMatch(/^(etc|usr)\/(?!.*\.\.)/);
+  });
+
+  test("image: every unit that a target wants, is one of ours or of a path below systemd's own", () => {
+    for (const file of files) {
+      if (file.kind !== "link" || !file.path.includes(".wants/")) continue;
+      const own = file.target.startsWith("../") ? `etc/systemd/system/${file.target.slice(3)}` : undefined;
+      if (own === undefined) expect(file.target).toMatch(/^\/usr\/lib\/systemd\/system\/[a-z-]+\.service$/);
+      else expect(files.some(({ path }) => path === own)).toBe(true);
+    }
+  });
+
+  test("image: the node's unit, is watched, bounded and without rights", () => {
+    const unit = textOf("etc/systemd/system/bizra-node.service");
+    for (const line of [
+      "Type=notify",
+      "WatchdogSec=30s",
+      "WatchdogSignal=SIGKILL",
+      "StartLimitAction=reboot",
+      "MemoryMax=512M",
+      "CapabilityBoundingSet=",
+      "ProtectSystem=strict",
+      "User=bizra",
+    ])
+      expect(unit.split("\n")).toContain(line);
+    expect(unit).not.toContain("MemoryDenyWriteExecute"); // the runtime compiles as it goes
+  });
+
+  test("image: the updater, takes only bundles of its kind, and knows both pairs of slots", () => {
+    const config = textOf("etc/rauc/system.conf");
+    expect(config).toContain("compatible=bizra-amd64-generic\n");
+    expect(config).toContain("bundle-formats=verity\n");
+    for (const label of ["root-A", "boot-A", "root-B", "boot-B"]) expect(config).toContain(`/dev/disk/by-partlabel/${label}\n`);
+  });
+
+  test("image: os-release, says version and variant", () => {
+    const text = textOf("etc/os-release");
+    for (const line of ["IMAGE_VERSION=1.2.3", "VARIANT_ID=release", "ID=bizra"]) expect(text.split("\n")).toContain(line);
+  });
+});
