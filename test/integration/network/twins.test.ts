@@ -20,7 +20,7 @@ test("twins: two boxes with one key at two others, the first is kept, the second
   const validators = validatorsOf(1, 2, 3);
   const others = [await start({ seed: 1, validators }), await start({ seed: 2, validators })];
   const peers = others.map((other) => other.address());
-  const times = { helloMs: 2_000, pingMs: 1_000, guestMs: 500, firstMs: 20, maxMs: 200, refusedMs: 400 };
+  const times = { helloMs: 20_000, pingMs: 10_000, guestMs: 500, firstMs: 20, maxMs: 200, refusedMs: 400 };
   const first = await start({ seed: 3, validators, peers, options: { times } });
   await until("the first is up", () => first.up.length === 2);
   const copy = await start({ seed: 3, validators, peers, options: { times } });
@@ -54,7 +54,7 @@ test("twins: a box whose copy is gone and that restarts, nobody tells it of the 
   const validators = validatorsOf(1, 3);
   const other = await start({ seed: 1, validators });
   const peers = [other.address()];
-  const times = { helloMs: 2_000, pingMs: 2_000, guestMs: 500, firstMs: 1_000, maxMs: 1_000, refusedMs: 200 };
+  const times = { helloMs: 20_000, pingMs: 20_000, guestMs: 500, firstMs: 1_000, maxMs: 1_000, refusedMs: 200 };
   const first = await start({ seed: 3, validators, peers, options: { times } });
   await until("the first is up", () => first.up.length === 1);
   const copy = await start({ seed: 3, validators, peers, options: { times } });
