@@ -94,7 +94,8 @@ function openUsers(input: CommandInput): { readonly home: string; readonly path:
 
 /** Leaves word for the audit, which the aggregator takes in as soon as it runs. */
 function note(home: string, action: string, target: string, detail: string): void {
-  const actor = `${userInfo().username} on this machine`;
+  const { username, uid } = userInfo();
+  const actor = `${username === "unknown" ? `user ${uid}` : username} on this machine`;
   noteUserChange(join(home, USER_CHANGES_FILE), { atMs: systemClock.nowMs(), actor, action, target, outcome: "ok", detail });
 }
 

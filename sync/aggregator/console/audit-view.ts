@@ -1,6 +1,6 @@
-import { fill, make, momentText } from "../../../src/page/browser.ts";
+import { fill, make, shortHex } from "../../../src/page/browser.ts";
 import type { AuditAnswer, FindingsAnswer } from "./api.ts";
-import { cellRow, emptyRow, scrollTable } from "./table.ts";
+import { cellRow, emptyRow, momentCell, scrollTable } from "./table.ts";
 import { nodeHref, type View, type ViewParts } from "./view.ts";
 
 /** What was found about all nodes, and, for admins, who did what. */
@@ -25,7 +25,7 @@ export function auditView({ api, session, onAnswer }: ViewParts): View {
       onAnswer(found.ok ? undefined : found.error);
       if (found.ok) {
         const rows = found.value.findings.map(({ at, kind, detail, ...ref }) =>
-          cellRow(momentText(at), make("a", { href: nodeHref(ref) }, ref.node), kind, detail),
+          cellRow(momentCell(at), make("a", { href: nodeHref(ref) }, ref.node), kind, detail),
         );
         fill(findings, rows.length === 0 ? emptyRow(4, "Nothing was found.") : rows);
       }
@@ -34,10 +34,15 @@ export function auditView({ api, session, onAnswer }: ViewParts): View {
         fill(
           audit,
           entries.value.entries.map(({ at, actor, action, target, outcome, detail }) =>
-            cellRow(momentText(at), actor, action, target, outcome, detail),
+            cellRow(momentCell(at), actor, action, targetContent(target), outcome, detail),
           ),
         );
     },
     tick: () => {},
   };
+}
+
+/** What somebody did something to; whole hashes only for the pointer and for copying. */
+function targetContent(target: string): HTMLElement {
+  return make("span", { title: target }, target.replace(/[0-9a-f]{64}/g, shortHex));
 }

@@ -1,7 +1,7 @@
 import { fill, make, momentText } from "../../../src/page/browser.ts";
 import type { ApiFault, ClaimAnswer, ClaimsAnswer, NetworksAnswer, RequestsAnswer } from "./api.ts";
-import { cellRow, emptyRow, scrollTable } from "./table.ts";
-import { hexContent, type View, type ViewParts } from "./view.ts";
+import { cellRow, emptyRow, momentCell, scrollTable } from "./table.ts";
+import type { View, ViewParts } from "./view.ts";
 
 const LIVES = [
   { seconds: 3_600, title: "1 hour" },
@@ -112,9 +112,9 @@ export function enrolmentView({ api, onAnswer }: ViewParts): View {
       ? emptyRow(7, "No node has asked.")
       : rows.map(({ id, node: name, identityKey, site: where, address, requestedAt, status, decidedBy }) =>
           cellRow(
-            momentText(requestedAt),
+            momentCell(requestedAt),
             name,
-            hexContent(identityKey),
+            make("code", { class: "whole" }, identityKey),
             address,
             where,
             decidedBy === "" ? status : `${status} by ${decidedBy}`,

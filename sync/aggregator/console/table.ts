@@ -1,4 +1,4 @@
-import { type Content, make } from "../../../src/page/browser.ts";
+import { type Content, make, momentText } from "../../../src/page/browser.ts";
 
 /** A table that scrolls by itself where the page is narrow. */
 export function scrollTable(titles: readonly string[], body: HTMLElement): HTMLElement {
@@ -13,6 +13,11 @@ export function cellRow(...cells: readonly Content[]): HTMLTableRowElement {
     {},
     cells.map((cell) => make("td", {}, cell)),
   );
+}
+
+/** A time that stays on one line. */
+export function momentCell(rfc3339: string): HTMLElement {
+  return make("span", { class: "moment" }, momentText(rfc3339));
 }
 
 /** A row that says, over all columns, that there is nothing. */
