@@ -31,7 +31,7 @@ beforeAll(async () => {
   const passwordFile = place.at("password");
   writeFileSync(passwordFile, password, { mode: 0o600 });
   await bizraJson("aggregator", "user", "add", name, "--role", "admin", "--password-file", passwordFile, "--home", cloud);
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await s3?.stop();
@@ -84,7 +84,7 @@ describe("backups in S3 and at an aggregator", () => {
     const refused = await bizra("backup", "list", "--objects", where, "--credentials-file", other, "--genesis", net.genesis);
     expect([refused.code, refused.err]).toEqual([1, expect.stringContaining("the objects cannot be reached")]);
     expect(refused.err).not.toContain("a-secret-of-mine");
-  }, 180_000);
+  }, 240_000);
 
   test("e2e: an enrolled box brings its backups to the aggregator by its certificate; an admin restores from there", async () => {
     const net = await makeTestnet(place.at("net-cloud"));
@@ -106,5 +106,5 @@ describe("backups in S3 and at an aggregator", () => {
     for (const output of [aggregator.output, node.output, refused.err, readFileSync(join(home, "node.toml"), "utf8")])
       for (const hidden of [`:${SECRET}`, "a password of an admin", "another password"]) expect(output).not.toContain(hidden);
     expect(await aggregator.stop()).toBe(0);
-  }, 180_000);
+  }, 240_000);
 });

@@ -36,7 +36,7 @@ beforeAll(async () => {
   load = await NetworkLoad.of(network, chance, 300);
   load.start();
   await network.reach(5, STUCK_AFTER_MS);
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await load.stop();
@@ -66,7 +66,7 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     expect(node.output).toContain("journal.lost");
     expect(node.output).toContain("consensus.recovered");
     expect(await pauseAndAudit(load)).toEqual([]);
-  }, 90_000);
+  }, 240_000);
 
   test("e2e: an empty folder in place of the journal, recovers, and is not asked a second time after the next start", async () => {
     await network.killNode(2);
@@ -81,7 +81,7 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     expect(again.output).not.toContain("journal.lost");
     expect(again.output).not.toContain("consensus.recovering");
     expect(await pauseAndAudit(load)).toEqual([]);
-  }, 90_000);
+  }, 240_000);
 
   test.skipIf(typeof fakeTime === "string")(
     "e2e: a clock set back a year, while running and over a restart, keeps the chain's time",
@@ -108,76 +108,51 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
   );
 
   test.skipIf(diskObstacle !== undefined)(
-    "e2e: a node whose disk is full, the others go on, and it follows once there is space",
-    async () => {
-      const disk = place.keep(await TinyDisk.make(place.at("disk"), 64 * MIB));
-      await network.killNode(0);
-      cpSync(homeOf(0), `${disk.outside}/home`, { recursive: true });
-      network.boxes.set(0, { home: `${disk.outside}/home`, innerHome: `${disk.inside}/home`, command: disk.command });
-      await network.startNode(0, STUCK_AFTER_MS);
-      disk.fill(4 * MIB);
-      await until("it refuses for want of space", async () => /disk/i.test(await reasonOf(0)), network.nodes[0]);
-      // It refuses its own clients, takes others' batches and votes.
-      console.log(`network: little space: ${Math.round(await goesOn())} ms for three blocks on every node`);
-      disk.fill(0);
-      const full = network.nodes[0];
-      network.nodes[0] = undefined; // asks nothing of it meanwhile
-      await goesOn();
-      await Bun.sleep(1_000);
-      disk.fill(0);
-      await goesOn();
-      console.log(`network: no space: the node ${full?.child.exitCode === null ? "runs" : `ended with ${full?.child.exitCode}`}`);
-      await full?.kill();
-      disk.free();
-      network.launch(0);
-      await tellRecovery(network, 0, "space again after a full disk");
-      expect(await pauseAndAudit(load)).toEqual([]);
-      await network.killNode(0);
-      rmSync(homeOf(0), { recursive: true });
-      cpSync(`${disk.outside}/home`, homeOf(0), { recursive: true });
-      network.boxes.delete(0);
-      await network.startNode(0, STUCK_AFTER_MS);
-      await disk.kill();
-    },
-    120_000,
-  );
-
-  test.skipIf(diskObstacle !== undefined)(
-    "e2e: two of four with too little disk for clients, they still vote; below the reserve they say that they do not, until there is room",
+    "e2e: two of four on small disks, they vote with too little for clients, one full, the others go on; below the reserve they say that they do not vote, until there is room",
     async () => {
       const disks = new Map<number, TinyDisk>();
       for (const index of [0, 1]) {
-        const disk = place.keep(await TinyDisk.make(place.at(`low-${index}`), 64 * MIB));
+        const disk = place.keep(await TinyDisk.make(place.at(`disk-${index}`), 64 * MIB));
         disks.set(index, disk);
         await network.killNode(index);
         cpSync(homeOf(index), `${disk.outside}/home`, { recursive: true });
         network.boxes.set(index, { home: `${disk.outside}/home`, innerHome: `${disk.inside}/home`, command: disk.command });
-        await network.startNode(index, STUCK_AFTER_MS);
       }
+      await Promise.all([0, 1].map((index) => network.startNode(index, STUCK_AFTER_MS)));
+      const says = (index: number, what: RegExp): Promise<number> =>
+        until(`node ${index} says ${what}`, async () => what.test(network.nodes[index]?.output ?? ""), network.nodes[index]);
+
       for (const disk of disks.values()) disk.fill(5 * MIB);
       for (const index of disks.keys())
         await until("it refuses clients for want of space", async () => /disk/i.test(await reasonOf(index)), network.nodes[index]);
       console.log(`network: two with little disk: ${Math.round(await goesOn())} ms for three blocks on every node`);
       for (const index of disks.keys()) await leadsAgain(network, index);
-      for (const [index, disk] of disks) {
-        disk.fill(MIB);
-        await until(
-          "it says that it does not vote",
-          async () => /disk-spent/.test(network.nodes[index]?.output ?? ""),
-          network.nodes[index],
-        );
+
+      const [full, disk] = [network.nodes[0], disks.get(0)];
+      network.nodes[0] = undefined; // asks nothing of it meanwhile
+      for (let times = 0; times < 2; times++) {
+        disk?.fill(0);
+        await goesOn();
       }
-      for (const disk of disks.values()) disk.free();
+      console.log(`network: no space: the node ${full?.child.exitCode === null ? "runs" : `ended with ${full?.child.exitCode}`}`);
+      await full?.kill();
+      disk?.free();
+      network.launch(0);
+      await tellRecovery(network, 0, "space again after a full disk");
+
+      for (const each of disks.values()) each.fill(MIB);
+      for (const index of disks.keys()) await says(index, /disk-spent/);
+      for (const each of disks.values()) each.free();
       console.log(`network: room again: ${Math.round(await goesOn())} ms for three blocks on every node`);
       expect(await pauseAndAudit(load)).toEqual([]);
-      for (const [index, disk] of disks) {
+      for (const [index, each] of disks) {
         await network.killNode(index);
         rmSync(homeOf(index), { recursive: true });
-        cpSync(`${disk.outside}/home`, homeOf(index), { recursive: true });
+        cpSync(`${each.outside}/home`, homeOf(index), { recursive: true });
         network.boxes.delete(index);
-        await network.startNode(index, STUCK_AFTER_MS);
-        await disk.kill();
+        await each.kill();
       }
+      await Promise.all([0, 1].map((index) => network.startNode(index, STUCK_AFTER_MS)));
     },
     180_000,
   );
@@ -195,7 +170,7 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     await goesOn();
     console.log(`network: all started again: ready after ${readyMs} ms, new blocks after ${Math.round(performance.now() - began)} ms`);
     expect(await pauseAndAudit(load)).toEqual([]);
-  }, 90_000);
+  }, 240_000);
 
   test("e2e: a copy of a running home on a second box, it sees its own votes and keeps quiet, the chain goes on", async () => {
     const copy = await copyOf(3);
@@ -207,7 +182,7 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     await twin.kill();
     await tellRecovery(network, 3, "the copy gone");
     expect(await pauseAndAudit(load)).toEqual([]);
-  }, 90_000);
+  }, 240_000);
 
   test("e2e: a copy greeted while the first box stands still, it finds its own votes in certificates and keeps quiet", async () => {
     expect(await pauseAndAudit(load, false)).toEqual([]);
@@ -221,9 +196,13 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     const peers = relays.map((relay, at) => `${network.keyOf(at + 1)}@127.0.0.1:${relay.port}`);
     const twin = network.launchTwin(3, { home: copy }, peers);
     await twin.ready(STUCK_AFTER_MS);
-    // Each box keeps its own part of the others, so that neither learns of the other one.
+    // Each box keeps its own part of the others, so that neither learns of the other one. Nothing that the copy says arrives
+    // from here on: both are greeted, so both may vote, and what keeps them from contradicting one another is only that the
+    // copy sees the first box's votes in time. R15 helps, it does not prove: heard both, they may well be convicted, as the last test
+    // shows. Here the copy is to notice, in every case, and nobody is to be convicted.
     relays[0]?.treat("out", { isCut: true });
     relays[0]?.treat("back", { isCut: true });
+    relays[1]?.treat("out", { isCut: true });
     for (const [from, to] of [
       [3, 2],
       [2, 3],
@@ -234,11 +213,8 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     const began = performance.now();
     await until("the first box is heard again", async () => first !== undefined && (await isReadyButForItsKey(first)), first);
     load.start();
-    // Or, where the two voted apart before one of them saw a vote of the other, both are convicted: R15 helps, it does not prove.
-    const isQuiet = (): boolean => twin.output.includes("a peer showed a vote of ours");
-    await until("the copy sees that it is not alone, or their key is convicted", async () => isQuiet() || (await isJailed(3)), twin);
-    const [outcome, tookMs] = [isQuiet() ? "the copy keeps quiet" : "their key is CONVICTED", Math.round(performance.now() - began)];
-    console.log(`network: two boxes with one key: ${outcome} after ${tookMs} ms`);
+    await until("the copy sees that it is not alone", async () => twin.output.includes("a peer showed a vote of ours"), twin);
+    console.log(`network: two boxes with one key: the copy keeps quiet after ${Math.round(performance.now() - began)} ms`);
     await goesOn();
     const chains = await Promise.all([twin, network.nodes[0]].map(async (node) => (node ? await readBlocks(node) : [])));
     const [theirs = [], ours = []] = chains.map((blocks) => blocks.map(({ hash }) => hash));
@@ -247,9 +223,10 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     await twin.kill();
     network.treatAll({});
     network.nodes[3] = first;
-    if (!(await isJailed(3))) await tellRecovery(network, 3, "the other copy gone");
+    await tellRecovery(network, 3, "the other copy gone");
+    expect(await isJailed(3)).toBe(false);
     expect(await pauseAndAudit(load)).toEqual([]);
-  }, 90_000);
+  }, 240_000);
 
   test("e2e: a second box that signs two blocks in one view, evidence in the chain, the validator jailed, no second chain", async () => {
     const view = Number((await network.nodes[0]?.get("/api/v2/status"))?.["view"]) + 8;
@@ -268,7 +245,7 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     console.log(`network: ${load.demo.load.accepted.size} accepted, ${audit.final} final at height ${audit.height}`);
     expect(audit.faults.slice(0, 20)).toEqual([]);
     expect(audit.final).toBeGreaterThanOrEqual(load.demo.load.accepted.size);
-  }, 180_000);
+  }, 240_000);
 });
 
 /** Whether the chain has convicted a node's key. */

@@ -12,7 +12,7 @@ let net: Testnet;
 
 beforeAll(async () => {
   net = await makeTestnet(place.at("net"));
-}, 60_000);
+}, 240_000);
 
 afterAll(() => place.end());
 
@@ -81,7 +81,7 @@ describe("a box", () => {
     const refused = await bizra("box", "restart", "--home", home);
     expect([refused.code, refused.err]).toEqual([1, expect.stringContaining("(notProvisioned)")]);
     expect(await box.stop()).toBe(0);
-  }, 120_000);
+  }, 240_000);
 
   test("e2e: systemd hears on its socket: put off, ready, fed for health, never while the node hangs, stopping", async () => {
     const receiver = await NotifyReceiver.start(place);
