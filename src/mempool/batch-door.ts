@@ -60,10 +60,15 @@ export type Receipt = {
 /** A decoded batch with its encoding, of which the decoded one is views. */
 type Opened = { readonly batch: Batch; readonly encoded: Uint8Array };
 
-/** Batches being judged at a time: while one is verified, the next is decoded. */
-const JUDGED_MAX = 2;
 /** Transactions decoded and handed to the verifying threads at once, so that this thread is held for a millisecond or so. */
 const CHUNK_COUNT = 256;
+/** Transactions of batches being judged at a time: while one chunk is verified, the next is decoded. */
+const JUDGED_COUNT_MAX = 2 * CHUNK_COUNT;
+/**
+ * What a small batch counts as, so at most sixteen are judged at a time. One waits for the verifying threads as long as a
+ * large one does: two at a time would make thousands of small ones as slow as the threads are to answer.
+ */
+const JUDGED_COUNT_MIN = 32;
 
 const HELD: ReceiveVerdict = { status: "held" };
 
@@ -77,7 +82,7 @@ const HELD: ReceiveVerdict = { status: "held" };
 export class BatchDoor {
   readonly #parts: BatchDoorParts;
   readonly #faulty: RecentSet;
-  readonly #turns = new Turns(JUDGED_MAX);
+  readonly #turns = new Turns(JUDGED_COUNT_MAX);
   readonly #arriving = new Map<string, Promise<ReceiveVerdict>>();
   #arrivingSizeBytes = 0;
   #isClosed = false;
@@ -141,8 +146,9 @@ export class BatchDoor {
 
   async #check(opened: Opened, isNeeded: boolean): Promise<ReceiveVerdict> {
     const { batch } = opened;
-    await this.#turns.enter(isNeeded);
-    const judged = await this.#judge(batch).finally(() => this.#turns.leave());
+    const size = Math.min(CHUNK_COUNT, Math.max(JUDGED_COUNT_MIN, batch.transactions.length));
+    await this.#turns.enter(isNeeded, size);
+    const judged = await this.#judge(batch).finally(() => this.#turns.leave(size));
     if (judged === "badSignature") return this.#refuse(judged);
     if (typeof judged === "number") return this.#onFaulty(batch, judged);
     if (this.#isClosed) return this.#refuse("closed");
