@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Notice, Round } from "../consensus/index.ts";
+import { event } from "../events/index.ts";
 import { type Gateway, type GatewayPorts, startGateway } from "../gateway/index.ts";
 import { type Log, toHex } from "../kernel/index.ts";
 import { EventLoopLag, MetricRegistry, type MetricSource, processMetrics } from "../monitoring/index.ts";
@@ -23,7 +24,7 @@ import type { NodeControls } from "./remote-commands.ts";
 import { isRotationDue } from "./rotation.ts";
 import type { NodeSetup } from "./setup.ts";
 import { StartRefused } from "./start-refused.ts";
-import { NodeSync } from "./sync.ts";
+import { NodeSync, type NodeSyncParts } from "./sync.ts";
 import { NodeTelemetry, type NodeTelemetryParts } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
 import { Watch } from "./watch.ts";
@@ -38,6 +39,11 @@ export interface RunningNode {
   readonly failed: Promise<unknown>;
   /** Resolves when the chain has given this validator the key that waits in its home, with what to take it up at: stop it first. */
   readonly rotated: Promise<Round>;
+  /**
+   * Resolves when this home is proven to be an older one or a copy (DR-9): from then on it signs nothing, its journal is a
+   * recovering one, and a stop and a new start ask the others (R14).
+   */
+  readonly distrusted: Promise<string>;
   /** Stops in good order: no new requests, running ones finish, everything accepted is on disk. */
   stop(): Promise<void>;
 }
@@ -70,9 +76,15 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
   carryHandAudit(setup.home, contexts.events);
   takeCustody(setup.home, setup.custody, setup.validator, contexts.events, log, refusals);
   const lag = new EventLoopLag(systemClock, systemTimers);
+  const distrust = Promise.withResolvers<string>();
+  const onLaterHistory = (detail: string): void => {
+    refusals.count("laterHistory");
+    stopSigning(setup, contexts, files, detail, log);
+    distrust.resolve(detail);
+  };
   const watch = new Watch(setup, contexts, lag, log, () => networking?.sharedKey);
   const { gateway, telemetry, broker, sync, backup } = await openServices(
-    { setup, contexts, networking, lag, watch, controls, log },
+    { setup, contexts, networking, lag, watch, controls, log, onLaterHistory },
     files,
     startedAtMs,
     failure.resolve,
@@ -83,7 +95,6 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
   lag.start();
   watch.start();
   telemetry?.start();
-  sync?.start();
   backup?.start();
   const mqtt = broker?.urls ?? {};
   announceRunningNode(setup.home, { pid: process.pid, http: gateway.url, ...(mqtt.tcp === undefined ? {} : { mqtt: mqtt.tcp }) });
@@ -103,7 +114,22 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
     await closeContexts(contexts, files);
     log.info("node.stopped", { height: queries.tipHeight });
   };
-  return { http: gateway.url, mqtt, failed: failure.promise, rotated: rotation.promise, stop };
+  return { http: gateway.url, mqtt, failed: failure.promise, rotated: rotation.promise, distrusted: distrust.promise, stop };
+}
+
+/** Aggregators are heard for so long before the first vote (DR-9); what they say later stops the next one. */
+const AGGREGATOR_WAIT_MS = 1_000;
+
+/** Ends voting for good in this process, and makes the journal a recovering one, durably: a start goes on by R14. */
+function stopSigning({ home, validator }: NodeSetup, { loop, events }: Contexts, { journal }: NodeFiles, detail: string, log: Log): void {
+  loop.stop();
+  if (journal.recovery.kind !== "recovering") {
+    journal.append({ kind: "recovery", status: { kind: "recovering" } });
+    journal.syncNow();
+  }
+  log.error("custody.laterHistory", { home, detail });
+  const target = toHex(validator.publicKey);
+  events.appendCrit(event("audit.recorded", { actor: "node", action: "sign", target, outcome: "refused", detail }));
 }
 
 /** Tells when an epoch's set has the key that waits in the home; asked at the start and at each epoch. */
@@ -130,7 +156,7 @@ type Services = {
 
 /** Opens the broker, telemetry and the gateway, and sets the contexts and the network going. */
 async function openServices(
-  parts: Omit<NodeTelemetryParts, "broker" | "submissions">,
+  parts: Omit<NodeTelemetryParts, "broker" | "submissions"> & NodeSyncParts,
   files: NodeFiles,
   startedAtMs: number,
   fail: (error: unknown) => void,
@@ -166,6 +192,8 @@ async function openServices(
     const gateway = listen(setup, ports, sources, log, fail);
     if (!gateway.ok) throw new StartRefused(gateway.error.detail);
     opened.push(gateway.value);
+    sync?.start();
+    await sync?.heard(AGGREGATOR_WAIT_MS);
     runContexts(contexts);
     await networking?.start(contexts);
     return { gateway: gateway.value, telemetry, broker, sync, backup };

@@ -17,21 +17,26 @@ import {
 import { compareCursors, event, type LaneCursor } from "../events/index.ts";
 import { type Log, Prng, parseHex } from "../kernel/index.ts";
 import type { EventLoopLag, MetricFamily, MetricSource } from "../monitoring/index.ts";
-import { EPOCH_KEY } from "../protocol/index.ts";
+import { EPOCH_KEY, networkIdOf } from "../protocol/index.ts";
 import type { Database } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
 import { named, tellNotices } from "./files.ts";
 import { healthOf } from "./gateway-ports.ts";
 import { hardwareReader } from "./hardware.ts";
 import { HOME } from "./home.ts";
+import { provesOtherHistory } from "./later-history.ts";
 import type { NodeNetworking } from "./networking.ts";
 import { systemPlatform } from "./platform.ts";
+import { pause } from "./ports.ts";
 import type { NodeSetup } from "./setup.ts";
 import { NodeEscrow } from "./sync-escrow.ts";
 import { readSyncTls } from "./sync-tls.ts";
 import { nodeReader } from "./telemetry-facts.ts";
 import { VERSION } from "./version.ts";
 import type { Watch } from "./watch.ts";
+
+/** How often it is looked whether the aggregators have answered. */
+const LOOK_MS = 20;
 
 /** What event sync stands on. */
 export type NodeSyncParts = {
@@ -41,6 +46,8 @@ export type NodeSyncParts = {
   readonly lag: EventLoopLag;
   readonly watch: Watch;
   readonly log: Log;
+  /** Called when it is proven that this node signed another history than lies here: it must not vote by its journal. */
+  readonly onLaterHistory: (detail: string) => void;
 };
 
 /** Brings the node's events to its aggregators, one agent for each, over one database of acknowledgements. */
@@ -87,7 +94,7 @@ export class NodeSync implements MetricSource {
       source: contexts.events,
       acks,
       facts,
-      forks: forkHandler(contexts),
+      forks: forkHandler(parts),
       identity: setup.identity,
       suite,
       clock,
@@ -121,6 +128,16 @@ export class NodeSync implements MetricSource {
     this.#escrow?.stop();
     for (const agent of this.#agents) agent.stop();
     this.#database.close();
+  }
+
+  /**
+   * Resolves once every aggregator has said what it holds of this node, or after so many milliseconds: one that does not answer
+   * holds nothing up for longer.
+   */
+  async heard(waitMs: number): Promise<void> {
+    const endMs = systemPlatform.clock.monotonicMs() + waitMs;
+    while (!this.status().every(({ isUp }) => isUp) && systemPlatform.clock.monotonicMs() < endMs)
+      await pause(systemPlatform.timers, LOOK_MS);
   }
 
   /** How each aggregator's agent stands. */
@@ -237,11 +254,13 @@ function metricOf(name: string, value: unknown): { readonly name: string; readon
 /**
  * Two histories of a lane: people are told, and what this box says from now on goes into a new incarnation. A chain lane
  * that an aggregator holds more of grows back with the chain. An aggregator's word alone never silences a validator:
- * whoever could speak for it would stop the network.
+ * whoever could speak for it would stop the network. A checkpoint of the vital lane that this node's own identity signed
+ * does: the home is an older one or a copy, and its journal may be, too (DR-9).
  */
-function forkHandler({ events }: Contexts): ForkHandler {
+function forkHandler({ setup, contexts: { events }, onLaterHistory }: NodeSyncParts): ForkHandler {
+  const owner = { network: networkIdOf(setup.genesis.hash), node: setup.nodeId, identityKey: setup.identity.publicKey };
   return {
-    onFork(lane, cursor, verdict) {
+    onFork(lane, cursor, verdict, vital) {
       if (lane === "chain" && verdict === "ahead") return false;
       const detail =
         verdict === "ahead"
@@ -251,6 +270,8 @@ function forkHandler({ events }: Contexts): ForkHandler {
         events.appendCrit(event("alert.raised", { alert: "syncFork", severity: "critical", detail }));
         return false;
       }
+      const isProven = lane === "crit" && vital !== undefined && provesOtherHistory(events, vital, owner, systemPlatform.suite.verify);
+      if (isProven) onLaterHistory(detail); // durable before the lane goes on as if nothing had been
       events.reopen(lane, cursor.epoch, verdict === "ahead" ? "restore" : "clone");
       events.appendCrit(event("alert.raised", { alert: "syncFork", severity: "critical", detail }));
       return true;

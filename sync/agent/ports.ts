@@ -1,6 +1,6 @@
 import type { Checkpoint, LaneFault, LaneRecord, LaneTip } from "../../src/events/index.ts";
 import type { Result } from "../../src/kernel/index.ts";
-import type { Envelope, Heartbeat, Hello, RequestKind, SyncAck, SyncCursor, SyncLane } from "../protocol/index.ts";
+import type { Envelope, Heartbeat, Hello, RequestKind, SyncAck, SyncCursor, SyncLane, Welcome } from "../protocol/index.ts";
 import type { CursorVerdict, Place } from "./types.ts";
 
 /** The node's event log as the agent reads it. */
@@ -70,7 +70,8 @@ export interface ForkHandler {
   /**
    * Called once for each finding. A handler that begins a new incarnation of the lane does so before it returns.
    *
+   * @param vital the newest checkpoint of the vital lane that the aggregator holds, when it showed one
    * @returns whether the lane has a new incarnation that may be sent
    */
-  onFork(lane: SyncLane, cursor: SyncCursor, verdict: Exclude<CursorVerdict, "same">): boolean;
+  onFork(lane: SyncLane, cursor: SyncCursor, verdict: Exclude<CursorVerdict, "same">, vital?: Welcome["vital"]): boolean;
 }

@@ -371,7 +371,7 @@ export class SyncAgent implements EscrowOutlet {
       return lane === "chain" ? [] : this.#planner.onLie(`another history of ${lane} once more`, nowMs);
     }
     this.#forkedAtMs.set(lane, nowMs);
-    if (!forks.onFork(lane, cursor, verdict)) return [];
+    if (!forks.onFork(lane, cursor, verdict, this.#session?.welcome.vital)) return [];
     return [...this.#planner.onGrown(lane, source.tip(lane), nowMs), ...this.#planner.onReopened(lane, nowMs)];
   }
 

@@ -79,21 +79,31 @@ function readExtent(r: CborReader): LaneExtent {
 
 /** Encodes the answer to a hello. */
 export function encodeWelcome(welcome: Welcome): Uint8Array {
-  const w = new CborWriter(256).array(8).uint(SYNC_VERSION).bytes(welcome.session).array(welcome.cursors.length);
+  const { vital } = welcome;
+  const w = new CborWriter(256)
+    .array(vital ? 10 : 8)
+    .uint(SYNC_VERSION)
+    .bytes(welcome.session)
+    .array(welcome.cursors.length);
   for (const cursor of welcome.cursors) writeCursor(w, cursor);
   w.uint(welcome.creditBytes).uint(welcome.intervalMs).uint(welcome.timeMs);
-  return w.bytes(welcome.witnessKey).uint(welcome.configurationVersion).finish();
+  w.bytes(welcome.witnessKey).uint(welcome.configurationVersion);
+  if (vital) w.uint(vital.epoch).text(vital.note);
+  return w.finish();
 }
 
 /** Reads what `encodeWelcome` writes. */
 export function decodeWelcome(bytes: Uint8Array): Result<Welcome, "malformed"> {
   return readMessage(bytes, (r): Welcome => {
-    if (r.array(8) !== 8) r.reject();
+    const fields = r.array(10);
+    if (fields !== 8 && fields !== 10) r.reject();
     r.key(SYNC_VERSION);
     const session = r.bytes(16);
     const cursors = Array.from({ length: r.array(SYNC_LIMITS.lanesMax) }, () => readCursor(r));
     const allowance = { creditBytes: r.uint(), intervalMs: r.uint() };
     const timeMs = r.uint();
-    return { session, cursors, ...allowance, timeMs, witnessKey: r.bytes(32), configurationVersion: r.uint() };
+    const rest = { timeMs, witnessKey: r.bytes(32), configurationVersion: r.uint() };
+    const vital = fields === 10 ? { epoch: readEpoch(r), note: r.text(1, SYNC_LIMITS.noteBytesMax) } : undefined;
+    return { session, cursors, ...allowance, ...rest, ...(vital && { vital }) };
   });
 }

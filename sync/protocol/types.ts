@@ -84,6 +84,8 @@ export type Welcome = Allowance & {
   readonly witnessKey: Uint8Array;
   /** Version of the configuration that the fleet wants on this node; 0 when it wants none. */
   readonly configurationVersion: number;
+  /** The newest checkpoint of the vital lane that the aggregator holds, and its incarnation: the node's own word of its history. */
+  readonly vital?: { readonly epoch: number; readonly note: string };
 };
 
 /** Consecutive records of one incarnation of a lane. */

@@ -1,4 +1,5 @@
 import { findHome, NAMED_SETTINGS } from "../../config/index.ts";
+import type { Round } from "../../consensus/index.ts";
 import { toHex } from "../../kernel/index.ts";
 import { createLog } from "../../monitoring/index.ts";
 import { openSetup, type RunningNode, StartRefused, startNode, systemClock, takeUpNextKey } from "../../node/index.ts";
@@ -59,18 +60,28 @@ async function runNode(home: string, input: CommandInput, terminal: Terminal): P
   const stopped = untilSignal(input.has("exit-with-parent"), asked.promise).then((reason) => ({ reason }));
   for (;;) {
     const failed = running.failed.then((error) => ({ error }));
-    const ended = await Promise.race([stopped, failed, running.rotated.then((floor) => ({ floor }))]);
+    const rotated = running.rotated.then((floor) => ({ floor }));
+    const distrusted = running.distrusted.then((detail) => ({ detail }));
+    const ended = await Promise.race([stopped, failed, rotated, distrusted]);
     if ("error" in ended) return endAtOnce(ended.error, terminal);
-    log.info("node.stopping", { reason: "floor" in ended ? "the chain has given this validator its next key" : ended.reason });
+    log.info("node.stopping", { reason: reasonOf(ended) });
     const code = await stopInOrder(running, terminal);
-    if (!("floor" in ended)) return code;
-    // The same process goes on with the new key, at the same address: everything that knew the old one is closed.
-    takeUpNextKey(home, { epoch: ended.floor.epoch, view: ended.floor.view });
+    if ("reason" in ended) return code;
+    // The same process goes on, at the same address: with the new key, everything that knew the old one closed; or asking the others.
+    if ("floor" in ended) takeUpNextKey(home, { epoch: ended.floor.epoch, view: ended.floor.view });
     const renewed = await openSetup(home, { ...flags, "http-listen": running.http.replace(/^http:\/\//, "") }, ask);
-    log.info("node.keyRotated", { retired: toHex(setup.validator.publicKey), validator: toHex(renewed.validator.publicKey) });
+    if ("floor" in ended)
+      log.info("node.keyRotated", { retired: toHex(setup.validator.publicKey), validator: toHex(renewed.validator.publicKey) });
     running = await startNode(renewed, log, controls);
     setup = renewed;
   }
+}
+
+type Ending = { readonly reason: string } | { readonly floor: Round } | { readonly detail: string };
+
+function reasonOf(ended: Ending): string {
+  if ("floor" in ended) return "the chain has given this validator its next key";
+  return "detail" in ended ? `this home is an older one or a copy: ${ended.detail}` : ended.reason;
 }
 
 /** A failure of durable storage or of an invariant: nothing more is signed, answered or written. */

@@ -132,6 +132,9 @@ export class Ingest {
     this.counters.hellos++;
     const { creditBytes, intervalMs } = ALLOWANCE;
     const cursors = holdings.map(cursorOf);
+    const crit = holdings.find(({ lane }) => lane === "crit");
+    const checkpoint = crit && (await store.findCheckpoint(node, "crit", { epoch: crit.epoch, sequence: 1 }));
+    const vital = crit && checkpoint ? { vital: { epoch: crit.epoch, note: checkpoint.note } } : {};
     const welcome = {
       session: session.id,
       cursors,
@@ -140,7 +143,7 @@ export class Ingest {
       timeMs: clock.nowMs(),
       witnessKey: this.#parts.witness.publicKey,
     };
-    return { kind: "welcome", message: encodeWelcome({ ...welcome, configurationVersion: 0 }) };
+    return { kind: "welcome", message: encodeWelcome({ ...welcome, ...vital, configurationVersion: 0 }) };
   }
 
   /** Why a certificate does not count although its authority signed it; undefined when it does. */

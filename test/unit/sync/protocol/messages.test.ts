@@ -47,6 +47,8 @@ const parties = { witnessKey: witness.publicKey, network, identityKey: identity.
 test("sync messages: each encoded and decoded, the same", () => {
   expect(decodeHello(encodeHello(hello, identity), verify)).toEqual({ ok: true, value: hello });
   expect(decodeWelcome(encodeWelcome(welcome))).toEqual({ ok: true, value: welcome });
+  const showing = { ...welcome, vital: { epoch: 3, note: "bizra/net/box/crit/3\n9\nroot\n\n- signature\n" } };
+  expect(decodeWelcome(encodeWelcome(showing))).toEqual({ ok: true, value: showing });
   expect(decodeBatch(encodeBatch(batch))).toEqual({ ok: true, value: batch });
   expect(decodeAck(encodeAck(ack))).toEqual({ ok: true, value: ack });
   const refusal = { code: "fork", detail: "another record 77", cursor, retryAfterMs: 9 } as const;
