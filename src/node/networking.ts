@@ -212,7 +212,10 @@ export class NodeNetworking {
     const { network, storage } = this.#setup.configuration;
     const isBelieved = isLackBelieved(this.#network.peers(), fromHeight);
     this.#network.seekArchives(true);
-    if (!this.#outOfReach.note(this.#platform.clock.monotonicMs(), isBelieved)) return;
+    const { isHeldBack } = this.#running().pruning;
+    if (!this.#outOfReach.note(this.#platform.clock.monotonicMs(), isBelieved, isHeldBack)) return;
+    if (isHeldBack)
+      this.#log.warn("chain.leftUnsent", { tipHeight: fromHeight - 1, reason: "no aggregator took the last records in 10 minutes" });
     if (storage.archive) this.#log.error("chain.outOfReach", { fromHeight, lowestHeight, remedy: "name an archive in network.peers" });
     if (storage.archive || storage.snapshotBlocks === 0 || network.peers.length === 0) return;
     noteBehind(this.#platform.fs, this.#setup.home, fromHeight - 1);

@@ -2,6 +2,8 @@
 const OUT_OF_REACH_MS = 30_000;
 /** Words further apart than the longest pause between two questions for blocks are not one time without them. */
 const GAP_MS = 20_000;
+/** So long what others have yet to take from here keeps the chain from being given up: they may never be reached. */
+const HELD_BACK_MS = 600_000;
 
 /** What peers say of the lowest block that they serve, and which of them are worth belief. */
 export type ReachWord = {
@@ -24,15 +26,19 @@ export class OutOfReach {
   #sinceMs: number | undefined;
   #lastMs = 0;
 
-  /** Nobody has it now; whether that has been so for long enough. */
-  note(nowMs: number, isBelieved: boolean): boolean {
+  /**
+   * Nobody has it now; whether that has been so for long enough.
+   *
+   * @param isHeldBack whether somebody still has to pass on records of the blocks that would go
+   */
+  note(nowMs: number, isBelieved: boolean, isHeldBack = false): boolean {
     if (!isBelieved) {
       this.end();
       return false;
     }
     if (this.#sinceMs === undefined || nowMs - this.#lastMs > GAP_MS) this.#sinceMs = nowMs;
     this.#lastMs = nowMs;
-    return nowMs - this.#sinceMs >= OUT_OF_REACH_MS;
+    return nowMs - this.#sinceMs >= (isHeldBack ? HELD_BACK_MS : OUT_OF_REACH_MS);
   }
 
   /** The chain went on. */

@@ -71,6 +71,13 @@ export class Pruning {
     return () => this.#gates.delete(gate);
   }
 
+  /** Whether somebody has yet to pass on what the blocks here say: then the chain is not given up for a snapshot either. */
+  get isHeldBack(): boolean {
+    const { queries, laneReader } = this.#contexts.blocks;
+    const last = laneReader.last();
+    return last !== undefined && ![...this.#gates].every((gate) => gate(queries.tipHeight, last));
+  }
+
   /** Begins to look after each block whether there is something to let go of. */
   start(): void {
     const { archive, keepBlocks, keepEpochs } = this.#policy;

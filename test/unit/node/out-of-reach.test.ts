@@ -12,6 +12,15 @@ describe("node: a chain that nobody brings forward", () => {
     expect(reach.note(33_000, true)).toBe(false);
   });
 
+  test("out of reach: records that an aggregator has yet to take, hold it back for ten minutes at most", () => {
+    const reach = new OutOfReach();
+    for (let ms = 0; ms < 600_000; ms += 8_000) expect(reach.note(ms, true, true)).toBe(false);
+    expect(reach.note(600_000, true, true)).toBe(true);
+    const taken = new OutOfReach();
+    for (let ms = 0; ms <= 40_000; ms += 8_000) expect(taken.note(ms, true, true)).toBe(false);
+    expect(taken.note(48_000, true, false)).toBe(true);
+  });
+
   test("out of reach: two moments a day apart, or one in which only strangers say so, are no time", () => {
     const reach = new OutOfReach();
     expect(reach.note(0, true)).toBe(false);
