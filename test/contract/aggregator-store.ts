@@ -166,6 +166,25 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect((await store.listAudit(30, 10)).map(({ atMs }) => atMs)).toEqual([20, 10]);
     });
 
+    test("aggregator store: logins, known to every writer until they end; the oldest go over a count, and those that are over", async () => {
+      const loginOf = (at: number) => ({
+        key: String(at).repeat(64),
+        name: "root",
+        passwordMark: "ab".repeat(32),
+        expiresAtMs: 1_000 * at,
+      });
+      const other = await subject.another();
+      for (let at = 1; at <= 4; at++) await store.putLogin(loginOf(at), 500, 3);
+      expect(await other.findLogin(loginOf(1).key)).toBeUndefined();
+      expect(await other.findLogin(loginOf(2).key)).toEqual(loginOf(2));
+      await other.endLogin(loginOf(2).key);
+      expect(await store.findLogin(loginOf(2).key)).toBeUndefined();
+      await store.putLogin(loginOf(5), 3_000, 10);
+      const left = await Promise.all([3, 4, 5].map((at) => store.findLogin(loginOf(at).key)));
+      expect(left).toEqual([undefined, loginOf(4), loginOf(5)]);
+      expect(await store.findLogin("")).toBeUndefined();
+    });
+
     test("aggregator store: a claim, used once, and a certificate for it, issued once", async () => {
       const { enrolment } = store;
       const claim = {

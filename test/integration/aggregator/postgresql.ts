@@ -1,5 +1,5 @@
 /** A real PostgreSQL of one's own: Debian's, in a folder of its own, on a port of its own, not as root. */
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installPackages } from "../../e2e/support/debian.ts";
@@ -39,6 +39,18 @@ export async function takesConnections(port: number, limitMs = 90_000): Promise<
   return false;
 }
 
+/** Enters a mount namespace of its own, as root or as nobody in particular. */
+const OWN_MOUNTS =
+  process.getuid?.() === 0
+    ? ["unshare", "--mount", "--propagation", "private"]
+    : ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount", "--propagation", "private"];
+
+/** Why this machine cannot make a small disk for a server, or undefined when it can. */
+export function findMountObstacle(): string | undefined {
+  const tried = Bun.spawnSync([...OWN_MOUNTS, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], { stdout: "ignore", stderr: "pipe" });
+  return tried.success ? undefined : `a mount in a namespace of its own is not permitted: ${tried.stderr.toString().trim()}`;
+}
+
 /** A server with its data; `start` and `stop` may be called again and again. */
 export class PostgresServer {
   readonly #programs: string;
@@ -47,18 +59,32 @@ export class PostgresServer {
   readonly #folder = mkdtempSync(join(process.getuid?.() === 0 ? "/var/tmp" : tmpdir(), "bizra-postgres-"));
   readonly #port = freePort();
   readonly #owner: readonly string[];
+  /** Mounts the small disk where only the server sees it; it goes with the server. */
+  readonly #mount: readonly string[];
   #process: Bun.Subprocess | undefined;
   #made = 0;
 
-  /** @param settings of postgresql.conf, as name=value */
-  constructor(programs: string, settings: readonly string[] = []) {
+  /**
+   * @param settings of postgresql.conf, as name=value
+   * @param smallDiskBytes size of a disk of its own at `smallDisk`; 0: there is none
+   */
+  constructor(programs: string, settings: readonly string[] = [], smallDiskBytes = 0) {
     this.#programs = programs;
     this.#settings = settings;
     const isRoot = process.getuid?.() === 0;
     this.#owner = isRoot ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : [];
-    if (!isRoot) return;
-    const [uid, gid] = ["-u", "-g"].map((flag) => Number(Bun.spawnSync(["id", flag, "postgres"]).stdout.toString()));
-    chownSync(this.#folder, uid ?? 0, gid ?? 0);
+    const own = (flag: string): number => Number(Bun.spawnSync(["id", flag, ...(isRoot ? ["postgres"] : [])]).stdout.toString());
+    const [uid, gid] = [own("-u"), own("-g")];
+    mkdirSync(this.smallDisk);
+    for (const path of isRoot ? [this.#folder, this.smallDisk] : []) chownSync(path, uid, gid);
+    const options = `size=${smallDiskBytes},mode=700,uid=${uid},gid=${gid}`;
+    const script = 'mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"';
+    this.#mount = smallDiskBytes === 0 ? [] : [...OWN_MOUNTS, "sh", "-c", script, "sh", options, this.smallDisk];
+  }
+
+  /** Where a tablespace on the small disk may be. */
+  get smallDisk(): string {
+    return join(this.#folder, "small");
   }
 
   /** Its address, with the name of a database. */
@@ -86,7 +112,7 @@ export class PostgresServer {
       String(this.#port),
       ...settings,
     ];
-    this.#process = Bun.spawn([...this.#owner, ...words], { cwd: this.#folder, stdout: "ignore", stderr: "ignore" });
+    this.#process = Bun.spawn([...this.#mount, ...this.#owner, ...words], { cwd: this.#folder, stdout: "ignore", stderr: "ignore" });
     for (let tries = 0; tries < 400; tries++) {
       const sql = new Bun.SQL(this.url("postgres"), { max: 1 });
       const answers = await sql.unsafe("SELECT 1").then(
@@ -117,10 +143,10 @@ export class PostgresServer {
     }
   }
 
-  /** Makes an empty database; gives its address. */
-  async makeDatabase(): Promise<{ readonly name: string; readonly url: string }> {
+  /** Makes an empty database, in a tablespace where one is named; gives its address. */
+  async makeDatabase(tablespace = "pg_default"): Promise<{ readonly name: string; readonly url: string }> {
     const name = `trial_${++this.#made}`;
-    await this.query("postgres", `CREATE DATABASE ${name}`);
+    await this.query("postgres", `CREATE DATABASE ${name} TABLESPACE ${tablespace}`);
     return { name, url: this.url(name) };
   }
 
