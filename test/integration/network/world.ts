@@ -5,7 +5,7 @@ import { Network, type NetworkOptions, type NetworkPorts, type PeerAddress, pars
 import { systemClock, systemEntropy, systemTimers } from "../../../src/node/ports.ts";
 
 /** Short waits, so that tests of loss and return take moments. */
-export const QUICK_TIMES = { helloMs: 2_000, pingMs: 300, guestMs: 500, firstMs: 20, maxMs: 200, refusedMs: 200 } as const;
+export const QUICK_TIMES = { helloMs: 5_000, pingMs: 3_000, guestMs: 500, firstMs: 20, maxMs: 200, refusedMs: 200 } as const;
 
 /** The chain of these tests. */
 export const CHAIN_ID = new Uint8Array(32).fill(7);
