@@ -34,4 +34,5 @@ export {
   Submissions,
   type TransactionDesk,
 } from "./submissions/index.ts";
+/** What a broker is made with and tells of. */
 export type * from "./types.ts";

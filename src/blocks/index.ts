@@ -14,6 +14,7 @@ export { buildChainAnchor } from "./chain-anchor.ts";
 export { ChainReader } from "./chain-reader.ts";
 export * from "./hash-index/index.ts";
 export * from "./ports.ts";
+/** What may go, and what has to stay. */
 export type { PruneRequest } from "./pruning.ts";
 export { buildProofBundle, buildReceiptProof } from "./receipt-proof.ts";
 export * from "./service.ts";

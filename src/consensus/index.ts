@@ -32,6 +32,7 @@ export * from "./ports.ts";
 export { recoveryAllows } from "./recovery-gate.ts";
 export * from "./rounds.ts";
 export { type CoreStart, startCore } from "./start.ts";
+/** What the core is made with, and all that it knows: for the simulator, which steps it by hand. */
 export type { CoreConfig, CoreState } from "./state.ts";
 export * from "./steps.ts";
 export { LAN_TIMERS, type TimerProfile, WAN_TIMERS } from "./timers.ts";

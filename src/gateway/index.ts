@@ -8,6 +8,9 @@
  * opens a database, reads the environment, or logs a body.
  */
 export * from "./gateway.ts";
+/** Bounds of the doors, with their defaults beside them. */
 export type { GatewayLimits } from "./limits.ts";
+/** What the routes ask of a node. */
 export type * from "./ports.ts";
+/** Which build answers, for /api/v2/info. */
 export type { Build } from "./routes/context.ts";

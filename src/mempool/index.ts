@@ -13,9 +13,11 @@
  * unless told to, and keeps nothing of what is final: that is in the blocks.
  */
 export * from "./bounds.ts";
+/** What a committed block did with each transaction. */
 export type { BlockOutcome } from "./commit.ts";
 export * from "./dissemination/index.ts";
 export * from "./metrics.ts";
+/** What a mempool stands on. */
 export type { MempoolParts } from "./parts.ts";
 export * from "./service.ts";
 export * from "./types.ts";

@@ -12,11 +12,17 @@
 export { type PeerAddress, parsePeerAddress } from "./address.ts";
 export { type AskedPeer, Asker } from "./asking.ts";
 export { PROTOCOL_VERSIONS, type Refusal, type VersionRange } from "./hello.ts";
+/** Who else is heard of on the local network. */
 export type { Neighbours } from "./neighbours.ts";
 export { Network, NetworkStartFailed } from "./network.ts";
+/** A node that says it keeps every block. */
 export type { ArchiveNode } from "./presences.ts";
 export { encodeFinalRequest, encodeProofRequest, encodeSnapshotRequest, OUTSIDE_PROTOCOLS, type RequestFault } from "./requests.ts";
+/** What costs a peer its standing. */
 export type { Misconduct } from "./standing.ts";
+/** A height with its proof, and who judges it. */
 export type { Tip, TipJudge } from "./tip.ts";
+/** What went over the wire, by kind of message. */
 export type { Tally, Traffic } from "./traffic.ts";
+/** What a network is made with and tells of. */
 export type * from "./types.ts";

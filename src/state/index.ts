@@ -12,8 +12,10 @@ export type { CheckpointFailure, CheckpointJob, CheckpointMark, CheckpointWriter
 export * from "./checkpoint-policy.ts";
 export { CHECKPOINT_RETRY_MS, type CheckpointCounters, type CheckpointParts } from "./checkpointer.ts";
 export { InlineCheckpointWriter } from "./inline-writer.ts";
+/** Changes on top of a state, not folded in. */
 export type { Overlay } from "./overlay.ts";
 export * from "./service.ts";
 export { SnapshotFile, SnapshotWriter } from "./snapshot-file.ts";
+/** What is wrong with a checkpoint. */
 export type { CheckpointFault } from "./store.ts";
 export { WorkerCheckpointWriter } from "./worker-writer.ts";

@@ -7,12 +7,14 @@
  * atomic lives in one file. Knows nothing of what it stores.
  */
 export { Database, type Migration } from "./database.ts";
+/** What opening a database found. */
 export type { DatabaseReport } from "./database-guard.ts";
 export * from "./disk-space.ts";
 export { acquireFileLock, type FileLock } from "./file-lock.ts";
 export * from "./file-system.ts";
 export * from "./home-lock.ts";
 export * from "./log-damage.ts";
+/** Where a record of a log lies. */
 export type { Location } from "./log-location.ts";
 export * from "./memory-database-file.ts";
 export * from "./memory-file-system.ts";

@@ -2,6 +2,7 @@ import type { Hello, SyncLane } from "../protocol/index.ts";
 import type { EnrolmentStore } from "./enrolment/types.ts";
 import type { EnrolledNode, NodeRef } from "./node.ts";
 
+/** A node as the aggregator knows it. */
 export type { EnrolledNode, NodeRef } from "./node.ts";
 
 /** How far one incarnation of a lane is held, with its hash tree. */

@@ -10,4 +10,5 @@
  */
 export { DoorCounts } from "./door-counts.ts";
 export { type DoorPlan, type OpenDoors, openDoors } from "./open-doors.ts";
+/** A door, where it is, and what may be wrong with it. */
 export type { Door, DoorAddress, DoorFault, TlsIdentity } from "./types.ts";

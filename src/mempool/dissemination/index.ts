@@ -24,5 +24,6 @@
  */
 export * from "./messages.ts";
 export * from "./service.ts";
+/** What a peer did wrong in dissemination. */
 export type { PeerFault } from "./state.ts";
 export * from "./tuning.ts";

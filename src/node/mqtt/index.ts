@@ -4,6 +4,8 @@
  * it is a thread of its own.
  */
 export { DeviceBroker } from "./device-broker.ts";
+/** Hears of submissions that came over MQTT. */
 export type { SubmissionListener } from "./node-desk.ts";
 export { planBroker } from "./plan.ts";
+/** Where the broker's doors are open. */
 export type { MqttUrls } from "./thread-messages.ts";
