@@ -14,9 +14,11 @@ import {
   decodeRefusal,
   decodeWelcome,
   encodeBatch,
+  encodeBeat,
   encodeHeartbeat,
   encodeHello,
   encodeOffer,
+  type Heartbeat,
   isWitnessed,
   type LinkProfile,
   type RequestKind,
@@ -32,6 +34,7 @@ import {
 import { findLie, judgeCursor } from "./compare.ts";
 import type { EscrowOutlet, OfferOutcome } from "./escrow/ports.ts";
 import { extentOf } from "./extent.ts";
+import { isAsTold } from "./news.ts";
 import { packBatch } from "./pack.ts";
 import { SyncPlanner } from "./planner.ts";
 import {
@@ -45,6 +48,7 @@ import {
   type SyncCarrier,
   type SyncLink,
 } from "./ports.ts";
+import { LINK_TUNINGS } from "./profile.ts";
 import type { AgentEffect, JudgedCursor } from "./types.ts";
 import { UnacknowledgedAge } from "./unacknowledged-age.ts";
 
@@ -98,8 +102,8 @@ const FORK_REST_MS = 600_000;
 /** Incarnations that an aggregator may know beyond this node's latest: each is the trace of a restore. */
 const EPOCHS_AHEAD_MAX = 1_000;
 
-/** A session that the aggregator opened. */
-type Session = { readonly link: SyncLink; readonly welcome: Welcome; readonly sinceMs: number };
+/** A session that the aggregator opened, and the last heartbeat that it noted. */
+type Session = { readonly link: SyncLink; readonly welcome: Welcome; readonly sinceMs: number; told: Heartbeat | undefined };
 
 /**
  * Brings a node's events to one aggregator: runs what the planner wants. Never holds up the node: it reads a batch of
@@ -293,7 +297,7 @@ export class SyncAgent implements EscrowOutlet {
   }
 
   #onWelcome(link: SyncLink, welcome: Welcome, nowMs: number): void {
-    this.#session = { link, welcome, sinceMs: nowMs };
+    this.#session = { link, welcome, sinceMs: nowMs, told: undefined };
     const judged = welcome.cursors.map((cursor): JudgedCursor => {
       const kept = this.#kept.get(cursor.lane);
       const verdict = judgeCursor(this.#parts.source, cursor, kept);
@@ -382,8 +386,15 @@ export class SyncAgent implements EscrowOutlet {
     const { node, network } = facts.hello();
     const when = { sequence: ++this.#heartbeats, timeMs: clock.nowMs(), unacknowledgedMs: this.status().unacknowledgedMs };
     const heartbeat = { ...facts.heartbeat(), ...when, session: session.welcome.session, node, bootId: this.#bootId };
-    const reply = await this.#ask(session.link, "heartbeat", encodeHeartbeat(heartbeat, network, identity));
-    if (!reply || this.#session !== session || reply.kind === "noted") return;
+    const isSame = session.told && isAsTold(heartbeat, session.told, LINK_TUNINGS[this.#parts.profile].figuresMs);
+    const message = isSame ? encodeBeat(heartbeat, network, identity) : encodeHeartbeat(heartbeat, network, identity);
+    const reply = await this.#ask(session.link, "heartbeat", message);
+    if (!reply || this.#session !== session) return;
+    if (reply.kind === "noted") {
+      if (!isSame) session.told = heartbeat;
+      return;
+    }
+    session.told = undefined;
     const refusal = reply.kind === "refusal" ? decodeRefusal(reply.message) : undefined;
     if (refusal?.ok && (refusal.value.code === "slowDown" || refusal.value.code === "unavailable")) return; // the next one says it again
     this.#run(this.#planner.onLie(refusal?.ok ? refusal.value.code : "an answer to a heartbeat that is none", clock.monotonicMs()));

@@ -17,6 +17,7 @@ export * from "./frames.ts";
 export * from "./heartbeat.ts";
 export * from "./hello.ts";
 export * from "./limits.ts";
+export { METRIC_NAMES } from "./metric-names.ts";
 export * from "./object-places.ts";
 export * from "./refusal.ts";
 export * from "./types.ts";

@@ -155,6 +155,9 @@ export type SyncRefusal = {
   readonly retryAfterMs?: number;
 };
 
+/** A node's word that it is as its last heartbeat of this session said, signed. Counted on with heartbeats. */
+export type Beat = Pick<Heartbeat, "session" | "sequence">;
+
 /** A node's own word on how it is, signed: status is never inferred from anything else. */
 export type Heartbeat = {
   readonly session: Uint8Array;

@@ -4,6 +4,7 @@ import { nativeSuite } from "../../src/crypto/index.ts";
 import {
   decodeAck,
   decodeBatch,
+  decodeBeat,
   decodeEnrolAnswer,
   decodeEnrolRefusal,
   decodeEnrolRequest,
@@ -17,6 +18,7 @@ import {
   decodeWelcome,
   encodeAck,
   encodeBatch,
+  encodeBeat,
   encodeEnrolAnswer,
   encodeEnrolRefusal,
   encodeEnrolRequest,
@@ -45,6 +47,7 @@ const samples = [
   encodeEnrolAnswer({ state: "issued", certificate: "one", authority: "another", witnessKey: new Uint8Array(32) }),
   encodeEnrolRefusal({ code: "slowDown", detail: "later", retryAfterMs: 5 }),
   encodeParcel(parcel, identity),
+  encodeBeat({ session: batch.session, sequence: 9 }, network, identity),
   encodeOffer({ session: batch.session, parcel: new Uint8Array(30) }),
   encodeEscrowRequest({ kind: "deposit", parcel: new Uint8Array(40) }),
   encodeEscrowRequest({
@@ -73,6 +76,7 @@ test("sync: any bytes as any message, a verdict and never a throw; what is taken
   fc.assert(
     fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 200 })), (bytes) => {
       decodeHello(bytes, verify);
+      decodeBeat(bytes, { network, identityKey: identity.publicKey }, verify);
       decodeHeartbeat(bytes, { network, identityKey: identity.publicKey }, verify);
       const again = [
         [decodeWelcome(bytes), encodeWelcome],

@@ -14,7 +14,7 @@ export const escrowSoak: Soak = {
       try {
         const { records, seconds, faults: found } = await runEscrowTrial(place);
         console.log(
-          `escrow: round ${round}/${rounds}: ${records} vital records of the lost box, held ${seconds.toFixed(0)} s after the aggregator`,
+          `escrow: round ${round}/${rounds}: ${records} vital records of the lost box, handed over ${seconds.toFixed(0)} s after the start of the aggregator`,
         );
         faults.push(...found);
       } finally {

@@ -13,6 +13,9 @@ export const ESCROW_BOUNDS = {
   originsOfPeerMax: 4,
 } as const;
 
+/** The same, for tests of what happens beyond. */
+export type EscrowBounds = { readonly [Bound in keyof typeof ESCROW_BOUNDS]: number };
+
 /** The records of a parcel, their chain computed again; undefined when they are not what it says. */
 export function recordsOfParcel(parcel: EscrowParcel): readonly LaneRecord[] | undefined {
   const { epoch, from, to, previousHash, tipHash } = parcel;

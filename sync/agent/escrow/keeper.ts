@@ -11,7 +11,7 @@ import {
   isWitnessed,
   type VerifySignature,
 } from "../../protocol/index.ts";
-import { ESCROW_BOUNDS, isReleasing, placeParcel, recordsOfParcel } from "./judge.ts";
+import { ESCROW_BOUNDS, type EscrowBounds, isReleasing, placeParcel, recordsOfParcel } from "./judge.ts";
 import type { DroppedParcel, EscrowOrigin, EscrowStore, Neighbour } from "./ports.ts";
 
 /** What a keeper stands on. */
@@ -26,6 +26,8 @@ export type EscrowKeeperParts = {
   readonly isWitness: (key: Uint8Array) => boolean;
   readonly clock: Clock;
   readonly log: Log;
+  /** Default: ESCROW_BOUNDS. */
+  readonly bounds?: EscrowBounds;
 };
 
 const NOTHING = { epoch: 0, sequence: 0, hash: new Uint8Array(32) } as const;
@@ -42,11 +44,13 @@ const RUN_MAX = 256;
  */
 export class EscrowKeeper implements MetricSource {
   readonly #parts: EscrowKeeperParts;
+  readonly #bounds: EscrowBounds;
   #bytes: number;
   #refused = 0;
 
   constructor(parts: EscrowKeeperParts) {
     this.#parts = parts;
+    this.#bounds = parts.bounds ?? ESCROW_BOUNDS;
     this.#bytes = parts.store.origins().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
@@ -108,7 +112,7 @@ export class EscrowKeeper implements MetricSource {
       return false;
     }
     this.#bytes += bytes.length - dropped.reduce((sum, { bytes: freed }) => sum + freed, 0);
-    assert(this.#bytes >= 0 && this.#bytes <= ESCROW_BOUNDS.bytesMax, "what is kept stays within its bound");
+    assert(this.#bytes >= 0 && this.#bytes <= this.#bounds.bytesMax, "what is kept stays within its bound");
     return true;
   }
 
@@ -116,7 +120,7 @@ export class EscrowKeeper implements MetricSource {
   #hasPlace(peer: Neighbour): boolean {
     const { store } = this.#parts;
     const isFull = (origins: readonly EscrowOrigin[]): boolean =>
-      origins.length >= ESCROW_BOUNDS.originsMax || origins.filter((other) => other.peer === peer).length >= ESCROW_BOUNDS.originsOfPeerMax;
+      origins.length >= this.#bounds.originsMax || origins.filter((other) => other.peer === peer).length >= this.#bounds.originsOfPeerMax;
     if (!isFull(store.origins())) return true;
     store.forgetEmpty();
     return !isFull(store.origins());
@@ -126,7 +130,7 @@ export class EscrowKeeper implements MetricSource {
   #makeRoom(identityKey: Uint8Array, originBytes: number, bytes: number): readonly DroppedParcel[] | undefined {
     const { store } = this.#parts;
     const dropped: DroppedParcel[] = [];
-    let [excess, excessOfOrigin] = [this.#bytes + bytes - ESCROW_BOUNDS.bytesMax, originBytes + bytes - ESCROW_BOUNDS.originBytesMax];
+    let [excess, excessOfOrigin] = [this.#bytes + bytes - this.#bounds.bytesMax, originBytes + bytes - this.#bounds.originBytesMax];
     if (excessOfOrigin > 0)
       for (const parcel of store.released(identityKey, DROPPED_MAX)) {
         if (excessOfOrigin <= 0) break;

@@ -26,15 +26,15 @@ export type StatusReason = (typeof STATUS_REASONS)[number];
 export type StatusTimes = { readonly lateMs: number; readonly silentMs: number };
 
 /** Milliseconds between two heartbeats by link profile, as agents send them. */
-export const HEARTBEAT_EVERY_MS = { unmetered: 30_000, metered: 300_000, emergency: 900_000 } as const satisfies Record<
+export const HEARTBEAT_EVERY_MS = { unmetered: 40_000, metered: 300_000, emergency: 900_000 } as const satisfies Record<
   LinkProfile,
   number
 >;
 
-/** A heartbeat is late after one and a half intervals, and its node unknown after three: 90 s on a link that is not metered. */
+/** A heartbeat is late after one and a half intervals, and its node unknown after two and a quarter: 90 s on a link that is not metered. */
 export function statusTimesOf(profile: LinkProfile): StatusTimes {
   const every = HEARTBEAT_EVERY_MS[profile];
-  return { lateMs: (every * 3) / 2, silentMs: every * 3 };
+  return { lateMs: (every * 3) / 2, silentMs: (every * 9) / 4 };
 }
 
 /** What of a heartbeat a status is made of. */

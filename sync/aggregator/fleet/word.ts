@@ -21,10 +21,10 @@ export type NodeWord = Pick<
 const NOBODY = { network: new Uint8Array(32), identityKey: new Uint8Array(32) } as const;
 
 /** The word in a stored heartbeat, whose signature was verified when it was taken in; undefined when it cannot be read. */
-export function wordOf({ message, receivedAtMs }: StoredHeartbeat): NodeWord | undefined {
+export function wordOf({ message, receivedAtMs, timeMs }: StoredHeartbeat): NodeWord | undefined {
   const decoded = decodeHeartbeat(message, NOBODY, () => true);
   if (!decoded.ok) return undefined;
   const { bootId, metrics, session: _session, node: _node, ...said } = decoded.value;
   const figures = Object.fromEntries(metrics.map(({ name, value }) => [name, value / 1_000]));
-  return { ...said, bootId: toHex(bootId), receivedAtMs, figures, complaints: complaintsOf({ ...said, figures }) };
+  return { ...said, timeMs, bootId: toHex(bootId), receivedAtMs, figures, complaints: complaintsOf({ ...said, figures }) };
 }

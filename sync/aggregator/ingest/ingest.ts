@@ -2,6 +2,7 @@ import type { Signer } from "../../../src/crypto/index.ts";
 import { bytesEqual, type Clock, type Entropy, type Log, toHex } from "../../../src/kernel/index.ts";
 import {
   decodeBatch,
+  decodeBeat,
   decodeHeartbeat,
   decodeHello,
   encodeAck,
@@ -9,6 +10,7 @@ import {
   encodeWelcome,
   findHeartbeatSession,
   type Hello,
+  isBeat,
   type MessageKind,
   type RequestKind,
   type SyncBatch,
@@ -332,6 +334,7 @@ export class Ingest {
     const id = findHeartbeatSession(message);
     const session = id && this.#findSession(id, peer);
     if (!session) return this.#refuse({ code: id ? "unknownSession" : "malformed", detail: "say hello" });
+    if (isBeat(message)) return this.#takeBeat(session, message);
     const { node, network } = session;
     const decoded = decodeHeartbeat(message, { network, identityKey: node.identityKey }, this.#parts.verify);
     if (!decoded.ok) return this.#refuse({ code: decoded.error, detail: "the heartbeat cannot be taken" });
@@ -340,8 +343,25 @@ export class Ingest {
     const { lastHeartbeat } = session;
     const isOld = lastHeartbeat && bytesEqual(lastHeartbeat.bootId, heartbeat.bootId) && heartbeat.sequence <= lastHeartbeat.sequence;
     if (!isOld) {
-      session.lastHeartbeat = { bootId: heartbeat.bootId, sequence: heartbeat.sequence };
-      await this.#parts.store.putHeartbeat({ ...refOf(node), receivedAtMs: this.#parts.clock.nowMs(), timeMs: heartbeat.timeMs, message });
+      const kept = { ...refOf(node), receivedAtMs: this.#parts.clock.nowMs(), timeMs: heartbeat.timeMs, message };
+      session.lastHeartbeat = { bootId: heartbeat.bootId, sequence: heartbeat.sequence, kept };
+      await this.#parts.store.putHeartbeat(kept);
+      this.counters.heartbeats++;
+    }
+    return { kind: "noted", message: NOTHING };
+  }
+
+  /** The node is as its last heartbeat of this session said: that one counts as said now. */
+  async #takeBeat(session: Session, message: Uint8Array): Promise<Answer> {
+    const { node, network, lastHeartbeat: last } = session;
+    const beat = decodeBeat(message, { network, identityKey: node.identityKey }, this.#parts.verify);
+    if (!beat.ok) return this.#refuse({ code: beat.error, detail: "the beat cannot be taken" });
+    if (!last) return this.#refuse({ code: "unknownSession", detail: "say how you are" });
+    if (beat.value.sequence > last.sequence) {
+      const receivedAtMs = this.#parts.clock.nowMs();
+      const kept = { ...last.kept, receivedAtMs, timeMs: last.kept.timeMs + receivedAtMs - last.kept.receivedAtMs };
+      session.lastHeartbeat = { ...last, sequence: beat.value.sequence, kept };
+      await this.#parts.store.putHeartbeat(kept);
       this.counters.heartbeats++;
     }
     return { kind: "noted", message: NOTHING };

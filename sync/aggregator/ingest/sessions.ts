@@ -1,6 +1,6 @@
 import { type Clock, type Entropy, toHex } from "../../../src/kernel/index.ts";
 import type { LaneExtent, SyncLane } from "../../protocol/index.ts";
-import type { EnrolledNode, LaneHolding, PeerCertificate } from "../types.ts";
+import type { EnrolledNode, LaneHolding, PeerCertificate, StoredHeartbeat } from "../types.ts";
 
 /** A node's session with this aggregator. */
 export type Session = {
@@ -19,8 +19,8 @@ export type Session = {
   /** Batches in line. */
   waiting: number;
   lastHeardMs: number;
-  /** Count and boot of the last heartbeat, so that an old one is not taken for news. */
-  lastHeartbeat: { readonly bootId: Uint8Array; readonly sequence: number } | undefined;
+  /** Count and boot of the last heartbeat or beat, so that an old one is not taken for news; and the last heartbeat as it is kept. */
+  lastHeartbeat: { readonly bootId: Uint8Array; readonly sequence: number; readonly kept: StoredHeartbeat } | undefined;
 };
 
 /** Bounds of the session table. */

@@ -1,7 +1,9 @@
-import { Database, SQLiteError } from "bun:sqlite";
+import { Database } from "bun:sqlite";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { AggregatorProcess } from "./aggregator-process.ts";
+import { Chance } from "./chance.ts";
+import { makeDemoLoad } from "./demo-load.ts";
 import { freePort, NodeNetwork } from "./node-network.ts";
 import type { NodeProcess } from "./node-process.ts";
 import { findDifferences, readLane, type Told } from "./sync-trial.ts";
@@ -9,9 +11,9 @@ import type { Workplace } from "./workplace.ts";
 
 /** What a trial found. */
 export type EscrowReport = {
-  /** Vital records of the box that was lost. */
+  /** Vital records that the box wrote while the aggregator was away. */
   readonly records: number;
-  /** From the aggregator's return until it held them all. */
+  /** From the aggregator's start until both keepers had handed them over. */
   readonly seconds: number;
   readonly faults: readonly string[];
 };
@@ -29,65 +31,63 @@ export async function runEscrowTrial(place: Workplace): Promise<EscrowReport> {
   const port = freePort();
   const startAggregator = async (): Promise<AggregatorProcess> =>
     place.keep(await AggregatorProcess.start(cloud, ["--listen", `127.0.0.1:${port}`, "--open"]));
-  const aggregator = await startAggregator();
+  let aggregator = await startAggregator();
   const words = ["--sync-aggregators", `http://127.0.0.1:${port}`];
   const network = await NodeNetwork.start(place, "escrow-net", { validators: 4, words });
-  const id = String((await nodeAt(network).get("/api/v2/status"))["node"]);
-  if (!(await comesTrue(async () => (await heldOf(cloud, id)).length > 0)))
-    return failed("the box's vital lane never came to the aggregator");
+  const isAcknowledged = (): Promise<boolean> => has(network, LOST, /_lane_unacknowledged_seconds\{[^}]*lane="crit"\} 0\n/);
+  const isUp = (): Promise<boolean> => has(network, LOST, /bizra_sync_up\{[^}]*\} 1\n/);
+  if (!(await comesTrue(async () => (await isUp()) && (await isAcknowledged())))) return failed("the box's vital lane is not acknowledged");
   await aggregator.kill();
+  const before = await readLane(nodeAt(network, LOST), "crit");
+  const { load } = await makeDemoLoad(network.net, nodeAt(network, 0), new Chance(1));
   for (let restart = 0; restart < 2; restart++) {
-    await nodeAt(network).stop(); // a stop and a start each say up to where this box has signed
+    await load.run(nodeAt(network, 0), AbortSignal.timeout(2_000));
+    await nodeAt(network, LOST).stop(); // a stop and a start each say up to where this box has signed
     await network.startNode(LOST);
   }
-  const told = await readLane(nodeAt(network), "crit");
-  const before = (await heldOf(cloud, id)).length;
-  if (told.length <= before) return failed("the box said nothing vital while the aggregator was away");
-  if (!(await comesTrue(() => hasKeepers(nodeAt(network))))) return failed("no two peers keep the box's vital lane");
+  const told = await readLane(nodeAt(network, LOST), "crit");
+  if (told.length <= before.length) return failed("the box said nothing vital while the aggregator was away");
+  if (!(await comesTrue(() => has(network, LOST, /^bizra_escrow_keepers 2$/m)))) return failed("no two peers keep the box's vital lane");
   await network.killNode(LOST);
   rmSync(network.net.homes[LOST] ?? "", { recursive: true });
   const startedAtMs = performance.now();
-  await startAggregator();
-  await comesTrue(async () => (await heldOf(cloud, id)).length >= told.length);
+  aggregator = await startAggregator();
+  const others = [0, 1, 2, 3].filter((index) => index !== LOST);
+  const isHandedOver = async (): Promise<boolean> =>
+    (await Promise.all(others.map((index) => has(network, index, /^bizra_escrow_handed_over_total [1-9]/m)))).filter((is) => is).length >=
+    2;
+  const faults = (await comesTrue(isHandedOver)) ? [] : ["the two keepers did not hand the lane over"];
   const seconds = (performance.now() - startedAtMs) / 1_000;
-  return { records: told.length, seconds, faults: findDifferences("crit", told, await heldOf(cloud, id)) };
+  await aggregator.stop();
+  faults.push(...findDifferences("crit", told, readHeld(cloud, before[0]?.hash ?? "")));
+  return { records: told.length - before.length, seconds, faults };
 }
 
 function failed(fault: string): EscrowReport {
   return { records: 0, seconds: 0, faults: [fault] };
 }
 
-function nodeAt(network: NodeNetwork): NodeProcess {
-  const node = network.nodes[LOST];
-  if (!node) throw new Error("the box runs");
+function nodeAt(network: NodeNetwork, index: number): NodeProcess {
+  const node = network.nodes[index];
+  if (!node) throw new Error(`node ${index} runs`);
   return node;
 }
 
-async function hasKeepers(node: NodeProcess): Promise<boolean> {
-  return /^bizra_escrow_keepers 2$/m.test(await (await fetch(`${node.http}/metrics`)).text());
+/** Whether a node's metrics say something. */
+async function has(network: NodeNetwork, index: number, pattern: RegExp): Promise<boolean> {
+  return pattern.test(await (await fetch(`${nodeAt(network, index).http}/metrics`)).text());
 }
 
-/** What an aggregator's store holds of a node's vital lane. */
-async function heldOf(cloud: string, node: string): Promise<Told[]> {
-  for (;;) {
-    const held = readHeld(cloud, node);
-    if (held) return held;
-    await Bun.sleep(100);
-  }
-}
-
-function readHeld(cloud: string, node: string): Told[] | undefined {
-  const database = new Database(join(cloud, "aggregator.db"), { readonly: true });
+/** What the store of an aggregator that does not run holds of the vital lane that begins with a record. */
+function readHeld(cloud: string, first: string): Told[] {
+  const database = new Database(join(cloud, "aggregator.db"));
   try {
     const rows = database
-      .query<{ epoch: number; sequence: number; hash: Uint8Array }, [string]>(
-        "SELECT epoch, sequence, hash FROM event JOIN node ON node.id = event.node_id WHERE lane = 1 AND node.node = ? ORDER BY epoch, sequence",
+      .query<{ epoch: number; sequence: number; hash: Uint8Array }, [Uint8Array]>(
+        "SELECT epoch, sequence, hash FROM event WHERE lane = 1 AND node_id = (SELECT node_id FROM event WHERE hash = ?) ORDER BY epoch, sequence",
       )
-      .all(node);
+      .all(Buffer.from(first, "hex"));
     return rows.map(({ epoch, sequence, hash }) => ({ epoch, sequence, hash: Buffer.from(hash).toString("hex") }));
-  } catch (error) {
-    if (!(error instanceof SQLiteError) || error.code !== "SQLITE_BUSY") throw error;
-    return undefined; // the aggregator begins or ends just now
   } finally {
     database.close();
   }

@@ -7,6 +7,7 @@ import {
   AckTable,
   type ForkHandler,
   LinkLost,
+  type NodeFacts,
   type Reply,
   SYNC_MIGRATION,
   SyncAgent,
@@ -15,6 +16,7 @@ import {
 } from "../../../../sync/agent/index.ts";
 import {
   decodeBatch,
+  decodeBeat,
   decodeHeartbeat,
   decodeHello,
   encodeAck,
@@ -40,6 +42,7 @@ export class ModelAggregator {
   readonly records = new Map<string, LaneRecord>();
   readonly cursors = new Map<SyncLane, SyncCursor>();
   readonly heartbeats: Heartbeat[] = [];
+  beats = 0;
   creditBytes = 1_000_000;
   /** Refuses the next batches with this. */
   refusal: SyncRefusal | undefined;
@@ -57,6 +60,7 @@ export class ModelAggregator {
     if (kind === "escrow") return refuse({ code: "unknownNode", detail: "" });
     const heartbeat = decodeHeartbeat(message, { network, identityKey: identity.publicKey }, nativeSuite.verify);
     if (heartbeat.ok) this.heartbeats.push(heartbeat.value);
+    else if (decodeBeat(message, { network, identityKey: identity.publicKey }, nativeSuite.verify).ok) this.beats++;
     return { kind: "noted", message: new Uint8Array(0) };
   }
 
@@ -197,6 +201,17 @@ export class AgentWorld {
   readonly acks = new AckTable(openMemoryDatabase({ applicationId: 2, migrations: [SYNC_MIGRATION] }));
   readonly forks: { readonly lane: SyncLane; readonly verdict: string }[] = [];
   onFork: ForkHandler["onFork"] = () => false;
+  /** What the node says of itself. */
+  saying: ReturnType<NodeFacts["heartbeat"]> = {
+    height: 1,
+    epoch: 0,
+    view: 1,
+    state: "voting",
+    isReady: true,
+    reason: "",
+    peers: 0,
+    metrics: [],
+  };
   log: EventLog;
   agent: SyncAgent | undefined;
   readonly #prng: Prng;
@@ -230,7 +245,7 @@ export class AgentWorld {
       profile: "unmetered",
       facts: {
         hello: () => ({ node: "box-1", network, software: "test" }),
-        heartbeat: () => ({ height: 1, epoch: 0, view: 1, state: "voting", isReady: true, reason: "", peers: 0, metrics: [] }),
+        heartbeat: () => this.saying,
       },
       forks: {
         onFork: (lane, cursor, verdict) => {

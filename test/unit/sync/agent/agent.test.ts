@@ -139,8 +139,40 @@ test("sync agent: the aggregator holds more of the chain lane than a restored bo
 test("sync agent: heartbeats while the link is up, counted and signed", async () => {
   const world = new AgentWorld();
   world.start();
-  await world.pass(95_000, 1_000);
-  expect(world.aggregator.heartbeats.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4]);
+  await world.pass(3_700_000, 1_000);
+  const said = world.aggregator.heartbeats.map(({ sequence }) => sequence);
+  expect(said).toEqual([1, 24, 47, 70, 93]); // each when the one before is 15 minutes old; between them it is as it said
+  expect(world.aggregator.beats).toBe(93 - 5);
+});
+
+test("sync agent: something urgent changes or is unacknowledged, told in full by the next word; a twitch is not", async () => {
+  const world = new AgentWorld();
+  world.start();
+  await world.pass(100_000, 1_000);
+  expect(world.aggregator.heartbeats).toHaveLength(1);
+  for (const [change, isTold] of [
+    [{ peers: 3 }, true],
+    [{ reason: "storage" }, true],
+    [{ metrics: [{ name: "alerts", value: 1_000 }] }, true],
+    [{ metrics: [{ name: "diskFreeBytes", value: 1e12 }] }, true],
+    [{ metrics: [{ name: "diskFreeBytes", value: 0.95e12 }] }, false],
+    [
+      {
+        metrics: [
+          { name: "diskFreeBytes", value: 0.95e12 },
+          { name: "cpuPercent", value: 99_000 },
+        ],
+      },
+      false,
+    ],
+    [{ metrics: [{ name: "diskFreeBytes", value: 0.85e12 }] }, true],
+    [{ height: 2 }, true],
+  ] as const) {
+    const before = world.aggregator.heartbeats.length;
+    world.saying = { ...world.saying, ...change };
+    await world.pass(40_000, 1_000);
+    expect([change, world.aggregator.heartbeats.length - before]).toEqual([change, isTold ? 1 : 0]);
+  }
 });
 
 test("sync agent: operational records let go before they were sent, the lane goes on behind the gap", async () => {

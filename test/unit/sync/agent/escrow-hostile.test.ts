@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { localSigner, sha256 } from "../../../../src/crypto/index.ts";
 import { event } from "../../../../src/events/index.ts";
-import { toHex, utf8 } from "../../../../src/kernel/index.ts";
+import { utf8 } from "../../../../src/kernel/index.ts";
 import { ESCROW_BOUNDS } from "../../../../sync/agent/index.ts";
 import { decodeStanding, encodeEscrowRequest, encodeStanding, type SyncCursor, signWitness } from "../../../../sync/protocol/index.ts";
 import { witness } from "../aggregator/ingest-world.ts";
@@ -105,28 +105,37 @@ test("escrow: a flood by one peer under ever new identities, bounded, and room f
 });
 
 test("escrow: one origin beyond its room, refused until a witness releases, then the oldest released goes", async () => {
-  const world = await worldInOutage(["a", "b"]);
+  const world = new EscrowWorld(["a", "b"]);
   const [a, b] = [world.box("a"), world.box("b")];
-  const noise = (count: number): void => {
-    for (let i = 0; i < count; i++) {
-      const text = Array.from({ length: 15 }, (_, part) => toHex(sha256(utf8(`${a.log.tip("crit").sequence} ${part}`)))).join("");
-      a.log.appendCrit(event("alert.raised", { alert: "a", severity: "warning", detail: text }));
-    }
-  };
-  noise(60);
-  let [at, verdict] = [2, "held"];
-  while (verdict === "held") {
-    if (at + 60 > a.log.tip("crit").sequence) noise(600);
-    ({ verdict } = await deposit(b, "a", parcelOf(a, at, at + 59)));
-    if (verdict === "held") at += 60;
+  a.alert(200);
+  const parcelBytes = parcelOf(a, 11, 20).length;
+  const bounds = { ...ESCROW_BOUNDS, originBytesMax: 5 * parcelBytes + 200 };
+  b.rekeep(bounds);
+  let at = 1;
+  for (; (await deposit(b, "a", parcelOf(a, at, at + 9))).verdict === "held"; at += 10) expect(at).toBeLessThan(100);
+  expect((await deposit(b, "a", parcelOf(a, at, at + 9))).verdict).toBe("full");
+  expect([b.keeps(a)[0], b.keeps(a).length]).toEqual(["1-10", 5]);
+  b.table.release(a.identity.publicKey, { epoch: 1, sequence: 25 });
+  for (const freed of [1, 2]) {
+    expect([freed, (await deposit(b, "a", parcelOf(a, at, at + 9))).verdict]).toEqual([freed, "held"]);
+    at += 10;
   }
-  expect(verdict).toBe("full");
-  const used = b.table.find(a.identity.publicKey)?.bytes ?? 0;
-  expect(used).toBeWithin(ESCROW_BOUNDS.originBytesMax * 0.98, ESCROW_BOUNDS.originBytesMax + 1);
-  expect(b.keeps(a)[0]).toBe("2-61");
-  b.table.release(a.identity.publicKey, { epoch: 1, sequence: 121 });
-  expect((await deposit(b, "a", parcelOf(a, at, at + 59))).verdict).toBe("held");
-  expect(b.keeps(a)[0]).toBe("62-121");
+  expect((await deposit(b, "a", parcelOf(a, at, at + 9))).verdict).toBe("full"); // of the third one a part is not released
+  expect(b.keeps(a)).toEqual(["21-30", "31-40", "41-50", "51-60", "61-70"]);
+});
+
+test("escrow: no room for all together, what is released of others goes first, and what is not stays", async () => {
+  const world = new EscrowWorld(["a", "b", "c"]);
+  const [a, b, c] = [world.box("a"), world.box("b"), world.box("c")];
+  for (const box of [a, c]) box.alert(60);
+  const parcelBytes = parcelOf(a, 11, 20).length;
+  b.rekeep({ ...ESCROW_BOUNDS, bytesMax: 3 * parcelBytes + 200 });
+  for (const at of [1, 11]) expect((await deposit(b, "a", parcelOf(a, at, at + 9))).verdict).toBe("held");
+  expect((await deposit(b, "c", parcelOf(c, 1, 10))).verdict).toBe("held");
+  expect((await deposit(b, "c", parcelOf(c, 11, 20))).verdict).toBe("full");
+  b.table.release(a.identity.publicKey, { epoch: 1, sequence: 10 });
+  expect((await deposit(b, "c", parcelOf(c, 11, 20))).verdict).toBe("held");
+  expect([b.keeps(a), b.keeps(c)]).toEqual([["11-20"], ["1-10", "11-20"]]);
 });
 
 test("escrow: a peer that lies or is silent, another holds it as well and it comes through", async () => {

@@ -7,6 +7,7 @@ import {
   EscrowDepositor,
   EscrowHandover,
   EscrowKeeper,
+  type EscrowKeeperParts,
   EscrowTable,
   SYNC_MIGRATIONS,
   SyncAgent,
@@ -33,9 +34,10 @@ export class EscrowBox {
   readonly table = new EscrowTable(this.database);
   readonly log: EventLog;
   readonly agent: SyncAgent;
-  readonly keeper: EscrowKeeper;
+  keeper: EscrowKeeper;
   readonly depositor: EscrowDepositor;
   readonly handover: EscrowHandover;
+  readonly #keeperParts: EscrowKeeperParts;
   isUp = true;
   flushed = 0;
   /** Requests that reached it over the local network. */
@@ -70,7 +72,8 @@ export class EscrowBox {
     const flush = async (): Promise<void> => {
       this.flushed++;
     };
-    this.keeper = new EscrowKeeper({ ...ports, store: this.table, flush, network, verify, isWitness: (key) => this.agent.isWitness(key) });
+    this.#keeperParts = { ...ports, store: this.table, flush, network, verify, isWitness: (key) => this.agent.isWitness(key) };
+    this.keeper = new EscrowKeeper(this.#keeperParts);
     this.handover = new EscrowHandover({ ...ports, store: this.table, outlets: [this.agent], network, verify });
     this.depositor = new EscrowDepositor({
       ...ports,
@@ -84,6 +87,11 @@ export class EscrowBox {
       network,
       identity,
     });
+  }
+
+  /** Keeps for others within other bounds from now on. */
+  rekeep(bounds: NonNullable<EscrowKeeperParts["bounds"]>): void {
+    this.keeper = new EscrowKeeper({ ...this.#keeperParts, bounds });
   }
 
   start(): this {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { event, LaneTable, OPS_APPLICATION_ID, OPS_MIGRATION } from "../../../../src/events/index.ts";
 import { openMemoryDatabase } from "../../../../src/storage/index.ts";
-import { decodeRefusal, SYNC_LANES, type SyncLane } from "../../../../sync/protocol/index.ts";
+import { decodeRefusal, isBeat, SYNC_LANES, type SyncLane } from "../../../../sync/protocol/index.ts";
 import { AgentWorld, CLEAR } from "../agent/agent-world.ts";
 import { REF, RealAggregator } from "./ingest-world.ts";
 
@@ -124,4 +124,36 @@ test("ingest: a batch of an unknown session or of no sense, refused and nothing 
   const refusal = decodeRefusal(answer.message);
   expect(refusal.ok && refusal.value.code).toBe("malformed");
   expect(aggregator.ingest.counters.refused("malformed")).toBe(1);
+});
+
+test("ingest: beats, the last heartbeat counts as said again; without one, forged or old, refused or no news", async () => {
+  const { world, aggregator } = worldOf(6);
+  const told: { readonly message: Uint8Array }[] = [];
+  const answer = aggregator.answer.bind(aggregator);
+  aggregator.answer = (kind, message) => {
+    if (kind === "heartbeat") told.push({ message });
+    return answer(kind, message);
+  };
+  world.start();
+  await world.pass(2_000);
+  const first = await aggregator.store.latestHeartbeats([REF]);
+  await world.pass(80_000, 1_000);
+  const second = await aggregator.store.latestHeartbeats([REF]);
+  expect(told.map(({ message }) => isBeat(message))).toEqual([false, true, true]);
+  expect(second[0]?.message).toEqual(first[0]?.message ?? new Uint8Array(0));
+  expect(second[0]?.receivedAtMs).toBeWithin((first[0]?.receivedAtMs ?? 0) + 79_000, (first[0]?.receivedAtMs ?? 0) + 82_000);
+  expect((second[0]?.receivedAtMs ?? 0) - (second[0]?.timeMs ?? 0)).toBe((first[0]?.receivedAtMs ?? 0) - (first[0]?.timeMs ?? 0));
+
+  const last = told.at(-1)?.message ?? new Uint8Array(0);
+  const codeOf = async (message: Uint8Array): Promise<string> => {
+    const reply = await aggregator.answer("heartbeat", message);
+    const refusal = reply.kind === "refusal" ? decodeRefusal(reply.message) : undefined;
+    return refusal?.ok ? refusal.value.code : reply.kind;
+  };
+  await world.pass(5_000);
+  expect(await codeOf(last)).toBe("noted"); // once more: no news
+  expect(await aggregator.store.latestHeartbeats([REF])).toEqual(second);
+  expect(await codeOf(last.map((byte, at) => (at === last.length - 1 ? byte ^ 1 : byte)))).toBe("badSignature");
+  aggregator.crash();
+  expect(await codeOf(last)).toBe("unknownSession");
 });

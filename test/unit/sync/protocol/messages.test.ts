@@ -3,6 +3,7 @@ import { nativeSuite } from "../../../../src/crypto/index.ts";
 import {
   decodeAck,
   decodeBatch,
+  decodeBeat,
   decodeEscrowRequest,
   decodeHeartbeat,
   decodeHello,
@@ -15,6 +16,7 @@ import {
   type EscrowRequest,
   encodeAck,
   encodeBatch,
+  encodeBeat,
   encodeEscrowRequest,
   encodeHeartbeat,
   encodeHello,
@@ -24,8 +26,10 @@ import {
   encodeStanding,
   encodeWelcome,
   findHeartbeatSession,
+  isBeat,
   isWitnessed,
   joinBodies,
+  METRIC_NAMES,
   packRecords,
   type SyncAck,
   signWitness,
@@ -98,6 +102,32 @@ test("sync messages: a heartbeat signed for another network or by another key, b
   const bytes = encodeHeartbeat(heartbeat, network, identity);
   expect(decodeHeartbeat(bytes, { ...parties, network: cursor.hash }, verify)).toEqual({ ok: false, error: "badSignature" });
   expect(decodeHeartbeat(bytes, { network, identityKey: witness.publicKey }, verify)).toEqual({ ok: false, error: "badSignature" });
+});
+
+test("sync messages: a beat, the same again, and never taken for a heartbeat nor from another key or network", () => {
+  const beat = { session: heartbeat.session, sequence: 70_000 };
+  const bytes = encodeBeat(beat, network, identity);
+  expect(bytes.length).toBeLessThan(96);
+  expect(decodeBeat(bytes, parties, verify)).toEqual({ ok: true, value: beat });
+  expect([isBeat(bytes), isBeat(encodeHeartbeat(heartbeat, network, identity))]).toEqual([true, false]);
+  expect(findHeartbeatSession(bytes)).toEqual(beat.session);
+  expect(decodeHeartbeat(bytes, parties, verify)).toEqual({ ok: false, error: "malformed" });
+  expect(decodeBeat(encodeHeartbeat(heartbeat, network, identity), parties, verify)).toEqual({ ok: false, error: "malformed" });
+  expect(decodeBeat(bytes, { ...parties, network: cursor.hash }, verify)).toEqual({ ok: false, error: "badSignature" });
+  expect(decodeBeat(bytes, { network, identityKey: witness.publicKey }, verify)).toEqual({ ok: false, error: "badSignature" });
+});
+
+test("sync messages: figures of every kind in a heartbeat, the same again; listed names are numbers", () => {
+  const values = [0, 1, -1, 999, 1_000, -1_000, 123_456_789_000, -7_001, Number.MAX_SAFE_INTEGER];
+  const metrics = [...METRIC_NAMES, "neverHeardOf"].flatMap((name) => values.map((value) => ({ name, value })));
+  for (const metric of metrics) {
+    const encoded = encodeHeartbeat({ ...heartbeat, metrics: [metric] }, network, identity);
+    const decoded = decodeHeartbeat(encoded, parties, verify);
+    expect([metric, decoded.ok && decoded.value.metrics]).toEqual([metric, [metric]]);
+  }
+  const all = [...METRIC_NAMES, "neverHeardOf"].map((name) => ({ name, value: 5 }));
+  const text = new TextDecoder("latin1").decode(encodeHeartbeat({ ...heartbeat, metrics: all }, network, identity));
+  expect([text.includes("diskFreeBytes"), text.includes("neverHeardOf")]).toEqual([false, true]);
 });
 
 test("sync messages: a hello of a later version, unsupportedVersion", () => {

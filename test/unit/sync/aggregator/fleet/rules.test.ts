@@ -53,7 +53,7 @@ test("fleet rows: lag against the best height known, age by the aggregator's clo
 test("fleet listing: filters, orders and counts; what is not known stands last either way", () => {
   const rows = [
     rowOf({ node: node("a", "berlin"), word: word(100_000, { figures: { temperatureCelsius: 70 } }) }, 100_000, 100),
-    rowOf({ node: node("b", "paris"), word: word(50_000) }, 100_000, 100),
+    rowOf({ node: node("b", "paris"), word: word(30_000) }, 100_000, 100),
     rowOf({ node: node("c", "berlin"), word: undefined }, 100_000, 100),
   ];
   const query = { sort: "node", order: "ascending", state: undefined, network: undefined, text: "" } as const;

@@ -7,10 +7,10 @@ const WELL = { isReady: true, state: "voting", figures: { alerts: 0, diskFreeByt
 
 test("fleet status: ages at the rule's edges, online then degraded then unknown", () => {
   const times = statusTimesOf("unmetered");
-  expect(times).toEqual({ lateMs: 45_000, silentMs: 90_000 });
+  expect(times).toEqual({ lateMs: 60_000, silentMs: 90_000 });
   expect(stateOf(0, times, [])).toBe("online");
-  expect(stateOf(44_999, times, [])).toBe("online");
-  expect(stateOf(45_000, times, [])).toBe("degraded");
+  expect(stateOf(59_999, times, [])).toBe("online");
+  expect(stateOf(60_000, times, [])).toBe("degraded");
   expect(stateOf(89_999, times, [])).toBe("degraded");
   expect(stateOf(90_000, times, [])).toBe("unknown");
   expect(stateOf(undefined, times, [])).toBe("unknown");
