@@ -9,6 +9,7 @@
 export * from "./alert-conditions.ts";
 export * from "./event-loop-lag.ts";
 export * from "./exposition.ts";
+/** What is measured of the machine, as conditions judge it. */
 export type { HardwareSample } from "./hardware-conditions.ts";
 export * from "./health.ts";
 export * from "./metric-registry.ts";

@@ -10,6 +10,7 @@ export * from "./home.ts";
 export * from "./node.ts";
 export { openObjects } from "./object-store.ts";
 export * from "./ports.ts";
+/** What signed commands from afar may do to a node. */
 export type { NodeControls } from "./remote-commands.ts";
 export { type RestoredHome, type RestoreOrder, restoreHome, validatorKeyOf } from "./restoring.ts";
 export { findNextKey, layNextKey, readTombstone, takeUpNextKey } from "./rotation.ts";

@@ -16,11 +16,13 @@ export { ESCROW_TIMES, EscrowDepositor, type EscrowDepositorParts } from "./escr
 export { EscrowHandover, type EscrowHandoverParts, HANDOVER_TIMES } from "./escrow/handover.ts";
 export { ESCROW_BOUNDS } from "./escrow/judge.ts";
 export { EscrowKeeper, type EscrowKeeperParts } from "./escrow/keeper.ts";
+/** What escrow asks of the node and its peers. */
 export type * from "./escrow/ports.ts";
 export { EscrowTable } from "./escrow/table.ts";
 export * from "./ports.ts";
 export { PostCarrier, SYNC_MEDIA_TYPE } from "./post-carrier.ts";
 export { type LaneStatus, SyncAgent, type SyncAgentParts, type SyncStatus } from "./service.ts";
 export { AckTable, SYNC_APPLICATION_ID, SYNC_MIGRATION, SYNC_MIGRATIONS, SYNC_PAGE_BYTES } from "./store.ts";
+/** A place in a lane, and what an aggregator's cursor says of it. */
 export type { CursorVerdict, Place } from "./types.ts";
 export { type TlsClient, WebSocketCarrier } from "./web-socket-carrier.ts";

@@ -11,7 +11,9 @@ export { openBus } from "./bus/open-bus.ts";
 export { Authority, type AuthorityFault } from "./enrolment/authority.ts";
 export { type ClaimPlan, EnrolmentDesk } from "./enrolment/desk.ts";
 export { deskRoutes } from "./enrolment/desk-routes.ts";
+/** What enrolment is made with. */
 export type { EnrolmentSetup } from "./enrolment/enrolment.ts";
+/** Claims, requests and certificates, and where they are kept. */
 export type { Claim, EnrolmentRequest, EnrolmentStore, IssuedCertificate } from "./enrolment/types.ts";
 export { type FleetParts, fleetRoutes } from "./fleet/fleet.ts";
 export { noteUserChange, USER_CHANGES_FILE } from "./fleet/user-changes.ts";
