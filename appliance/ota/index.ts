@@ -18,6 +18,8 @@ export * from "./gate.ts";
 export * from "./installer.ts";
 /** Which bundles are meant for a box. */
 export * from "./judge.ts";
+/** What a channel has to offer. */
+export * from "./offer.ts";
 /** RAUC. */
 export { RaucInstaller } from "./rauc.ts";
 /** The durable state. */

@@ -69,9 +69,13 @@ export class Supervisor {
     this.#take({ kind: "restart" });
   }
 
-  /** Ends the process; resolves when it has ended, or when it is known that nothing here can end it. */
-  async stop(): Promise<void> {
-    this.#take({ kind: "stop" });
+  /**
+   * Ends the process; resolves when it has ended, or when it is known that nothing here can end it.
+   *
+   * @param isFinal whether this process ends too, or goes on with `start` or `rest`
+   */
+  async stop(isFinal = true): Promise<void> {
+    this.#take({ kind: "stop", isFinal });
     if (this.#state.phase.kind !== "stopped") {
       const { promise, resolve } = Promise.withResolvers<void>();
       const forget = this.subscribe(({ phase }) => {

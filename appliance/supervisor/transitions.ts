@@ -35,7 +35,7 @@ function applyInput(state: SupervisorState, input: SupervisorInput, tuning: Supe
     case "start":
       return onStart(state, input.nowMs, tuning);
     case "stop":
-      return onStop(state, input.nowMs);
+      return onStop(state, input.isFinal, input.nowMs, tuning);
     case "rest":
       return onRest(state, input.nowMs, tuning);
     case "restart":
@@ -78,9 +78,9 @@ function onStart(state: SupervisorState, nowMs: number, tuning: SupervisorTuning
   return spawn({ ...state, failures: 0, restartsMs: [] }, nowMs, tuning);
 }
 
-function onStop(state: SupervisorState, nowMs: number): SupervisorStep {
+function onStop(state: SupervisorState, isFinal: boolean, nowMs: number, tuning: SupervisorTuning): SupervisorStep {
   const { phase } = state;
-  const farewell: SupervisorEffect = { kind: "farewell" };
+  const farewell: SupervisorEffect = isFinal ? { kind: "farewell" } : { kind: "pause", limitMs: tuning.pauseLimitMs };
   if (phase.kind === "stopped" && state.pausedMs === undefined) return unchanged(state);
   if (phase.kind === "stopping") {
     return phase.purpose.kind === "stop"

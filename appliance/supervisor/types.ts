@@ -82,7 +82,8 @@ export type ChildEnd = { readonly code: number | null; readonly signal: string |
 /** What happens to a supervisor. `nowMs` never goes back. */
 export type SupervisorInput = { readonly nowMs: number } & (
   | { readonly kind: "start" }
-  | { readonly kind: "stop" }
+  /** `isFinal`: this process ends too; otherwise the node alone does, for something that needs its files. */
+  | { readonly kind: "stop"; readonly isFinal: boolean }
   /** There is no node to run: the box waits to be told what to be. */
   | { readonly kind: "rest" }
   /** Somebody wants a new process: a changed configuration, a command of the fleet. */

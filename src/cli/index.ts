@@ -16,7 +16,7 @@ import {
 } from "./commands/aggregator-enrolment.ts";
 import { aggregatorUserAdd, aggregatorUserList, aggregatorUserRemove } from "./commands/aggregator-users.ts";
 import { backupList, backupNewKey } from "./commands/backup.ts";
-import { boxRestart, boxRun, boxStatus } from "./commands/box.ts";
+import { boxReset, boxRestart, boxRun, boxStatus } from "./commands/box.ts";
 import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
 import { enroll } from "./commands/enroll.ts";
@@ -46,6 +46,7 @@ import {
   txWithdraw,
 } from "./commands/tx-validator.ts";
 import { up } from "./commands/up.ts";
+import { updateCheck, updateInstall, updateMove, updateRollback, updateStatus } from "./commands/update.ts";
 import { version } from "./commands/version.ts";
 
 /** Every command, in the order of the overview. */
@@ -55,6 +56,12 @@ export const COMMANDS: readonly Command[] = [
   boxRun,
   boxStatus,
   boxRestart,
+  boxReset,
+  updateInstall,
+  updateCheck,
+  updateStatus,
+  updateMove,
+  updateRollback,
   aggregator,
   aggregatorClaim,
   aggregatorClaims,

@@ -17,6 +17,13 @@ export const BOX = {
   reset: "box/reset",
 } as const;
 
+/** Settings of a box's node before anybody told it more: where its keys are opened from, and that it meets its neighbours. */
+export const FIRST_SETTINGS: Readonly<Record<string, string>> = {
+  "keys.passphraseFile": HOME.passphrase,
+  "network.listen": "0.0.0.0:8646",
+  "network.discovery": "lan",
+};
+
 /** A unix socket's name has 108 bytes of room, its end included. */
 const SOCKET_PATH_BYTES_MAX = 107;
 

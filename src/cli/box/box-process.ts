@@ -14,6 +14,7 @@ import { findRunningNode, systemClock, systemEntropy, systemTimers, VERSION } fr
 import { programWords } from "../up/supervised-child.ts";
 import { hasNode } from "./box-files.ts";
 import { ControlDoor, ControlRefused, type ControlRoutes } from "./control.ts";
+import { confirmationOf, finishReset, lossOf, orderReset, type ResetOrder } from "./reset.ts";
 
 /** Lines of the node's output that are kept for whoever asks. */
 const RECENT_LINES = 200;
@@ -36,15 +37,19 @@ export type BoxOrder = {
 /** The main process of a box: keeps its node running and answers commands of this machine. */
 export class BoxProcess {
   readonly supervisor: Supervisor;
+  readonly home: string;
   readonly #order: BoxOrder;
   readonly #systemd: Systemd;
   readonly #recent = new RecentLines(RECENT_LINES);
   readonly #door: ControlDoor;
+  readonly #log: Log;
   #cancelLook = (): void => {};
 
   /** Opens what it needs; starts nothing yet. */
-  constructor(order: BoxOrder, log: Log, routes: (box: BoxProcess) => ControlRoutes = () => ({})) {
+  constructor(order: BoxOrder, log: Log, routes: ControlRoutes) {
     this.#order = order;
+    this.home = order.home;
+    this.#log = log;
     this.#systemd = new Systemd(findSystemd());
     const platform = new LinuxPlatform({
       words: () => [...programWords(), "node", "--home", order.home, "--exit-with-parent", ...order.nodeWords],
@@ -63,11 +68,13 @@ export class BoxProcess {
     const ports = { clock: systemClock, timers: systemTimers, entropy: systemEntropy, log };
     const probeIntervalMs = Math.min(PROBE_MS, tuning.hangMs / 5);
     this.supervisor = new Supervisor({ platform, ...ports, tuning, probeIntervalMs });
-    this.#door = ControlDoor.open(order.home, { ...this.#routes(), ...routes(this) });
+    this.#door = ControlDoor.open(order.home, { ...this.#routes(), ...routes });
   }
 
-  /** Starts the node, or waits until the home has one. */
+  /** Finishes a reset that is ordered, and starts the node or waits until the home has one. */
   start(): void {
+    const done = finishReset(this.home);
+    if (done !== undefined) this.#log.warn("box.reset", { tier: done });
     if (hasNode(this.#order.home)) {
       this.supervisor.start();
       return;
@@ -84,10 +91,20 @@ export class BoxProcess {
     this.#systemd.close();
   }
 
+  /** Ends the node, does a reset and starts what is left. Durable from the moment it is taken. */
+  async reset(order: ResetOrder): Promise<void> {
+    orderReset(this.home, order);
+    this.#cancelLook();
+    await this.supervisor.stop(false);
+    if (this.supervisor.status.pid !== undefined)
+      throw new ControlRefused("unkillable", "the node could not be ended; the reset is done at the next start of the machine");
+    this.start();
+  }
+
   /** How the box stands. */
   status(): Readonly<Record<string, unknown>> {
     const { phase, detail, pid, restarts, verdict, healthyLooks } = this.supervisor.status;
-    const running = pid === undefined ? undefined : findRunningNode(this.#order.home);
+    const http = this.findHttp();
     return {
       version: VERSION.version,
       home: this.#order.home,
@@ -99,9 +116,16 @@ export class BoxProcess {
         healthyLooks,
         isWorking: verdict?.isWorking ?? false,
         ...(pid === undefined ? {} : { pid }),
-        ...(running === undefined ? {} : { http: running.http }),
+        ...(http === undefined ? {} : { http }),
       },
     };
+  }
+
+  /** Where the node that runs answers, once it has said so. */
+  findHttp(): string | undefined {
+    const { pid } = this.supervisor.status;
+    const running = findRunningNode(this.#order.home);
+    return pid !== undefined && running?.pid === pid ? running.http : undefined;
   }
 
   /** The last lines that the node printed. */
@@ -118,6 +142,13 @@ export class BoxProcess {
     return {
       "GET /status": () => this.status(),
       "GET /node/lines": () => ({ lines: this.nodeLines }),
+      "POST /reset": async ({ tier, system, confirm }) => {
+        if ((tier !== "settings" && tier !== "everything") || typeof system !== "string")
+          throw new ControlRefused("malformed", "expected tier settings or everything, and system as a folder");
+        const needed = tier === "everything" ? confirmationOf(this.home) : undefined;
+        if (needed !== undefined && confirm !== needed) throw new ControlRefused("notConfirmed", lossOf(needed));
+        await this.reset({ tier, system });
+      },
       "POST /node/restart": () => {
         if (!hasNode(this.#order.home)) {
           const missing = join(this.#order.home, "genesis.json");

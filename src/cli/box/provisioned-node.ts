@@ -19,13 +19,11 @@ import { CommandFailure } from "../command.ts";
 import { changeSettings, openEnrolmentHome, setUpSync } from "../enrolment.ts";
 import { createHomeJournal } from "../home.ts";
 import { RANDOM_PASSPHRASE_COST } from "../network-files.ts";
+import { FIRST_SETTINGS } from "./box-files.ts";
 import { askBox } from "./control-client.ts";
 
 /** Where the console keeps its administrator's password, hashed, below the node's home. */
 export const CONSOLE_FILE = "box/console.json";
-
-/** Where a box's node listens for other nodes, in the settings that are made for it; they can be changed like any others. */
-const LISTEN = "0.0.0.0:8646";
 
 /** The node of a home, as provisioning needs it. */
 export class ProvisionedNode implements BoxNode {
@@ -48,8 +46,7 @@ export class ProvisionedNode implements BoxNode {
       const passphrase = readFileSync(at(HOME.passphrase), "utf8").trim();
       const make = (purpose: "identity" | "validator") => makeKeyFile(purpose, passphrase, RANDOM_PASSPHRASE_COST, systemEntropy);
       if (!existsSync(at(HOME.identityKey))) writeWhole(at(HOME.identityKey), (await make("identity")).text);
-      if (!existsSync(at(HOME.configuration)))
-        this.#change({ "keys.passphraseFile": HOME.passphrase, "network.listen": LISTEN, "network.discovery": "lan" });
+      if (!existsSync(at(HOME.configuration))) this.#change(FIRST_SETTINGS);
       const validator = await make("validator");
       rmSync(at(HOME.journal), { recursive: true, force: true });
       createHomeJournal(this.#home, validator.signer.publicKey);

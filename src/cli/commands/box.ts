@@ -1,13 +1,17 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import type { Updater } from "../../../appliance/ota/index.ts";
 import { SUPERVISOR_TUNING } from "../../../appliance/supervisor/index.ts";
 import { createLog } from "../../monitoring/index.ts";
-import { systemClock } from "../../node/index.ts";
+import { findRunningNode, systemClock } from "../../node/index.ts";
 import { acquireFileLock, isStorageError } from "../../storage/index.ts";
 import { BOX, makeBoxFolders } from "../box/box-files.ts";
 import { BoxProcess } from "../box/box-process.ts";
-import { ControlRefused } from "../box/control.ts";
-import { BOX_HOME_FLAG, boxHomeOf, requireBox } from "../box/control-client.ts";
-import { type Command, CommandFailure, type CommandInput, parseCount } from "../command.ts";
+import { ControlRefused, type ControlRoutes } from "../box/control.ts";
+import { askBox, BOX_HOME_FLAG, boxHomeOf, requireBox } from "../box/control-client.ts";
+import { confirmationOf, finishReset, lossOf, orderReset, type ResetOrder } from "../box/reset.ts";
+import { openUpdater, UPDATE_FLAGS, updateRoutes } from "../box/updates.ts";
+import { type Command, CommandFailure, type CommandInput, parseCount, UsageError } from "../command.ts";
 import { untilSignal } from "../signals.ts";
 import { flatten } from "./status.ts";
 
@@ -32,6 +36,7 @@ export const boxRun: Command = {
       value: "N",
       doc: `Restarts within ten minutes that nobody asked for (default ${SUPERVISOR_TUNING.restartsMax}).`,
     },
+    ...UPDATE_FLAGS,
   },
   async run(input, terminal) {
     const home = resolve(boxHomeOf(input));
@@ -39,11 +44,23 @@ export const boxRun: Command = {
     const lock = lockBox(home);
     try {
       const log = createLog({ level: "info", clock: systemClock, destination: process.stdout, fields: { box: home } });
-      const box = openBox(home, input, log);
-      box.start();
-      const reason = await untilSignal();
-      log.info("box.stopping", { reason });
-      await box.stop();
+      let updater: Updater | undefined;
+      const box = openBox(
+        home,
+        input,
+        log,
+        updateRoutes(() => updater),
+      );
+      try {
+        const defect = Promise.withResolvers<never>();
+        updater = openUpdater(box, input, log, defect.reject);
+        box.start();
+        await updater?.start();
+        log.info("box.stopping", { reason: await Promise.race([untilSignal(), defect.promise]) });
+      } finally {
+        updater?.stop();
+        await box.stop();
+      }
       if (box.supervisor.status.pid === undefined) return 0;
       terminal.note("bizra box run: the node's process could not be ended; only a restart of the machine ends it (unkillable)");
       return 1;
@@ -53,7 +70,7 @@ export const boxRun: Command = {
   },
 };
 
-function openBox(home: string, input: CommandInput, log: ReturnType<typeof createLog>): BoxProcess {
+function openBox(home: string, input: CommandInput, log: ReturnType<typeof createLog>, routes: ControlRoutes): BoxProcess {
   const nodeWords = input.flags("node-flag").flatMap((text) => {
     const [, flag, value] = /^([a-z][a-z0-9-]*)=(.*)$/s.exec(text) ?? [];
     if (flag === undefined || value === undefined) throw new CommandFailure(`expected --node-flag as FLAG=VALUE, got ${text} (malformed)`);
@@ -66,7 +83,7 @@ function openBox(home: string, input: CommandInput, log: ReturnType<typeof creat
     ...(restarts === undefined ? {} : { restartsMax: parseCount(restarts, "--restarts-max", 0, 1_000) }),
   };
   try {
-    return new BoxProcess({ home, nodeWords, watchdog: input.flag("watchdog"), tuning }, log);
+    return new BoxProcess({ home, nodeWords, watchdog: input.flag("watchdog"), tuning }, log, routes);
   } catch (error) {
     if (!(error instanceof ControlRefused)) throw error;
     throw new CommandFailure(`${error.message} (${error.code})`);
@@ -109,3 +126,48 @@ export const boxRestart: Command = {
     return 0;
   },
 };
+
+/** `bizra box reset`: a box as it was made, or as it was before it was told anything. */
+export const boxReset: Command = {
+  name: "box reset",
+  summary: "Factory reset: --settings keeps the validator, its keys, what it signed and its chain; --everything keeps nothing.",
+  flags: {
+    ...BOX_HOME_FLAG,
+    settings: { kind: "presence", doc: "Forgets what the box was told: settings, users, provisioning, the aggregator." },
+    everything: { kind: "presence", doc: "Also removes keys, signing journal and chain." },
+    confirm: { kind: "text", value: "HEX", doc: "The first eight digits of the validator's public key, for --everything." },
+    system: { kind: "text", value: "DIR", doc: "Folder of the system's settings, emptied too (default /data/system)." },
+  },
+  async run(input, terminal) {
+    const home = resolve(boxHomeOf(input));
+    if (input.has("settings") === input.has("everything")) throw new UsageError("expected either --settings or --everything");
+    const tier = input.has("settings") ? "settings" : "everything";
+    const system = resolve(input.flag("system") ?? "/data/system");
+    const confirm = input.flag("confirm");
+    const asked = await askBox(home, "POST", "/reset", { tier, system, ...(confirm && { confirm }) });
+    if (asked === undefined) resetStopped(home, { tier, system }, confirm);
+    terminal.result({ ok: true, tier }, () =>
+      tier === "settings"
+        ? "The box has forgotten what it was told; its validator goes on."
+        : "The box is as it was made: it has no keys any more.",
+    );
+    return 0;
+  },
+};
+
+/** Resets a home that no process has open. */
+function resetStopped(home: string, order: ResetOrder, confirm: string | undefined): void {
+  if (!existsSync(home)) throw new CommandFailure(`there is no home at ${home} (notFound)`);
+  makeBoxFolders(home);
+  const box = lockBox(home);
+  try {
+    const node = findRunningNode(home);
+    if (node) throw new CommandFailure(`the node of ${home} runs (process ${node.pid}); stop it first (nodeRuns)`);
+    const needed = order.tier === "everything" ? confirmationOf(home) : undefined;
+    if (needed !== undefined && confirm !== needed) throw new CommandFailure(`${lossOf(needed)} (notConfirmed)`);
+    orderReset(home, order);
+    finishReset(home);
+  } finally {
+    box.release();
+  }
+}

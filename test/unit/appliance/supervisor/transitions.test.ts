@@ -148,7 +148,7 @@ describe("the table", () => {
 
   test("supervisor: asked to stop, SIGTERM, then SIGKILL, then stopped although nothing ends it", () => {
     const model = running();
-    expect(model.take({ kind: "stop" })).toEqual(["farewell", "terminate"]);
+    expect(model.take({ kind: "stop", isFinal: true })).toEqual(["farewell", "terminate"]);
     expect(model.tick()).toEqual(["kill"]);
     expect(model.tick()).toEqual([]);
     expect(model.phase).toBe("stopped");
@@ -175,7 +175,7 @@ describe("the table", () => {
     expect(model.end()).toEqual(["spawn", "pause"]);
     expect(model.state.restartsMs).toEqual([]);
     model.take({ kind: "restart" });
-    expect(model.take({ kind: "stop" })).toEqual(["farewell"]);
+    expect(model.take({ kind: "stop", isFinal: true })).toEqual(["farewell"]);
     model.end();
     expect(model.phase).toBe("stopped");
   });
@@ -202,10 +202,17 @@ describe("the table", () => {
     expect(model.take({ kind: "rest" })).toEqual([]);
   });
 
+  test("supervisor: stopped for a while, the watchdogs put off and systemd told of no end", () => {
+    const model = running();
+    expect(model.take({ kind: "stop", isFinal: false })).toEqual(["pause", "terminate"]);
+    model.end();
+    expect(model.take({ kind: "start" })).toEqual(["spawn", "pause"]);
+  });
+
   test("supervisor: a box that rests is stopped, nothing is due any more", () => {
     const model = new Model();
     model.take({ kind: "rest" });
-    expect(model.take({ kind: "stop" })).toEqual(["farewell"]);
+    expect(model.take({ kind: "stop", isFinal: true })).toEqual(["farewell"]);
     expect(nextSupervisorTickMs(model.state, TUNING)).toBe(Infinity);
   });
 
@@ -239,7 +246,7 @@ describe("any sequence of inputs", () => {
             if (model.children > 0) model.end(draw);
           } else if (what === "due") {
             if (nextSupervisorTickMs(model.state, TUNING) < Infinity) model.tick();
-          } else model.take({ kind: what });
+          } else model.take({ kind: what, isFinal: false });
           // one child, and the state knows of it
           expect(model.children).toBeLessThanOrEqual(1);
           expect(model.state.hasChild).toBe(model.children === 1);
@@ -253,7 +260,7 @@ describe("any sequence of inputs", () => {
           expect(model.state.restartsMs.length).toBeLessThanOrEqual(TUNING.restartsMax);
         }
         // what was asked to stop is stopped after its times, even when nothing ends the process
-        model.take({ kind: "stop" });
+        model.take({ kind: "stop", isFinal: true });
         for (let ticks = 0; model.phase !== "stopped"; ticks++) {
           expect(ticks).toBeLessThan(3);
           model.tick();
