@@ -137,7 +137,7 @@ async function main(): Promise<void> {
   const device = await bundleDevice();
   const megabytes = Bun.file(outfile).size / 1e6;
   console.log(
-    `built ${outfile}: ${megabytes.toFixed(1)} MB in ${((performance.now() - startedMs) / 1000).toFixed(1)} s, pages ${(pages.visitors.scriptBytes / 1024).toFixed(0)} and ${(pages.console.scriptBytes / 1024).toFixed(0)} KiB, device package ${(device.compressedBytes / 1024).toFixed(0)} KiB compressed`,
+    `built ${outfile}: ${megabytes.toFixed(1)} MB in ${((performance.now() - startedMs) / 1000).toFixed(1)} s, pages ${(pages.visitors.scriptBytes / 1024).toFixed(0)}, ${(pages.console.scriptBytes / 1024).toFixed(0)} and ${(pages.box.scriptBytes / 1024).toFixed(0)} KiB, device package ${(device.compressedBytes / 1024).toFixed(0)} KiB compressed`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
  * The pages of the binary, bundled for browsers and packed into it, so that it serves them from nowhere but itself: the page
- * for visitors (src/gateway/page) and the fleet's console (sync/aggregator/console).
+ * for visitors (src/gateway/page), the fleet's console (sync/aggregator/console) and the page of a box (appliance/console/page).
  */
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -11,7 +11,7 @@ import { projectRoot, SetupError } from "./toolchain.mjs";
 export type PageBundle = { readonly files: Readonly<Record<string, string>>; readonly scriptBytes: number };
 
 /** Every page of the binary. */
-export type PageBundles = { readonly visitors: PageBundle; readonly console: PageBundle };
+export type PageBundles = { readonly visitors: PageBundle; readonly console: PageBundle; readonly box: PageBundle };
 
 type PagePlan = {
   readonly folder: string;
@@ -41,10 +41,23 @@ const CONSOLE: PagePlan = {
   scriptBytesMax: 64 * 1024,
 };
 
+/** A page for a phone beside the box, which has time. */
+const BOX: PagePlan = {
+  folder: join(projectRoot, "appliance", "console", "page"),
+  markup: ["/", "box.html"],
+  styles: ["/box.css", "box.css"],
+  script: "/box.js",
+  scriptBytesMax: 32 * 1024,
+};
+
+/** What every style sheet begins with: colours, and what all pages say alike. */
+const BASE_STYLES = join(projectRoot, "src", "page", "base.css");
+
 /** The modules that the build fills in, and what each exports. */
 const HOLDERS = {
   visitors: { filter: /src[\\/]gateway[\\/]page-files\.ts$/, name: "pageFiles" },
   console: { filter: /sync[\\/]aggregator[\\/]fleet[\\/]console-files\.ts$/, name: "consoleFiles" },
+  box: { filter: /appliance[\\/]console[\\/]page-files\.ts$/, name: "boxPageFiles" },
 } as const;
 
 /**
@@ -53,7 +66,7 @@ const HOLDERS = {
  * @throws SetupError when one does not compile, reaches for a module that no browser has, or is too large
  */
 export async function bundlePages(): Promise<PageBundles> {
-  return { visitors: await bundle(VISITORS), console: await bundle(CONSOLE) };
+  return { visitors: await bundle(VISITORS), console: await bundle(CONSOLE), box: await bundle(BOX) };
 }
 
 async function bundle({ folder, markup, styles, script: scriptPath, scriptBytesMax }: PagePlan): Promise<PageBundle> {
@@ -76,10 +89,11 @@ async function bundle({ folder, markup, styles, script: scriptPath, scriptBytesM
       `The script of ${folder} has ${script.length} bytes compressed, at most ${scriptBytesMax} are wanted; see what it imports.`,
     );
   }
-  const packFile = async (name: string): Promise<string> => pack(await Bun.file(join(folder, name)).text()).toString("base64");
+  const textOf = (path: string): Promise<string> => Bun.file(path).text();
+  const packText = (text: string): string => pack(text).toString("base64");
   const files = {
-    [markup[0]]: await packFile(markup[1]),
-    [styles[0]]: await packFile(styles[1]),
+    [markup[0]]: packText(await textOf(join(folder, markup[1]))),
+    [styles[0]]: packText((await textOf(BASE_STYLES)) + (await textOf(join(folder, styles[1])))),
     [scriptPath]: script.toString("base64"),
   };
   return { files, scriptBytes: script.length };
@@ -90,7 +104,7 @@ export function pagesInside(bundles: PageBundles): BunPlugin {
   return {
     name: "pages",
     setup(build) {
-      for (const key of ["visitors", "console"] as const) {
+      for (const key of ["visitors", "console", "box"] as const) {
         const { filter, name } = HOLDERS[key];
         const contents = `export const ${name} = ${JSON.stringify(bundles[key].files)};\n`;
         build.onLoad({ filter }, () => ({ contents, loader: "js" }));

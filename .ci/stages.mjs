@@ -88,8 +88,8 @@ export const stages = [
     paths: ["test/e2e"],
     limitMs: 2_400_000,
     testLimitMs: 240_000,
-    width: 2, // most of the time a file waits, for blocks, ages and starts
-    first: ["damage", "network-boxes", "console", "restore", "enrolment"].map((name) => `test/e2e/${name}.test.ts`),
+    width: 2, // most of the time a file waits, for blocks, ages and starts; below, one that works beside one that waits
+    first: ["damage", "console", "network-boxes", "enrolment", "restore"].map((name) => `test/e2e/${name}.test.ts`),
     alone: ["idle", "mqtt-connections"].map((name) => `test/e2e/${name}.test.ts`),
   },
 ];

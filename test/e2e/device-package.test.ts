@@ -30,7 +30,7 @@ afterAll(() => place.end());
 function startDevice(account: string, folder: string, count: number): Bun.Subprocess<"ignore", "pipe", "pipe"> {
   const script = join(import.meta.dir, "device", "node-client.mjs");
   const words = [NODE ?? "", script, bundle, node.http, net.genesis, net.accounts[account] ?? "", place.at(folder), String(count)];
-  return Bun.spawn(words, { stdin: "ignore", stdout: "pipe", stderr: "pipe", env: cleanEnvironment(), timeout: 60_000 });
+  return Bun.spawn(words, { stdin: "ignore", stdout: "pipe", stderr: "pipe", env: cleanEnvironment(), timeout: 180_000 });
 }
 
 /** What a device has printed when it ended, in whole lines. */

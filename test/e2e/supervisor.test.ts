@@ -53,7 +53,7 @@ describe("a box", () => {
     expect(isNodeOf(first.node.pid ?? 0, box.home)).toBe(false);
     expect(box.output).toContain("was not healthy for 6000 ms");
     box.kill();
-    await goneFrom(again.node.pid ?? 0, box.home, 30_000);
+    await goneFrom(again.node.pid ?? 0, box.home, 90_000);
   }, 240_000);
 
   test("e2e: a node that cannot start, failed with its own words; mended and restarted, it runs", async () => {

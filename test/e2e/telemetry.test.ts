@@ -24,7 +24,7 @@ if ("reason" in found) console.warn(`SKIPPED bizra cmd over mosquitto: ${found.r
 
 test("e2e: up, its own broker tells every view of the node", async () => {
   const system = place.keep(new UpProcess(["--validators", "1", "--dir", place.at("up")]));
-  const line = await system.line(0, 60_000);
+  const line = await system.line(0, 90_000);
   const [node] = line.nodes;
   const observer = await Observer.connect(node?.mqtt ?? "", { clientId: "observer" }, filtersOf(line.network));
   endings.push(() => observer.end());
@@ -34,7 +34,7 @@ test("e2e: up, its own broker tells every view of the node", async () => {
     () => retained.every((topic) => observer.seen.some((message) => message.topic === topic && message.isRetained)),
     "what is retained",
   );
-  await observer.until(() => observer.on(/\/events\/block\//).length > 0 && observer.on(/NDATA/).length > 0, "events and data", 60_000);
+  await observer.until(() => observer.on(/\/events\/block\//).length > 0 && observer.on(/NDATA/).length > 0, "events and data", 90_000);
   expect(observer.on(/\/events\//).flatMap((message) => faultsOf(jsonSeen(message)))).toEqual([]);
   const [discovery] = observer.on(/^homeassistant\//);
   expect(discoveryFaultsOf(discovery?.topic ?? "", jsonSeen(discovery))).toEqual([]);
@@ -43,7 +43,7 @@ test("e2e: up, its own broker tells every view of the node", async () => {
 
 test("e2e: up, a signed restart over the node's own broker, the process ends and another answers at the same addresses", async () => {
   const system = place.keep(new UpProcess(["--validators", "1", "--dir", place.at("restarted")]));
-  const [before, account] = [(await system.line(0, 60_000)).nodes[0], (await system.line(0)).accounts[0]];
+  const [before, account] = [(await system.line(0, 90_000)).nodes[0], (await system.line(0)).accounts[0]];
   if (before === undefined || account === undefined) throw new Error("up has a node and an account");
   const settings = join(before.home, "node.toml");
   const role = `admin:${readKeys(account.key).publicKey.toString("hex")}`;
@@ -51,14 +51,14 @@ test("e2e: up, a signed restart over the node's own broker, the process ends and
   const { token } = await bizraJson("mqtt", "user", "add", "ops", "--role", "fleet", "--token", "--home", before.home);
   writeFileSync(place.at("token"), String(token));
   process.kill(before.pid, "SIGTERM");
-  const told = (await system.line(1, 60_000)).nodes[0];
+  const told = (await system.line(1, 90_000)).nodes[0];
   const login = ["--to", before.mqtt, "--user", "ops", "--password-file", place.at("token")];
   const where = ["--key", account.key, "--genesis", system.lines[0]?.genesis ?? "", "--node", before.id, "--json"];
   for (const verb of ["restart", "stop"]) {
     const lines = system.lines.length;
     const asked = await bizra("cmd", verb, ...where, ...login);
     expect({ verb, ...(JSON.parse(asked.out) as object) }).toMatchObject({ verb, status: "done" });
-    const after = (await system.line(lines, 60_000)).nodes[0];
+    const after = (await system.line(lines, 90_000)).nodes[0];
     expect(after?.pid).not.toBe(system.lines[lines - 1]?.nodes[0]?.pid);
     expect(after).toMatchObject({ http: told?.http, mqtt: told?.mqtt });
   }
@@ -99,7 +99,7 @@ test.skipIf("reason" in found)(
     const wrong = await bizra("cmd", "explode", "--key", fleet, ...to);
     expect(wrong.code).toBe(2);
   },
-  120_000,
+  240_000,
 );
 
 /** What every client of a node's broker may read. */

@@ -83,7 +83,7 @@ describe("the whole system on one machine", () => {
     const line = await first.line(0);
     const [node] = line.nodes;
     first.child.kill("SIGKILL");
-    await goneFrom(node?.pid ?? 0, node?.home ?? "", 10_000);
+    await goneFrom(node?.pid ?? 0, node?.home ?? "", 60_000);
     const second = up("orphan");
     const again = await second.line(0);
     expect(again.network).toBe(line.network);
@@ -98,11 +98,11 @@ describe("the whole system on one machine", () => {
     const first = up("twice");
     const [node] = (await first.line(0)).nodes;
     const second = up("twice");
-    const code = await Promise.race([second.child.exited, Bun.sleep(20_000).then(() => undefined)]);
+    const code = await Promise.race([second.child.exited, Bun.sleep(120_000).then(() => undefined)]);
     expect([code, second.lines.length]).toEqual([1, 0]);
     expect(second.notes).toMatch(/running|in use/i);
     const fresh = up("twice", "--fresh");
-    expect(await Promise.race([fresh.child.exited, Bun.sleep(20_000).then(() => undefined)])).toBe(1);
+    expect(await Promise.race([fresh.child.exited, Bun.sleep(120_000).then(() => undefined)])).toBe(1);
     expect((await fetch(`${node?.http}/readyz`)).status).toBe(200);
     expect(first.lines.length).toBe(1);
     expect(await first.end("SIGINT")).toBe(0);

@@ -53,7 +53,7 @@ export class FakeTime {
 
 function fetchLibrary(folder: string): string | undefined {
   if (Bun.which("apt-get") === null || Bun.which("dpkg") === null) return undefined;
-  const quiet = { cwd: folder, stdout: "ignore", stderr: "ignore", timeout: 30_000 } as const;
+  const quiet = { cwd: folder, stdout: "ignore", stderr: "ignore", timeout: 120_000 } as const;
   if (Bun.spawnSync(["apt-get", "download", PACKAGE], quiet).exitCode !== 0) return undefined;
   const file = readdirSync(folder).find((name) => name.startsWith(PACKAGE) && name.endsWith(".deb"));
   if (file === undefined || Bun.spawnSync(["dpkg", "-x", file, "."], quiet).exitCode !== 0) return undefined;
