@@ -1,40 +1,26 @@
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
-import { present } from "../src/kernel/index.ts";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { makeInitrd } from "./boot/initrd.ts";
 import { DebianArchive, type FetchedPackage } from "./debian/archive.ts";
 import { compareWithLock, type DebianPackage, type PackageLock } from "./debian/control.ts";
 import type { Mirror } from "./debian/mirror.ts";
 import { packagesOf, SUITE } from "./debian/package-sets.ts";
 import { compressImage } from "./disk/compressed.ts";
-import { makeBootState, makeEfiPartition, makeExt, makeLoader } from "./disk/file-systems.ts";
-import { hashPart, writeRawImage } from "./disk/raw-image.ts";
-import { makeBootImage, makeRootImage, type SlotImages } from "./disk/slot-images.ts";
+import { makeLoader } from "./disk/file-systems.ts";
+import { makeBootImage, makeRootImage } from "./disk/slot-images.ts";
 import { ELF_MACHINE, readElfNeeds } from "./elf.ts";
 import { sha256Hex } from "./hashes.ts";
-import { layOut, type PartitionLabel, type PlacedPartition, partitionsOf } from "./layout/partitions.ts";
-import { formatManifest, type ImageManifest, WRITTEN_PARTITIONS } from "./manifest.ts";
-import { makeProvisionPartition } from "./provision.ts";
+import { formatManifest, type ImageManifest } from "./manifest.ts";
 import { textFile } from "./rootfs/file.ts";
-import { compatibleOf, type ImageIdentity, imageName } from "./rootfs/identity.ts";
-import { NODE_HOME_ON_DATA, nodeFiles } from "./rootfs/node-files.ts";
+import { type ImageIdentity, imageName } from "./rootfs/identity.ts";
+import { nodeFiles } from "./rootfs/node-files.ts";
 import { addFiles, checkLibraries, complete, kernelReleaseOf, unpack } from "./rootfs/stage.ts";
 import { systemFiles } from "./rootfs/system-files.ts";
 import { describeMaterials } from "./sbom.ts";
 import { authorityText, type SigningKeys } from "./signing/keys.ts";
 import { signFile } from "./signing/signature.ts";
 import { ImageFailure, requireTools } from "./tools.ts";
+import { writeDisk } from "./write-disk.ts";
 
 /** What to build. */
 export type BuildOrder = {
@@ -146,11 +132,15 @@ export async function buildImage(order: BuildOrder, report: (step: string) => vo
     const slot = { root: image, boot: await makeBootImage({ kernel, initrd, verity }, work), verity };
 
     report("writing the disk");
-    const manifest = await writeDisk(order, slot, tools.grub, work, files.image, {
-      node: nodeProgram,
-      packagesSha256: sha256Hex(new TextEncoder().encode(lockText)),
-      materialsSha256: sha256Hex(new TextEncoder().encode(materials)),
-    });
+    const loader = await makeLoader(identity.architecture, tools.grub, work);
+    const manifest = await writeDisk(
+      { identity, slot, loader, path: files.image, work, ...(order.home === undefined ? {} : { home: order.home }) },
+      {
+        node: nodeProgram,
+        packagesSha256: sha256Hex(new TextEncoder().encode(lockText)),
+        materialsSha256: sha256Hex(new TextEncoder().encode(materials)),
+      },
+    );
     writeFileSync(files.rootSlot, slot.root);
     writeFileSync(files.bootSlot, slot.boot);
     writeFileSync(files.lock, lockText);
@@ -193,88 +183,4 @@ async function fetchAll({ identity, cache, mirror, lock }: BuildOrder): Promise<
   const root = await archive.fetchWithDependencies(plan.root);
   const kernel = await archive.fetchAlone(locked ?? (await archive.dependencyOf(plan.kernelOf)));
   return { root, kernel, busybox: await archive.fetchAlone(plan.parts.busybox), grub: await archive.fetchAlone(plan.parts.grub) };
-}
-
-/** What the manifest says beyond the disk. */
-type Provenance = Pick<ImageManifest, "node" | "packagesSha256" | "materialsSha256">;
-
-async function writeDisk(
-  { identity, home }: BuildOrder,
-  slot: SlotImages,
-  grub: string,
-  work: string,
-  path: string,
-  provenance: Provenance,
-): Promise<ImageManifest> {
-  const layout = layOut(partitionsOf(identity.architecture));
-  const partition = (label: PartitionLabel): PlacedPartition =>
-    present(
-      layout.partitions.find((each) => each.label === label),
-      "the layout has every partition",
-    );
-  for (const [label, content] of [
-    ["root-A", slot.root],
-    ["boot-A", slot.boot],
-  ] as const) {
-    if (content.length > partition(label).sizeBytes)
-      throw new ImageFailure(`expected at most ${partition(label).sizeBytes} bytes for ${label}, got ${content.length}`);
-  }
-  const ext = (label: "signstate" | "data", from?: string): Promise<Uint8Array> =>
-    makeExt(
-      { type: "ext4", sizeBytes: partition(label).sizeBytes, label, id: partition(label).id, ...(from === undefined ? {} : { from }) },
-      work,
-    );
-  const contents = new Map<PartitionLabel, Uint8Array>([
-    ["esp", await makeEfiPartition(partition("esp"), identity.architecture, await makeLoader(identity.architecture, grub, work), work)],
-    ["bootstate", await makeBootState(partition("bootstate"), work)],
-    ["boot-A", slot.boot],
-    ["root-A", slot.root],
-    ["PROVISION", await makeProvisionPartition({}, partition("PROVISION").sizeBytes, work)],
-    ["signstate", await ext("signstate")],
-    ["data", await ext("data", home === undefined ? undefined : layHome(home, join(work, "data")))],
-  ]);
-  writeRawImage(path, layout, contents);
-  const file = openSync(path, "r");
-  try {
-    return {
-      schema: 1,
-      name: imageName(identity),
-      ...identity,
-      compatible: compatibleOf(identity),
-      ...provenance,
-      verity: slot.verity,
-      slot: {
-        rootSha256: sha256Hex(slot.root),
-        bootSha256: sha256Hex(slot.boot),
-        rootBytes: slot.root.length,
-        bootBytes: slot.boot.length,
-      },
-      diskBytes: layout.diskBytes,
-      partitions: layout.partitions.map(({ label, offsetBytes, sizeBytes }) => ({
-        label,
-        offsetBytes,
-        sizeBytes,
-        use: WRITTEN_PARTITIONS.has(label) ? "written" : "fixed",
-        sha256: hashPart(file, offsetBytes, sizeBytes),
-      })),
-    };
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** Copies a node's home to where the unit looks for it; permissions stay. */
-function layHome(home: string, data: string): string {
-  const copy = (from: string, to: string): void => {
-    mkdirSync(to, { recursive: true, mode: 0o700 });
-    for (const entry of readdirSync(from, { withFileTypes: true })) {
-      const [source, target] = [join(from, entry.name), join(to, entry.name)];
-      if (entry.isDirectory()) copy(source, target);
-      else copyFileSync(source, target);
-    }
-  };
-  const place = join(data, NODE_HOME_ON_DATA);
-  mkdirSync(dirname(place), { recursive: true });
-  copy(home, place);
-  return data;
 }

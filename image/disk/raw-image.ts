@@ -6,9 +6,16 @@ import type { DiskLayout, PartitionLabel } from "../layout/partitions.ts";
 /** Granularity in which emptiness is looked for. */
 const PIECE_BYTES = 64 * 1024;
 
+/** Compared with by the runtime's native code, many times faster than looking at each byte. */
+const ZEROS = new Uint8Array(PIECE_BYTES);
+
 /** Whether bytes are all zero. */
 export function isEmpty(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
+  for (let at = 0; at < bytes.length; at += ZEROS.length) {
+    const piece = bytes.subarray(at, at + ZEROS.length);
+    if (Buffer.compare(piece, piece.length === ZEROS.length ? ZEROS : ZEROS.subarray(0, piece.length)) !== 0) return false;
+  }
+  return true;
 }
 
 /**

@@ -137,7 +137,7 @@ function checkCopy(header: Uint8Array, table: Uint8Array): GptFault | undefined 
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
   if (view.getUint32(12, true) !== HEADER_BYTES || view.getUint32(80, true) !== ENTRIES || view.getUint32(84, true) !== ENTRY_BYTES)
     return "noTable";
-  const covered = header.slice(0, HEADER_BYTES);
+  const covered = new Uint8Array(header.subarray(0, HEADER_BYTES)); // a copy: slice() of a Buffer is none
   new DataView(covered.buffer).setUint32(16, 0, true);
   const isWhole = crc32(covered) === view.getUint32(16, true) && crc32(table) === view.getUint32(88, true);
   return isWhole ? undefined : "wrongChecksum";
