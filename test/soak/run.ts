@@ -16,6 +16,7 @@ import { interopSoak } from "./interop.ts";
 import { killSoak } from "./kill.ts";
 import { killsSoak } from "./kills.ts";
 import { mutantsSoak } from "./mutants.ts";
+import { rejoinSoak } from "./rejoin.ts";
 import { simSoak } from "./sim.ts";
 import type { Soak } from "./soak.ts";
 import { syncSoak } from "./sync.ts";
@@ -33,6 +34,7 @@ const SOAKS: readonly Soak[] = [
   idleSoak,
   interopSoak,
   mutantsSoak,
+  rejoinSoak,
   exhaustiveSoak,
   simSoak,
   syncSoak,
