@@ -57,10 +57,10 @@ export function describeProgress(
 
 const SENTENCES = {
   factory: "This box is new and makes its keys.",
-  keyed: "This box has its keys and waits for provision.json; put it here, beside this file.",
+  keyed: "This box has its keys and waits for provision.json, on its partition PROVISION or given to its page.",
   claimed: "This box has taken provision.json and sets itself up.",
   enrolled: "This box is set up; the token is being wiped.",
-  ready: "This box is set up. To change it, put another provision.json here.",
+  ready: "This box is set up. Another provision.json, on its partition PROVISION or given to its page, changes it.",
 } as const;
 
 /**

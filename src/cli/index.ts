@@ -17,9 +17,12 @@ import {
 import { aggregatorUserAdd, aggregatorUserList, aggregatorUserRemove } from "./commands/aggregator-users.ts";
 import { backupList, backupNewKey } from "./commands/backup.ts";
 import { boxReset, boxRestart, boxRun, boxStatus } from "./commands/box.ts";
+import { boxConsole } from "./commands/box-console.ts";
+import { boxHardware } from "./commands/box-hardware.ts";
 import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
 import { enroll } from "./commands/enroll.ts";
+import { eventsList, eventsTail, eventsVerify } from "./commands/events.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
 import { imageBuild, imageFlash, imageProvision, imageVerify } from "./commands/image.ts";
 import { keysNew, keysProve, keysShow } from "./commands/keys.ts";
@@ -57,6 +60,8 @@ export const COMMANDS: readonly Command[] = [
   boxStatus,
   boxRestart,
   boxReset,
+  boxConsole,
+  boxHardware,
   updateInstall,
   updateCheck,
   updateStatus,
@@ -115,6 +120,9 @@ export const COMMANDS: readonly Command[] = [
   mqttUserList,
   status,
   doctor,
+  eventsList,
+  eventsTail,
+  eventsVerify,
   cmd,
   imageBuild,
   imageVerify,

@@ -10,7 +10,7 @@ import { BOX_HOME_FLAG } from "./control-client.ts";
 import { ProvisionedNode } from "./provisioned-node.ts";
 
 /** How far provisioning is, below the node's home. */
-const RECORD = "box/provisioning.json";
+export const PROVISIONING_RECORD = "box/provisioning.json";
 /** Held by the process that provisions. */
 const LOCK = "box/provisioning.lock";
 
@@ -21,13 +21,18 @@ export const PROVISION_FLAGS: Readonly<Record<string, FlagSpec>> = {
   system: { kind: "text", value: "DIR", doc: "Folder that host name, network, time and ssh keys are written to (default /data/system)." },
 };
 
+/** The medium that a command names. */
+export function mediumOf(input: CommandInput): string {
+  return input.flag("medium") ?? "/provision";
+}
+
 /** Makes the provisioner of a home; nothing is done before it looks. */
 export function openProvisioner(home: string, input: CommandInput, log: Log, consoleUrls: () => readonly string[] = () => []): Provisioner {
   makeBoxFolders(home);
   return new Provisioner({
     files: linuxFiles,
     node: new ProvisionedNode(home, log),
-    paths: { medium: input.flag("medium") ?? "/provision", system: input.flag("system") ?? "/data/system", record: join(home, RECORD) },
+    paths: { medium: mediumOf(input), system: input.flag("system") ?? "/data/system", record: join(home, PROVISIONING_RECORD) },
     consoleUrls,
     clock: systemClock,
     timers: systemTimers,
