@@ -1,11 +1,9 @@
 import { assert, type Timers } from "../../../src/kernel/index.ts";
 import { StoreUnavailable } from "../types.ts";
+import type { SqlPort, SqlValue } from "./sql-port.ts";
 
-/** A value that a statement takes. Lists travel as the text that PostgreSQL reads as an array. */
-export type PostgresValue = string | number | Uint8Array | null;
-
-/** Runs one statement; rows have bigint for every whole number and Uint8Array for bytes. */
-export type PostgresQuery = <Row>(text: string, values: readonly PostgresValue[]) => Promise<readonly Row[]>;
+/** Runs one statement; lists travel as the text that PostgreSQL reads as an array; rows have bigint for every whole number and Uint8Array for bytes. */
+export type PostgresQuery = <Row>(text: string, values: readonly SqlValue[]) => Promise<readonly Row[]>;
 
 /** Connections of one aggregator. */
 const CONNECTIONS_MAX = 8;
@@ -20,7 +18,7 @@ const DISK_FULL = "53100";
  * Connections to one PostgreSQL database. A connection that is lost is made anew at the next statement; whoever waits on
  * it is told `StoreUnavailable`. A statement whose fate is unknown counts as failed: callers compare before they repeat.
  */
-export class PostgresConnections {
+export class PostgresConnections implements SqlPort {
   readonly #url: string;
   readonly #timers: Timers;
   #sql: Bun.SQL;
@@ -33,8 +31,23 @@ export class PostgresConnections {
   }
 
   /** Runs one statement in a step of its own. */
-  query<Row>(text: string, values: readonly PostgresValue[] = []): Promise<readonly Row[]> {
+  query<Row>(text: string, values: readonly SqlValue[] = []): Promise<readonly Row[]> {
     return this.#available((sql) => queryOn(sql)<Row>(text, values));
+  }
+
+  read<Row>(text: string, values: readonly SqlValue[]): Promise<readonly Row[]> {
+    return this.query<Row>(text, values);
+  }
+
+  /** One statement is a step of its own and needs no transaction around it. */
+  change<Row>(...steps: readonly (readonly [text: string, values: readonly SqlValue[]])[]): Promise<readonly Row[]> {
+    const [first] = steps;
+    if (first && steps.length === 1) return this.query<Row>(...first);
+    return this.atomically(async (query) => {
+      let rows: readonly Row[] = [];
+      for (const [text, values] of steps) rows = await query<Row>(text, values);
+      return rows;
+    });
   }
 
   /** Runs statements in one transaction; durable when it resolves, undone when it rejects. */
@@ -92,9 +105,14 @@ export function keepableText(text: string): string {
   return text.replaceAll("\u0000", "\ufffd");
 }
 
+/** Texts may come from anywhere; what PostgreSQL cannot keep is replaced wherever it would go in. */
+function keptValue(value: SqlValue): SqlValue {
+  return typeof value === "string" ? keepableText(value) : value;
+}
+
 function queryOn(sql: Bun.SQL | Bun.TransactionSQL): PostgresQuery {
-  return async <Row>(text: string, values: readonly PostgresValue[]): Promise<readonly Row[]> => {
-    const rows: Record<string, unknown>[] = await sql.unsafe(text, [...values]);
+  return async <Row>(text: string, values: readonly SqlValue[]): Promise<readonly Row[]> => {
+    const rows: Record<string, unknown>[] = await sql.unsafe(text, values.map(keptValue));
     for (const row of rows) {
       for (const [name, value] of Object.entries(row)) {
         if (value instanceof Buffer) row[name] = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
