@@ -111,8 +111,8 @@ export function blockObserver(events: () => EventLog | undefined, countOf: (dige
 }
 
 /**
- * Carries the signing high-water mark from the journal into the vital lane, once for each floor, at a start and at a
- * stop: whoever restores this box later must not vote at or below it.
+ * Carries the signing high-water mark from the journal into the vital lane, once for each floor, at a start, at a
+ * stop and every ten minutes in between: whoever restores this box later must not vote at or below it.
  */
 export function carrySigningMark(events: EventLog, { epoch, view }: Round): void {
   events.appendCritFrom("journal", epoch * MARK_EPOCH + view, event("signing.marked", { epoch, view }));
