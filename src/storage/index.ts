@@ -23,7 +23,7 @@ export { FileObjects } from "./objects/file-objects.ts";
 export { HTTP_OBJECT_BYTES_MAX, OBJECTS_PATH, ObjectsRefused } from "./objects/http-objects.ts";
 export { checkObjectName, checkObjectPrefix, WrongObjectName } from "./objects/object-names.ts";
 export * from "./objects/object-store.ts";
-export { OBJECTS_EXPECTED, openObjects } from "./objects/open-objects.ts";
+export { openObjects } from "./objects/open-objects.ts";
 export { type DatabaseOptions, openDatabase, openMemoryDatabase, raiseFormat } from "./open-database.ts";
 export * from "./open-record-log.ts";
 export { type OpenReport, RecordLog, type RecordLogTuning } from "./record-log.ts";

@@ -18,7 +18,7 @@ export type ObjectsAccess = {
 };
 
 /** The addresses that `openObjects` takes, in words. */
-export const OBJECTS_EXPECTED = "a folder, s3://bucket/prefix?endpoint=URL&region=NAME, or an aggregator as https://host:port";
+const OBJECTS_EXPECTED = "a folder, s3://bucket/prefix?endpoint=URL&region=NAME, or an aggregator as https://host:port";
 
 /**
  * Opens the objects that an address names: a folder, also as file:///folder; s3://bucket/prefix?endpoint=URL&region=NAME; an

@@ -1,2 +1,0 @@
-/** Elements, as all pages of the binary make them. */
-export { type Content, fill, make } from "../../../src/page/browser.ts";
