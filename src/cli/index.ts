@@ -22,7 +22,6 @@ import { boxHardware } from "./commands/box-hardware.ts";
 import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
 import { enroll } from "./commands/enroll.ts";
-import { eventsList, eventsTail, eventsVerify } from "./commands/events.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
 import { imageBuild, imageFlash, imageProvision, imageVerify } from "./commands/image.ts";
 import { keysNew, keysProve, keysShow } from "./commands/keys.ts";
@@ -120,9 +119,6 @@ export const COMMANDS: readonly Command[] = [
   mqttUserList,
   status,
   doctor,
-  eventsList,
-  eventsTail,
-  eventsVerify,
   cmd,
   imageBuild,
   imageVerify,
