@@ -14,7 +14,7 @@ export function maskSecrets(text: string, secrets: readonly string[]): string {
   let masked = text.replace(/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g, REDACTED);
   for (const form of formsOf(secrets)) masked = masked.replaceAll(form, REDACTED);
   masked = masked.replace(
-    /("?(?:pass(?:phrase|word)|secret|token|credential|authorization|cookie)[\w-]*"?\s*[:=]\s*)("[^"\n]*"|\S+)/gi,
+    /("?(?:pass(?:phrase|word)|secret|token|credential|authorization|cookie)[\w-]*"?\s*[:=]\s*)("[^"\n]*"|(?:Bearer |Basic )?\S+)/gi,
     `$1${REDACTED}`,
   );
   return masked
