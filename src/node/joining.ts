@@ -21,7 +21,7 @@ import type { NodeSetup } from "./setup.ts";
 import { StartRefused } from "./start-refused.ts";
 import { VERSION } from "./version.ts";
 
-/** Asked again so often when a peer says that it is too busy. */
+/** Asked again so often when a peer says that it is too busy, for one thing; others are asked in between. */
 const BUSY_TRIES = 300;
 const BUSY_MS = 200;
 
@@ -148,7 +148,7 @@ async function askManifest(
   peer: AskedPeer,
   log: Log,
 ): Promise<SnapshotCandidate | undefined> {
-  const answer = await askPatiently(peer, timers, undefined);
+  const answer = await askPatiently(peer, timers);
   if (!answer) return undefined;
   const manifest = decodeSnapshotManifest(answer);
   if (!manifest.ok) {
@@ -179,17 +179,7 @@ async function downloadState(
   const { height, stateRoot } = header;
   const writer = new SnapshotWriter(fs, path, { chainId: genesis.hash, height, stateRoot }, manifest.parts);
   if (writer.taken > 0) log.info("snapshot.resumed", { height, taken: writer.taken, parts: manifest.parts.length });
-  const givers = [...sources];
-  while (writer.wanted) {
-    const [peer] = givers;
-    const content = peer && (await askPatiently(peer, timers, writer.wanted.hash));
-    if (content && writer.take(content).ok) continue;
-    givers.shift(); // gone, or it gave something else: not asked again
-    if (peer) log.warn("snapshot.partMissing", { part: toHex(writer.wanted.hash), left: givers.length });
-    if (givers.length > 0) continue;
-    writer.abandon();
-    return false;
-  }
+  if (!(await fetchParts(writer, sources, timers, log))) return false;
   // The proof of an earlier one, which a start may not have come to: it must never stand beside this state.
   if (fs.stat(join(home, HOME.snapshot)) !== undefined) {
     fs.remove(join(home, HOME.snapshot));
@@ -203,9 +193,37 @@ async function downloadState(
   return false;
 }
 
-async function askPatiently(peer: AskedPeer, timers: Ports["timers"], part: Uint8Array | undefined): Promise<Uint8Array | undefined> {
+/**
+ * Gives the writer each part that it wants, from any source. One that is gone or gives something else is not asked again; one
+ * that is busy is asked again after the others, and not for ever.
+ *
+ * @returns whether all parts came; if not, the download was abandoned
+ */
+async function fetchParts(writer: SnapshotWriter, sources: readonly AskedPeer[], timers: Ports["timers"], log: Log): Promise<boolean> {
+  let givers = sources;
+  for (let busyInARow = 0; writer.wanted; ) {
+    const [peer, ...others] = givers;
+    if (!peer) {
+      writer.abandon();
+      return false;
+    }
+    const answer = await peer.ask(OUTSIDE_PROTOCOLS.snapshot, encodeSnapshotRequest(writer.wanted.hash));
+    if (answer.ok && writer.take(answer.value).ok) {
+      busyInARow = 0;
+      continue;
+    }
+    const isBusy = !answer.ok && answer.error === "busy" && ++busyInARow < BUSY_TRIES * givers.length;
+    givers = isBusy ? [...others, peer] : others;
+    if (!isBusy) log.warn("snapshot.partMissing", { part: toHex(writer.wanted.hash), left: givers.length });
+    else if (busyInARow % givers.length === 0) await new Promise<void>((resolve) => void timers.after(BUSY_MS, resolve));
+  }
+  return true;
+}
+
+/** The manifest that a peer offers. */
+async function askPatiently(peer: AskedPeer, timers: Ports["timers"]): Promise<Uint8Array | undefined> {
   for (let tries = 0; tries < BUSY_TRIES; tries++) {
-    const answer = await peer.ask(OUTSIDE_PROTOCOLS.snapshot, encodeSnapshotRequest(part));
+    const answer = await peer.ask(OUTSIDE_PROTOCOLS.snapshot, encodeSnapshotRequest());
     if (answer.ok) return answer.value;
     if (answer.error !== "busy") return undefined;
     await new Promise<void>((resolve) => void timers.after(BUSY_MS, resolve));

@@ -148,9 +148,13 @@ describe("snapshot", () => {
     const peerOf = (part: AskedPeer["ask"], offer: Uint8Array = manifest): AskedPeer => ({
       ask: (protocol, request) => (request.length === 1 ? Promise.resolve(ok(offer)) : part(protocol, request)),
     });
-    const take = async (peers: readonly AskedPeer[], fs = diskOf()): Promise<{ isTaken: boolean; fs: MemoryFileSystem }> => {
+    const take = async (
+      peers: readonly AskedPeer[],
+      fs = diskOf(),
+      timers = systemPlatform.timers,
+    ): Promise<{ isTaken: boolean; fs: MemoryFileSystem }> => {
       const setup = { ...(await setupOf(3)), home: "/home" };
-      const platform = { ...systemPlatform, fs, freeBytes: () => 2 ** 40 };
+      const platform = { ...systemPlatform, fs, freeBytes: () => 2 ** 40, timers };
       return { isTaken: await takeSnapshot(setup, platform, peers, silentLog), fs };
     };
     const diskOf = (): MemoryFileSystem => {
@@ -166,6 +170,20 @@ describe("snapshot", () => {
 
     test("snapshot: a part that is damaged, or a peer that vanishes, taken from another", async () => {
       expect((await take([peerOf(damaging), peerOf(vanished), honest])).isTaken).toBe(true);
+    });
+
+    test("snapshot: a peer that says for every part that it is too busy, the others give them meanwhile; alone, given up on", async () => {
+      let waits = 0;
+      const after = (_delayMs: number, action: () => void): (() => void) => {
+        waits++;
+        action();
+        return () => {};
+      };
+      const busy = peerOf(() => Promise.resolve(err("busy")));
+      expect((await take([busy, honest], diskOf(), { after })).isTaken).toBe(true);
+      expect(waits).toBe(0);
+      expect((await take([busy], diskOf(), { after })).isTaken).toBe(false);
+      expect(waits).toBe(299);
     });
 
     test("snapshot: nobody gives the parts, nothing is left that a start would use", async () => {
