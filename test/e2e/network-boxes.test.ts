@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { bizraJson } from "./support/bizra.ts";
 import { readBlocks } from "./support/chain-walk.ts";
 import { Chance, seedOf } from "./support/chance.ts";
 import { FakeTime } from "./support/fake-time.ts";
@@ -31,7 +32,10 @@ beforeAll(async () => {
     validators: 4,
     hasRelays: true,
     chance,
-    words: ["--storage-free-bytes-min", String(8 * MIB), "--storage-free-bytes-warn", String(10 * MIB)],
+    words: [
+      ...["--storage-free-bytes-min", String(8 * MIB), "--storage-free-bytes-warn", String(10 * MIB)],
+      ...["--network-ping-ms", "20000"], // who is only heard from one side is not given up while a test looks at it
+    ],
   });
   load = await NetworkLoad.of(network, chance, 300);
   load.start();
@@ -61,9 +65,10 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
     load.start();
     await goesOn();
     for (const name of readdirSync(homeOf(3))) if (!KEPT.includes(name)) rmSync(join(homeOf(3), name), { recursive: true });
+    // The mark that the key signs on this machine went as well, so somebody has to say that no other one has it.
+    expect(await bizraJson("keys", "bind", "--home", homeOf(3), "--old-box-is-off")).toMatchObject({ changed: true, recovers: true });
     const node = network.launch(3);
     await tellRecovery(network, 3, "a wiped disk");
-    expect(node.output).toContain("journal.lost");
     expect(node.output).toContain("consensus.recovered");
     expect(await pauseAndAudit(load)).toEqual([]);
   }, 240_000);
@@ -104,7 +109,7 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
       await network.killNode(1);
       await network.startNode(1, STUCK_AFTER_MS);
     },
-    90_000,
+    240_000,
   );
 
   test.skipIf(diskObstacle !== undefined)(
@@ -154,7 +159,7 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
       }
       await Promise.all([0, 1].map((index) => network.startNode(index, STUCK_AFTER_MS)));
     },
-    180_000,
+    240_000,
   );
 
   test("e2e: all of them cut off from power at once, and again while they start, go on", async () => {
@@ -185,7 +190,9 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
   }, 240_000);
 
   test("e2e: a copy greeted while the first box stands still, it finds its own votes in certificates and keeps quiet", async () => {
-    expect(await pauseAndAudit(load, false)).toEqual([]);
+    expect(await pauseAndAudit(load)).toEqual([]);
+    await goesOn(); // and so no block of an idle chain is due for a minute
+    await load.finish(STUCK_AFTER_MS);
     // The copy is taken while the first box stands still, and nobody votes while it is greeted: it has every vote there is.
     const first = network.nodes[3];
     first?.child.kill("SIGSTOP");
@@ -241,7 +248,7 @@ describe(`four validators under load, seed ${chance.seed}`, () => {
       `network: a forsworn box: its validator is jailed after ${jailedMs} ms, ${Math.round(await goesOn())} ms for three more blocks`,
     );
     await load.finish(STUCK_AFTER_MS);
-    const audit = await auditNetwork(load, 60_000);
+    const audit = await auditNetwork(load);
     console.log(`network: ${load.demo.load.accepted.size} accepted, ${audit.final} final at height ${audit.height}`);
     expect(audit.faults.slice(0, 20)).toEqual([]);
     expect(audit.final).toBeGreaterThanOrEqual(load.demo.load.accepted.size);
