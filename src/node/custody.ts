@@ -61,6 +61,15 @@ export function remedyOf(fault: CustodyFault, home: string): string {
   );
 }
 
+/** The same for a single validator, which has nobody to follow and no chain that could rotate. */
+export function refuseAlone({ detail, fault }: Extract<CustodyVerdict, { kind: "barred" }>, home: string): string {
+  const way =
+    fault === "exported"
+      ? "Import that history on the box that is to sign"
+      : `When the box that had the key is off for good, say so with \`bizra keys bind --home ${home} --old-box-is-off\``;
+  return `${home}: ${detail}, and there is nobody to follow. ${way}`;
+}
+
 /** The sentence for people: what is wrong with the key's custody and what to do. */
 export function describeBar({ detail, fault }: Extract<CustodyVerdict, { kind: "barred" }>, home: string): string {
   return `${home}: ${detail}; it signs nothing here and this node only follows. ${remedyOf(fault, home)}`;

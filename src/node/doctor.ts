@@ -7,7 +7,7 @@ import { silentLog, toHex } from "../kernel/index.ts";
 import { auditSupply, blockVersionOf, genesisEntries } from "../ledger/index.ts";
 import { State } from "../state/index.ts";
 import { isStorageError, nodeFileSystem } from "../storage/index.ts";
-import { type CustodyVerdict, readExportMark, recoverJournal } from "../validator/index.ts";
+import { type CustodyVerdict, openJournal, readExportMark, recoverJournal } from "../validator/index.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
 import { custodyFilesOf, describeBar } from "./custody.ts";
 import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
@@ -57,7 +57,11 @@ export async function examineHome(home: string, options: ExaminationOptions): Pr
   await findKeyFaults(setup, findings);
   if (!existsSync(join(home, HOME.chain)) && !existsSync(join(home, HOME.batches))) {
     findings.push({ severity: "notice", detail: `${home} has never been started; there is no chain to examine` });
-    return { ok: findings.every((f) => f.severity === "notice"), findings };
+    const files = { fs: nodeFileSystem, directory: join(home, HOME.journal), entropy: systemEntropy };
+    const journal = await attempt(findings, () => openJournal(files, { publicKey: setup.validator.publicKey, isBlocking: true }));
+    const custody = journal ? examineCustody(setup, journal.replay(), findings) : [];
+    journal?.close();
+    return { ok: findings.every((f) => f.severity === "notice"), findings, custody };
   }
   if (!existsSync(join(home, HOME.state))) {
     findings.push({
@@ -106,7 +110,7 @@ async function examineFiles(
 ): Promise<Omit<Examination, "ok" | "findings">> {
   const { home } = setup;
   findJournalFaults(setup, files, findings);
-  const custody = examineCustody(setup, files, findings);
+  const custody = examineCustody(setup, files.journal.replay(), findings);
   findTailNotices(files, findings);
   for (const database of [files.chain, files.node, files.ops]) named(home, () => drain(database.scrub()));
   const batches = runToEnd(files.batches.scrub());
@@ -152,8 +156,7 @@ function findJournalFaults(setup: NodeSetup, files: NodeFiles, findings: Finding
 }
 
 /** The state of the key's custody: what it is bound to, what its history forbids, whether it was given away. */
-function examineCustody({ home, custody, validator }: NodeSetup, { journal }: NodeFiles, findings: Finding[]): readonly string[] {
-  const replay = journal.replay();
+function examineCustody({ home, custody, validator }: NodeSetup, replay: JournalReplay, findings: Finding[]): readonly string[] {
   const votes = replay.kind === "intact" ? replay.records.filter(({ kind }) => kind === "vote").length : 0;
   const name = `the validator key ${toHex(validator.publicKey)}`;
   const history =

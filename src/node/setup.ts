@@ -5,7 +5,7 @@ import { type Signer, verifyEd25519 } from "../crypto/index.ts";
 import { type KeyPurpose, parseKeyFile, unlockKeyFile } from "../identity/index.ts";
 import { toHex } from "../kernel/index.ts";
 import { findValidatorIndex, type Genesis, genesisValidatorSet, type ValidatorSet, validateGenesis } from "../protocol/index.ts";
-import { describeBar, type HomeCustody, judgeHome, openObserverKey } from "./custody.ts";
+import { type HomeCustody, judgeHome, openObserverKey, refuseAlone } from "./custody.ts";
 import { HOME } from "./home.ts";
 import { finishRotation } from "./rotation.ts";
 import { StartRefused } from "./start-refused.ts";
@@ -80,7 +80,7 @@ export async function openSetup(
   const base = { home, configuration, genesis, genesisText, validatorSet: set.value, identity, passphrase: () => passphrase, nodeId };
   const setup = { ...base, ...(custody && { custody }) };
   if (!bar || purpose === "examine") return { ...setup, validator };
-  if (isAlone) throw new StartRefused(`${describeBar(bar, home)}; there is nobody to follow`);
+  if (isAlone) throw new StartRefused(refuseAlone(bar, home));
   return { ...setup, validator: await openObserverKey(home, passphrase), journal: HOME.observerJournal };
 }
 

@@ -123,7 +123,7 @@ test("custody: a home copied to another machine, follows with another key, and s
 test("custody: a single validator's home on another machine, does not start and says what to do", async () => {
   const home = await makeHome(1);
   await bindElsewhere(home);
-  expect(await refusalOf(() => start(home))).toMatch(/bound to another machine .*keys bind.*nobody to follow/);
+  expect(await refusalOf(() => start(home))).toMatch(/bound to another machine .*nobody to follow.*keys bind/);
 });
 
 test("custody: with keys.bindToHardware off, a home signs wherever it is started", async () => {
@@ -196,7 +196,11 @@ test("keys history: exported, bars its home for ever and lets the home it is imp
 test("doctor: says what a key is bound to, what its history forbids, and that it was given away", async () => {
   const home = await makeHome(4);
   await stop(await start(home));
-  const examine = () => examineHome(home, { reexecutes: false, askPassphrase: ask, onProgress: () => {} });
+  const fresh = await makeHome(4, 91);
+  const examine = (of = home) => examineHome(of, { reexecutes: false, askPassphrase: ask, onProgress: () => {} });
+  expect((await examine(fresh)).custody?.join()).toMatch(/bound to no machine yet, the next start binds it/);
+  await exportHomeHistory(fresh, join(fresh, "..", "history"), ask);
+  expect((await examine(fresh)).findings).toContainEqual(expect.objectContaining({ severity: "error" }));
   const before = (await examine()).custody?.join("\n");
   expect(before).toMatch(/bound to this machine since .*signing history forbids everything up to view 0 of epoch 0 and holds 0 votes/);
   await exportHomeHistory(home, join(home, "..", "history"), ask);
