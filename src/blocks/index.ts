@@ -11,6 +11,7 @@
 export * from "./batch-source.ts";
 export { BlockQueries } from "./block-queries.ts";
 export { buildChainAnchor } from "./chain-anchor.ts";
+export { ChainLaneReader } from "./chain-lane-reader.ts";
 export { ChainReader } from "./chain-reader.ts";
 export * from "./hash-index/index.ts";
 export * from "./ports.ts";

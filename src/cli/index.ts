@@ -21,6 +21,7 @@ import { boxConsole } from "./commands/box-console.ts";
 import { boxHardware } from "./commands/box-hardware.ts";
 import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
+import { eventsList, eventsTail, eventsVerify } from "./commands/events.ts";
 import { enroll } from "./commands/enroll.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
 import { imageBuild, imageFlash, imageProvision, imageVerify } from "./commands/image.ts";
@@ -119,6 +120,9 @@ export const COMMANDS: readonly Command[] = [
   mqttUserList,
   status,
   doctor,
+  eventsList,
+  eventsTail,
+  eventsVerify,
   cmd,
   imageBuild,
   imageVerify,

@@ -12,6 +12,7 @@ export * from "./checkpoint.ts";
 export * from "./event-codec.ts";
 export * from "./event-log.ts";
 export * from "./event-schemas.ts";
+export * from "./examine-lane.ts";
 export { LaneDamaged } from "./lane-log.ts";
 export * from "./ports.ts";
 export * from "./record-chain.ts";

@@ -34,7 +34,7 @@ export type NodeFiles = {
 };
 
 /** Marks a file as a node.db: "BZno". */
-const NODE_APPLICATION_ID = 0x42_5a_6e_6f;
+export const NODE_APPLICATION_ID = 0x42_5a_6e_6f;
 /** Laid out ahead, so that the sync of a small batch changes no file length: a third of the wear. */
 const BATCH_LOG = { name: "batches", segmentBytesMax: 32 * 1024 * 1024, preallocateBytes: 256 * 1024 } as const;
 

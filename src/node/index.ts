@@ -7,6 +7,7 @@ export * from "./doctor.ts";
 export { type DrillReport, drillBackup } from "./drill.ts";
 export { type BoundKey, bindHomeKey, type ExportedHistory, exportHomeHistory, type ImportedHistory, importHomeHistory } from "./history.ts";
 export * from "./home.ts";
+export { type HomeLanes, openHomeLanes } from "./home-lanes.ts";
 export * from "./node.ts";
 export { openObjects } from "./object-store.ts";
 export * from "./ports.ts";
