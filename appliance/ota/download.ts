@@ -6,7 +6,7 @@ import { StorageError, storageErrorOf } from "../../src/storage/index.ts";
 import type { UpdateTrouble } from "./types.ts";
 
 /** Tries in a row that bring nothing, with a wait that doubles from `firstMs`. */
-const RETRY = { tries: 8, firstMs: 1_000, maxMs: 60_000 } as const;
+const RETRY = { tries: 8, firstMs: 1_000, maxMs: 20_000 } as const;
 /** A server that sends nothing for so long is given up, and asked again. */
 const STALL_MS = 60_000;
 const NAMES = { whole: "bundle.raucb", part: "bundle.part", mark: "bundle.from" } as const;
