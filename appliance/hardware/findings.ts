@@ -1,7 +1,7 @@
 import type { HardwareReport } from "./types.ts";
 
 /** Bounds beyond which a person should know. */
-export const HARDWARE_BOUNDS = { usedPercentWarn: 80, usedPercentMax: 100, celsiusWarn: 80, clockErrorMsMax: 500 } as const;
+const HARDWARE_BOUNDS = { usedPercentWarn: 80, usedPercentMax: 100, celsiusWarn: 80, clockErrorMsMax: 500 } as const;
 
 /** Something of the hardware that a person should know. */
 export type HardwareFinding = { readonly severity: "error" | "warning" | "notice"; readonly detail: string };

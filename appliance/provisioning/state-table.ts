@@ -114,7 +114,7 @@ export function progressAfterCode(progress: Progress): Progress {
 }
 
 /** The plan without what must not be kept once it is used. */
-export function withoutToken(plan: ProvisionDocument): ProvisionDocument {
+function withoutToken(plan: ProvisionDocument): ProvisionDocument {
   const { token: _token, ...rest } = plan;
   return rest;
 }

@@ -1,5 +1,3 @@
-import type { AlertCondition } from "./alert-conditions.ts";
-
 /** What is known of the machine under a node; a figure that nobody has is absent and raises nothing. */
 export type HardwareSample = {
   readonly temperatureCelsius?: number;
@@ -12,8 +10,16 @@ export type HardwareSample = {
   readonly isClockSynchronized?: boolean;
 };
 
+/** As an alert condition, of which it is one, but for looking at the machine alone. */
+type HardwareCondition = {
+  readonly name: string;
+  readonly severity: "critical" | "warning";
+  readonly remedy: string;
+  readonly findReason: (sample: HardwareSample) => string | undefined;
+};
+
 /** Conditions of the machine under a node, the most urgent first. */
-export const HARDWARE_CONDITIONS: readonly AlertCondition[] = [
+export const HARDWARE_CONDITIONS: readonly HardwareCondition[] = [
   {
     name: "storage-read-only",
     severity: "critical",

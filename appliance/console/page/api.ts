@@ -1,5 +1,5 @@
 import { err, ok, type Result } from "../../../src/kernel/index.ts";
-import type { BoxFacts, BoxGlance, BoxNetwork, BoxView } from "../ports.ts";
+import type { BoxGlance, BoxView } from "../ports.ts";
 
 /** What anybody may see, with the code as rows of 0 and 1. */
 export type GlanceAnswer = Omit<BoxGlance, "claim"> & {
@@ -8,8 +8,6 @@ export type GlanceAnswer = Omit<BoxGlance, "claim"> & {
 
 /** Why there is no answer. `unreachable`: nobody answered; else the problem's code, with its mistakes. */
 export type ApiFault = { readonly code: string; readonly title: string; readonly mistakes?: readonly string[] };
-
-export type { BoxFacts, BoxNetwork, BoxView };
 
 /** The box that the page came from. Its answers are taken for what its types say. */
 export class Api {

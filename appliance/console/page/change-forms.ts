@@ -1,5 +1,6 @@
 import { make } from "../../../src/page/browser.ts";
-import type { Api, BoxView } from "./api.ts";
+import type { BoxView } from "../ports.ts";
+import type { Api } from "./api.ts";
 import { faultText, field, saying, section } from "./parts.ts";
 
 /** Takes a provision.json, from a file or typed. */

@@ -4,7 +4,8 @@
  */
 import type { CancelTimer } from "../../../src/kernel/index.ts";
 import { browserTimers, byId, fill, make } from "../../../src/page/browser.ts";
-import { Api, type BoxView, type GlanceAnswer } from "./api.ts";
+import type { BoxView } from "../ports.ts";
+import { Api, type GlanceAnswer } from "./api.ts";
 import { networkSection, passwordForm, planSection } from "./change-forms.ts";
 import { loginSection } from "./login-form.ts";
 import { factList, faultText, qrDrawing, saying, section } from "./parts.ts";

@@ -1,5 +1,6 @@
 import { type Content, draw, make } from "../../../src/page/browser.ts";
-import type { ApiFault, BoxFacts } from "./api.ts";
+import type { BoxFacts } from "../ports.ts";
+import type { ApiFault } from "./api.ts";
 
 /** A part of the page under a heading. */
 export function section(id: string, title: string, ...content: readonly Content[]): HTMLElement {
