@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bizra, homeOf, makeTestnet, type Testnet } from "./support/bizra.ts";
 import { BoxUnderTest } from "./support/box-process.ts";
@@ -80,6 +80,27 @@ describe("a box", () => {
     expect(status).toMatchObject({ hasNode: false, node: { phase: "stopped" } });
     const refused = await bizra("box", "restart", "--home", home);
     expect([refused.code, refused.err]).toEqual([1, expect.stringContaining("(notProvisioned)")]);
+    expect(await box.stop()).toBe(0);
+  }, 240_000);
+
+  test("e2e: a factory reset of the settings, the same validator goes on; of everything, asked twice, nothing is left", async () => {
+    const box = startBox();
+    const before = await box.until(isRunning);
+    const validatorOf = async (http: string | undefined) =>
+      ((await (await fetch(`${http}/api/v2/status`)).json()) as { validator: string }).validator;
+    const validator = await validatorOf(before.node.http);
+    writeFileSync(join(box.home, "mqtt-access.json"), "{}");
+    const words = ["--home", box.home, "--system", place.at("no-system")];
+    expect((await bizra("box", "reset", "--settings", ...words)).code).toBe(0);
+    const after = await box.until(({ node }) => node.phase === "running" && node.pid !== before.node.pid);
+    expect(existsSync(join(box.home, "mqtt-access.json"))).toBe(false);
+    expect(await validatorOf(after.node.http)).toBe(validator);
+    const unsure = await bizra("box", "reset", "--everything", ...words);
+    expect([unsure.code, unsure.err]).toEqual([1, expect.stringContaining(`--confirm ${validator.slice(0, 8)} (notConfirmed)`)]);
+    expect((await box.until(isRunning)).node.pid).toBe(after.node.pid);
+    expect((await bizra("box", "reset", "--everything", "--confirm", validator.slice(0, 8), ...words)).code).toBe(0);
+    expect(await box.until(({ hasNode }) => !hasNode)).toMatchObject({ node: { phase: "stopped" } });
+    expect(readdirSync(box.home)).toEqual(["box"]);
     expect(await box.stop()).toBe(0);
   }, 240_000);
 
