@@ -17,6 +17,7 @@ import { loadSnapshotState } from "./joining.ts";
 import { systemPlatform } from "./platform.ts";
 import { systemEntropy } from "./ports.ts";
 import { type NodeSetup, openSetup } from "./setup.ts";
+import { examineSideFiles } from "./side-files.ts";
 import { StartRefused } from "./start-refused.ts";
 import { findComingUpdate, findOutdated } from "./upgrade.ts";
 
@@ -70,6 +71,7 @@ export async function examineHome(home: string, options: ExaminationOptions): Pr
       detail: `${join(home, HOME.state)}: there is none; a start executes the whole chain again`,
     });
   }
+  findings.push(...examineSideFiles(home));
   const files = await attempt(findings, () => openFiles(setup, systemPlatform, silentLog));
   if (!files) return { ok: false, findings };
   const facts = await attempt(findings, () => examineFiles(setup, files, options, findings));
