@@ -25,7 +25,7 @@ export function auditView({ api, session, onAnswer }: ViewParts): View {
       onAnswer(found.ok ? undefined : found.error);
       if (found.ok) {
         const rows = found.value.findings.map(({ at, kind, detail, ...ref }) =>
-          cellRow(momentCell(at), make("a", { href: nodeHref(ref) }, ref.node), kind, detail),
+          cellRow(momentCell(at), make("a", { href: nodeHref(ref) }, ref.node), kind, make("span", { class: "detail" }, detail)),
         );
         fill(findings, rows.length === 0 ? emptyRow(4, "Nothing was found.") : rows);
       }
@@ -34,7 +34,7 @@ export function auditView({ api, session, onAnswer }: ViewParts): View {
         fill(
           audit,
           entries.value.entries.map(({ at, actor, action, target, outcome, detail }) =>
-            cellRow(momentCell(at), actor, action, targetContent(target), outcome, detail),
+            cellRow(momentCell(at), actor, action, targetContent(target), outcome, make("span", { class: "detail" }, detail)),
           ),
         );
     },

@@ -119,7 +119,12 @@ export function enrolmentView({ api, onAnswer }: ViewParts): View {
             where,
             decidedBy === "" ? status : `${status} by ${decidedBy}`,
             status === "pending"
-              ? [decide("Approve", `/requests/${id}`, "approved"), decide("Refuse", `/requests/${id}`, "refused")]
+              ? make(
+                  "div",
+                  { class: "decisions" },
+                  decide("Approve", `/requests/${id}`, "approved"),
+                  decide("Refuse", `/requests/${id}`, "refused"),
+                )
               : undefined,
           ),
         );
