@@ -38,11 +38,6 @@ const NOT_DRAWN = new Set([
   "view",
   "epoch",
   "uptimeSeconds",
-  "isReady",
-  "isAdmitting",
-  "isCatchingUp",
-  "isClockSynchronized",
-  "isThrottled",
 ]);
 const RANGES = [
   { minutes: 60, title: "1 hour" },
@@ -185,7 +180,7 @@ export function nodeView(parts: ViewParts, network: string, name: string): View 
     const { from, to, series } = answer.value;
     const [fromMs, toMs] = [Date.parse(from), Date.parse(to)];
     const others = Object.keys(series)
-      .filter((key) => !FIRST_CHARTS.includes(key) && !NOT_DRAWN.has(key))
+      .filter((key) => !FIRST_CHARTS.includes(key) && !NOT_DRAWN.has(key) && !/^(is|has)[A-Z]/.test(key))
       .sort();
     const gapMs = Math.max(node?.status.silentMs ?? 90_000, (3 * (toMs - fromMs)) / 200);
     const drawn = [...FIRST_CHARTS, ...others].flatMap((key) => {
