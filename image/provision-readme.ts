@@ -7,7 +7,8 @@ export function provisionReadme(): string {
     "The box reads the file once. It then writes status.txt here, which says what it did, or in a sentence what",
     "is wrong with the file; correct it and start the box again.",
     "",
-    "Nothing else here is read.",
+    "A new box also needs its network's genesis.json here. An empty file new-code.txt asks for another code for the",
+    "box's page. Nothing else here is read.",
     "",
   ].join("\r\n");
 }
