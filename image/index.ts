@@ -8,6 +8,8 @@
 
 /** Building. */
 export { type BuildOrder, type BuiltImage, buildImage, filesOf, type ImageFiles } from "./build.ts";
+/** Update bundles. */
+export { type BundleVerdict, buildBundle, verifyBundle } from "./bundle.ts";
 /** Lists of packages with exact versions. */
 export { type PackageLock, parseLock } from "./debian/control.ts";
 /** Where packages come from. */

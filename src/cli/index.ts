@@ -19,10 +19,11 @@ import { backupList, backupNewKey } from "./commands/backup.ts";
 import { boxReset, boxRestart, boxRun, boxStatus } from "./commands/box.ts";
 import { boxConsole } from "./commands/box-console.ts";
 import { boxHardware } from "./commands/box-hardware.ts";
+import { bundleBuild, bundleVerify } from "./commands/bundle.ts";
 import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
-import { eventsList, eventsTail, eventsVerify } from "./commands/events.ts";
 import { enroll } from "./commands/enroll.ts";
+import { eventsList, eventsTail, eventsVerify } from "./commands/events.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
 import { imageBuild, imageFlash, imageProvision, imageVerify } from "./commands/image.ts";
 import { keysNew, keysProve, keysShow } from "./commands/keys.ts";
@@ -128,6 +129,8 @@ export const COMMANDS: readonly Command[] = [
   imageVerify,
   imageProvision,
   imageFlash,
+  bundleBuild,
+  bundleVerify,
   sim,
   version,
 ];

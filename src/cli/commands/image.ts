@@ -152,7 +152,8 @@ export const imageVerify: Command = {
   },
 };
 
-function lineOf({ check, isOk, detail }: ImageCheck): string {
+/** A check as a line of text. */
+export function lineOf({ check, isOk, detail }: ImageCheck): string {
   return `${isOk ? "ok  " : "FAIL"}  ${check.padEnd(16)}  ${detail}`;
 }
 
