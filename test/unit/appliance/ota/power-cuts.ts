@@ -13,8 +13,18 @@ type Slot = { version: string; isBootable: boolean; isGood: boolean; wasTried: b
 /** How the new release behaves. */
 export type Release = { readonly version: string; readonly boots: boolean; readonly passesGate: boolean };
 
-/** The power went. */
-class PowerCut extends Error {}
+/** What goes: the power of the machine, or the main process alone. */
+export type Loss = "power" | "process";
+
+/** Something went. */
+class Lost extends Error {
+  readonly loss: Loss;
+
+  constructor(loss: Loss) {
+    super(loss);
+    this.loss = loss;
+  }
+}
 
 /** The most that one run of the machine may do before it comes to rest. */
 const STEPS_MAX = 200;
@@ -35,12 +45,14 @@ export class BoxUnderCuts {
   steps = 0;
   readonly #release: Release;
   readonly #cutAfter: ReadonlySet<number>;
+  readonly #loss: Loss;
   #next = 0;
   #record: UpdateState | undefined;
 
-  /** @param cutAfter numbers of steps, counted from 1, after which the power goes */
-  constructor(release: Release, cutAfter: readonly number[]) {
+  /** @param cutAfter numbers of steps, counted from 1, after which the power goes, or the process */
+  constructor(release: Release, cutAfter: readonly number[], loss: Loss = "power") {
     this.#release = release;
+    this.#loss = loss;
     this.#cutAfter = new Set(cutAfter);
   }
 
@@ -64,8 +76,8 @@ export class BoxUnderCuts {
         this.#live(inputs);
         return;
       } catch (error) {
-        if (!(error instanceof PowerCut)) throw error;
-        this.#bootLoader();
+        if (!(error instanceof Lost)) throw error;
+        if (error.loss === "power") this.#bootLoader();
         inputs = [{ kind: "started" }];
       }
     }
@@ -107,7 +119,7 @@ export class BoxUnderCuts {
         return this.#passed({ kind: "mayMove", hadAggregator: true });
       case "reboot":
         this.#passed();
-        throw new PowerCut("restarted on purpose");
+        throw new Lost("power");
       case "watchGate": {
         const passes = this.runningVersion !== this.#release.version || this.#release.passesGate;
         return this.#passed(passes ? { kind: "gatePassed" } : { kind: "gateFailed", trouble: { code: "gateFailed", detail: "" } });
@@ -146,7 +158,7 @@ export class BoxUnderCuts {
     this.steps++;
     if (this.#cutAfter.has(this.steps)) {
       this.trace.push("CUT");
-      throw new PowerCut("cut");
+      throw new Lost(this.#loss);
     }
     return brought;
   }
