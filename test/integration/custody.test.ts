@@ -3,16 +3,21 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createNetwork } from "../../src/cli/network-files.ts";
+import { SCRYPT_COST_DEFAULT } from "../../src/crypto/index.ts";
+import { makeKeyFile } from "../../src/identity/index.ts";
 import { Prng, silentLog, toHex } from "../../src/kernel/index.ts";
 import {
   bindHomeKey,
   examineHome,
   exportHomeHistory,
   importHomeHistory,
+  layNextKey,
   openSetup,
   type RunningNode,
   StartRefused,
   startNode,
+  systemEntropy,
+  takeUpNextKey,
 } from "../../src/node/index.ts";
 import { nodeFileSystem } from "../../src/storage/index.ts";
 import { bindKey, openJournal } from "../../src/validator/index.ts";
@@ -97,7 +102,7 @@ test("custody: a key that is bound to nothing, is bound by its first start, whic
   const again = await start(home);
   expect(await auditsOf(again)).toHaveLength(1);
   expect(existsSync(join(home, "custody", `${keyOf(home)}.binding`))).toBe(true);
-}, 60_000);
+}, 180_000);
 
 test("custody: a home copied to another machine, follows with another key, and says so in metric, audit lane and doctor", async () => {
   const home = await makeHome(4);
@@ -118,13 +123,13 @@ test("custody: a home copied to another machine, follows with another key, and s
   const errors = report.findings.filter(({ severity }) => severity === "error").map(({ detail }) => detail);
   expect(errors).toHaveLength(1);
   for (const words of ["bound to another machine", "keys rotate", "keys bind"]) expect(errors[0]).toContain(words);
-}, 60_000);
+}, 180_000);
 
 test("custody: a single validator's home on another machine, does not start and says what to do", async () => {
   const home = await makeHome(1);
   await bindElsewhere(home);
   expect(await refusalOf(() => start(home))).toMatch(/bound to another machine .*nobody to follow.*keys bind/);
-});
+}, 180_000);
 
 test("custody: with keys.bindToHardware off, a home signs wherever it is started", async () => {
   const home = await makeHome(1);
@@ -135,7 +140,24 @@ test("custody: with keys.bindToHardware off, a home signs wherever it is started
   );
   const node = await start(home);
   expect(await validatorOf(node)).toBe(keyOf(home));
-}, 60_000);
+}, 180_000);
+
+test("custody: a barred home that takes up its next key, signs with that one, bound here, and the old one is retired", async () => {
+  const home = await makeHome(4);
+  await stop(await start(home));
+  await bindElsewhere(home);
+  const old = keyOf(home);
+  const { passphrase } = await openSetup(home, {}, ask);
+  const { text, signer } = await makeKeyFile("validator", passphrase(), SCRYPT_COST_DEFAULT, systemEntropy);
+  layNextKey(home, text, signer.publicKey);
+  takeUpNextKey(home, { epoch: 0, view: 0 });
+  expect(keyOf(home)).toBe(toHex(signer.publicKey));
+  const node = await start(home);
+  expect(await validatorOf(node)).toBe(toHex(signer.publicKey));
+  const audits = await auditsOf(node);
+  expect(audits).toContainEqual(expect.objectContaining({ actor: "node", action: "retireKey", target: old, outcome: "done" }));
+  expect(audits).toContainEqual(expect.objectContaining({ actor: "node", action: "bindKey", target: toHex(signer.publicKey) }));
+}, 180_000);
 
 test("keys bind: on the operator's word, binds the key here and lets it back only by the recovery rules; it is audited at the next start", async () => {
   const home = await makeHome(4);
@@ -155,7 +177,7 @@ test("keys bind: on the operator's word, binds the key here and lets it back onl
   );
   expect(await metricOf(node, "bizra_custody_signs")).toBe("bizra_custody_signs 0");
   expect(await refusalOf(() => bindHomeKey(home, ask))).toContain("stop it first");
-}, 60_000);
+}, 180_000);
 
 test("keys history: exported, bars its home for ever and lets the home it is imported into sign; an older or foreign one is harmless or refused", async () => {
   const home = await makeHome(1);
@@ -191,7 +213,7 @@ test("keys history: exported, bars its home for ever and lets the home it is imp
   expect(await refusalOf(() => importHomeHistory(older, file, ask))).toContain("it was altered");
   const stranger = await makeHome(1, 77);
   expect(await refusalOf(() => importHomeHistory(stranger, `${file}-again`, ask))).toMatch(/another key/);
-}, 60_000);
+}, 180_000);
 
 test("doctor: says what a key is bound to, what its history forbids, and that it was given away", async () => {
   const home = await makeHome(4);
@@ -207,4 +229,4 @@ test("doctor: says what a key is bound to, what its history forbids, and that it
   const after = await examine();
   expect(after.ok).toBe(false);
   expect(after.custody?.join("\n")).toMatch(/Its history was exported at .* SHA-256 [0-9a-f]{64}/);
-}, 60_000);
+}, 180_000);

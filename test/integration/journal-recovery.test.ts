@@ -52,7 +52,7 @@ test("DR-3: a key without journal and binding, is not recovered by a flag: it ca
   const home = await makeHome(1);
   rmSync(join(home, "journal"), { recursive: true });
   expect(await refusalOf(home)).toContain("the key file came alone");
-});
+}, 60_000);
 
 test("J7: a single validator that was shown a vote its journal lacks, is found and let go on by its operator", async () => {
   const home = await makeHome(1);
