@@ -4,7 +4,7 @@ import { makeDemoLoad } from "../e2e/support/demo-load.ts";
 import type { LinkManner } from "../e2e/support/link-relay.ts";
 import type { NodeProcess } from "../e2e/support/node-process.ts";
 import type { Workplace } from "../e2e/support/workplace.ts";
-import { type Crowd, makeCrowd, submitAll } from "./crowd.ts";
+import { type Crowd, makeCrowd, submitAll, untilFinal } from "./crowd.ts";
 import { type BenchReport, quantile } from "./harness.ts";
 import { carriedBytes, metricsOf, type SyncedNode, startAggregator, startSyncedNode, THIN_LINK } from "./sync-links.ts";
 
@@ -113,10 +113,14 @@ export async function measureLoad(report: BenchReport, place: Workplace, seconds
   await aggregator.stop();
   for (const [name, figures] of turns) {
     const note = `${RATE} tx/s, mean of ${figures.length} turns of ${seconds} s`;
+    const probes = `${note}, the first transaction of each request watched over HTTP`;
     const mean = (pick: (figure: LoadFigures) => number): number => figures.reduce((sum, figure) => sum + pick(figure), 0) / figures.length;
     report.add({ name: `block interval p50, ${name}`, value: mean(({ intervalP50Ms }) => intervalP50Ms), unit: "ms", note });
     report.add({ name: `block interval p99, ${name}`, value: mean(({ intervalP99Ms }) => intervalP99Ms), unit: "ms", note });
     report.add({ name: `event-loop lag, mean, ${name}`, value: mean(({ lagMeanMs }) => lagMeanMs), unit: "ms", note });
+    report.add({ name: `event-loop lag p50 within, ${name}`, value: mean(({ lagP50Ms }) => lagP50Ms), unit: "ms", note });
+    report.add({ name: `submit to final p50, ${name}`, value: mean(({ finalP50Ms }) => finalP50Ms), unit: "ms", note: probes });
+    report.add({ name: `submit to final p99, ${name}`, value: mean(({ finalP99Ms }) => finalP99Ms), unit: "ms", note: probes });
     report.add({ name: `event-loop lag p99 within, ${name}`, value: mean(({ lagP99Ms }) => lagP99Ms), unit: "ms", note });
     report.add({ name: `CPU of the node, ${name}`, value: mean(({ cpuShare }) => 100 * cpuShare), unit: "% of a core", note });
   }
@@ -128,7 +132,10 @@ type LoadFigures = {
   readonly intervalP50Ms: number;
   readonly intervalP99Ms: number;
   readonly lagMeanMs: number;
+  readonly lagP50Ms: number;
   readonly lagP99Ms: number;
+  readonly finalP50Ms: number;
+  readonly finalP99Ms: number;
   readonly cpuShare: number;
 };
 
@@ -143,7 +150,7 @@ async function loadedFigures(node: NodeProcess, net: Testnet, seconds: number): 
   await submitSteadily(crowd, 3);
   const before = await metricsOf(node.http);
   const fromHeight = before.get("bizra_chain_height") ?? 0;
-  await submitSteadily(crowd, seconds);
+  const finals = await submitSteadily(crowd, seconds);
   const after = await metricsOf(node.http);
   const grown = (name: string): number => (after.get(name) ?? 0) - (before.get(name) ?? 0);
   const intervals = await intervalsMs(node, fromHeight);
@@ -152,26 +159,36 @@ async function loadedFigures(node: NodeProcess, net: Testnet, seconds: number): 
     const bound = /^bizra_event_loop_lag_seconds_bucket\{le="([^"]+)"\}$/.exec(name)?.[1];
     return bound === undefined ? [] : [{ bound: Number(bound.replace("+Inf", "Infinity")), within: grown(name) }];
   });
+  const lagWithin = (share: number): number =>
+    1_000 * (bounds.find(({ within }) => within >= share * samples)?.bound ?? Number.POSITIVE_INFINITY);
   return {
     intervalP50Ms: quantile(intervals, 0.5),
     intervalP99Ms: quantile(intervals, 0.99),
     lagMeanMs: (1_000 * grown("bizra_event_loop_lag_seconds_sum")) / samples,
-    lagP99Ms: 1_000 * (bounds.find(({ within }) => within >= 0.99 * samples)?.bound ?? Number.POSITIVE_INFINITY),
+    lagP50Ms: lagWithin(0.5),
+    lagP99Ms: lagWithin(0.99),
+    finalP50Ms: quantile(finals, 0.5),
+    finalP99Ms: quantile(finals, 0.99),
     cpuShare:
       [...after.keys()].filter((name) => name.startsWith("bizra_process_cpu_seconds_total")).reduce((sum, name) => sum + grown(name), 0) /
       seconds,
   };
 }
 
-async function submitSteadily(crowd: NodeCrowd, seconds: number): Promise<void> {
+/** @returns for each request, the time from its submission until its first transaction was final, ms */
+async function submitSteadily(crowd: NodeCrowd, seconds: number): Promise<number[]> {
   const [node] = crowd.network.nodes;
   const signed = crowd.sign(RATE * seconds);
   const start = performance.now();
+  const finals: Promise<number>[] = [];
   for (let at = 0; at < signed.length; at += PER_REQUEST) {
     const waitMs = start + (1_000 * at) / RATE - performance.now();
     if (waitMs > 0) await Bun.sleep(waitMs);
+    const sentMs = performance.now();
     if (node) await submitAll(node, [signed.slice(at, at + PER_REQUEST).map(({ encoded }) => encoded)]);
+    finals.push(untilFinal(node, signed[at]?.id ?? "").then(() => performance.now() - sentMs));
   }
+  return await Promise.all(finals);
 }
 
 /** Times between final blocks after a height, as their headers say. */
