@@ -23,27 +23,28 @@ export type ResetOrder = {
 const SETTINGS = [
   HOME.configuration,
   HOME.mqttAccess,
-  HOME.telemetry,
-  HOME.sync,
-  HOME.broker,
   ...Object.values(ENROLMENT_FILES),
   "box/provisioning.json",
   "box/console.json",
   BOX.download,
 ] as const;
 
-/** Ends of names that belong to a database. */
-const BESIDE = ["", "-wal", "-shm"] as const;
+/** Databases of the same kind: each with everything that its name begins, such as its log and its page sums. */
+const DATABASES = [HOME.telemetry, HOME.sync, HOME.broker] as const;
 
 /** Stays in both tiers: locks of those who run, the door, the order itself, and what is true of the machine's slots. */
 const KEPT: ReadonlySet<string> = new Set([BOX.lock, BOX.control, BOX.reset, BOX.update, "box/provisioning.lock", "home.lock"]);
 
 /** What a tier removes from a home, as paths below it; folders stand for all that is in them. */
 export function planReset(home: string, tier: ResetTier): readonly string[] {
-  if (tier === "settings")
-    return SETTINGS.flatMap((name) => BESIDE.map((end) => `${name}${end}`)).filter((name) => existsSync(join(home, name)));
   const inFolder = (folder: string): string[] =>
     existsSync(join(home, folder)) ? readdirSync(join(home, folder)).map((name) => (folder === "" ? name : `${folder}/${name}`)) : [];
+  if (tier === "settings") {
+    const ofDatabases = inFolder("").filter((name) =>
+      DATABASES.some((database) => name === database || name.startsWith(`${database}-`) || name.startsWith(`${database}.`)),
+    );
+    return [...SETTINGS.filter((name) => existsSync(join(home, name))), ...ofDatabases];
+  }
   const ours = ["", "-journal"].flatMap((end) => [...KEPT].map((name) => `${name}${end}`));
   return [...inFolder("").filter((name) => name !== BOX.folder), ...inFolder(BOX.folder)].filter((name) => !ours.includes(name)).sort();
 }

@@ -56,6 +56,9 @@ const BESIDE = {
   "box/download/bundle.part": "gone",
   "box/update.json": "kept",
   "telemetry.db-wal": "gone",
+  "broker.db.sums/0": "gone",
+  "sync.db.mark": "gone",
+  "chain.db.sums/0": "kept",
   "chain.db-wal": "kept",
 } as const;
 
