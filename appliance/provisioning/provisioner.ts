@@ -24,7 +24,7 @@ export const MEDIUM = {
   lookalikes: ["provision.json.txt", "provision.txt", "provision.json.json", "provision"],
 } as const;
 
-const LOOK_EVERY_MS = 5_000;
+const LOOK_EVERY_MS = 2_000;
 /** More steps than the table has rows in a row mean that it runs in a circle. */
 const STEPS_MAX = 32;
 const GENESIS_BYTES_MAX = 16 * 1024 * 1024;
