@@ -32,8 +32,13 @@ export function formatPlace(place: Place): string {
   }
 }
 
-/** The fault as one sentence: where, which key, what was expected, what came, how to mend it. */
+/** The fault as one sentence: where, which key, what was expected, what came (but no name and password of an address), how to mend it. */
 export function formatFault(fault: ConfigurationFault): string {
   const key = fault.key === undefined ? "" : `${fault.key}: `;
-  return `${formatPlace(fault.place)}: ${key}expected ${fault.expected}, got ${fault.got}; ${fault.remedy}.`;
+  return `${formatPlace(fault.place)}: ${key}expected ${fault.expected}, got ${withoutCredentials(fault.got)}; ${fault.remedy}.`;
+}
+
+/** What came may be an address with credentials in it, and a message goes to logs. */
+function withoutCredentials(text: string): string {
+  return text.replace(/:\/\/[^/\s"]*@/g, "://***@");
 }
