@@ -3,7 +3,7 @@ import { SCRYPT_COST_DEFAULT, verifyEd25519 } from "../../crypto/index.ts";
 import { openObjects, StartRefused, systemEntropy } from "../../node/index.ts";
 import { validateGenesis } from "../../protocol/index.ts";
 import { isObjectsFault, type ObjectStore } from "../../storage/index.ts";
-import { type Command, CommandFailure, type CommandInput, type FlagSpec, required } from "../command.ts";
+import { type Command, CommandFailure, type CommandInput, type FlagSpec, required, UsageError } from "../command.ts";
 import { readText } from "../files.ts";
 import { writeNew } from "../home.ts";
 import { obtainNewPassphrase, PASSPHRASE_FLAG } from "../signer.ts";
@@ -74,6 +74,8 @@ export function openGivenObjects(input: CommandInput): ObjectStore {
     credentialsFile: input.flag("credentials-file") ?? "",
     caFile: input.flag("ca-file") ?? "",
   };
+  if (URL.parse(place.objects)?.password)
+    throw new UsageError("expected --objects without a password, which everybody on the machine could read; give --credentials-file");
   try {
     return openObjects(".", { ...place, certificateFile: "", keyFile: "" });
   } catch (error) {
