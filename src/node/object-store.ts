@@ -30,6 +30,6 @@ export function openObjects(base: string, { objects, credentialsFile, ...files }
     }
   };
   const opened = openObjectsAt(objects, { base, entropy: systemEntropy, credentials: credentials.value, tls });
-  if (!opened.ok) throw new StartRefused(`backup.objects: ${opened.error.detail}`);
+  if (!opened.ok) throw new StartRefused(`the objects at ${JSON.stringify(objects)}: ${opened.error.detail}`);
   return opened.value;
 }
