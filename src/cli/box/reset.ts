@@ -30,7 +30,7 @@ const SETTINGS = [
 ] as const;
 
 /** Databases of the same kind: each with everything that its name begins, such as its log and its page sums. */
-const DATABASES = [HOME.telemetry, HOME.sync, HOME.broker] as const;
+const DATABASES = [HOME.telemetry, HOME.broker] as const;
 
 /** Stays in both tiers: locks of those who run, the door, the order itself, and what is true of the machine's slots. */
 const KEPT: ReadonlySet<string> = new Set([BOX.lock, BOX.control, BOX.reset, BOX.update, "box/provisioning.lock", "home.lock"]);

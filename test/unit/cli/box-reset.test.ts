@@ -34,7 +34,7 @@ const AFTER_SETTINGS = {
   node: "kept",
   ops: "kept",
   telemetry: "gone",
-  sync: "gone",
+  sync: "kept",
   broker: "gone",
   mqttAccess: "gone",
   state: "kept",
@@ -57,7 +57,7 @@ const BESIDE = {
   "box/update.json": "kept",
   "telemetry.db-wal": "gone",
   "broker.db.sums/0": "gone",
-  "sync.db.mark": "gone",
+  "sync.db.mark": "kept",
   "chain.db.sums/0": "kept",
   "chain.db-wal": "kept",
 } as const;
