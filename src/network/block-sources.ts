@@ -1,4 +1,5 @@
 import type { Message, PeerId } from "../consensus/index.ts";
+import { toHex } from "../kernel/index.ts";
 import { GivingRecord } from "./giving-record.ts";
 import type { Link } from "./link.ts";
 import type { Peer, PeerTable } from "./peer-table.ts";
@@ -12,6 +13,8 @@ const NONE = Number.MAX_SAFE_INTEGER;
 const SHOW_MS = 5_000;
 /** Blocks are missing here as long as they were asked for within this. */
 const MISSING_MS = 60_000;
+/** So long it counts that somebody has shown the missing block: then it is not gone, however slow its giver is. */
+const SHOWN_MS = 60_000;
 
 /** What choosing works on. */
 export type BlockSourcesParts = {
@@ -40,6 +43,7 @@ export class BlockSources {
   readonly #record = new GivingRecord();
   readonly #told = new WeakMap<Peer, number>();
   readonly #asking = new Set<PeerId>();
+  #shownAtMs = Number.NEGATIVE_INFINITY;
   #missing: { readonly height: number; readonly askedAtMs: number } | undefined;
 
   constructor(parts: BlockSourcesParts) {
@@ -53,7 +57,8 @@ export class BlockSources {
     const { fromHeight: height } = message.target;
     this.#missing = { height, askedAtMs: clock.monotonicMs() };
     const failed = this.#record.onAsked(peer, height, (asked) => this.#isKnown(this.#parts.table.find(asked)), clock.monotonicMs());
-    if (failed !== undefined) this.#onLeftOut(failed, "asked for blocks, it gave none");
+    // Its answer may be late, so the first time it stays connected.
+    if (failed !== undefined) this.#onLeftOut(failed, "asked for blocks, it gave none", this.#record.timesLeftOut(failed) > 1);
     for (const each of this.#parts.table.peers) this.onChange(each);
   }
 
@@ -69,7 +74,7 @@ export class BlockSources {
   onUseless(peer: PeerId): void {
     if (!this.#record.isTried(peer)) return;
     this.#record.leaveOut(peer, this.#parts.ports.clock.monotonicMs());
-    this.#onLeftOut(peer, "what it gave was refused");
+    this.#onLeftOut(peer, "what it gave was refused", true);
   }
 
   /** A node that was to be dialled for its blocks cannot be reached. */
@@ -91,6 +96,17 @@ export class BlockSources {
     );
   }
 
+  /** A node says that it keeps every block. */
+  onArchive(nodeKey: Uint8Array): void {
+    const peer = this.#parts.table.findNode(toHex(nodeKey));
+    if (peer) this.onChange(peer);
+  }
+
+  /** Whether somebody has shown the missing block lately, so that it is not gone for good. */
+  get isShown(): boolean {
+    return this.#parts.ports.clock.monotonicMs() - this.#shownAtMs < SHOWN_MS;
+  }
+
   /** The lower, the sooner an archive is to be dialled and named to others. */
   rankOf(peer: PeerId): number {
     return this.#record.rankOf(peer, this.#parts.ports.clock.monotonicMs());
@@ -104,7 +120,7 @@ export class BlockSources {
     try {
       const stream = await peer.link.connection.newStream(OUTSIDE_PROTOCOLS.final, { signal: patience.signal });
       const answer = await askOnStream(stream, timers, encodeFinalRequest(height), SHOW_MS);
-      if (answer.ok && showsNextBlock(answer.value, height, ownTip(), tips)) this.#record.onShown(peer.id);
+      if (answer.ok && showsNextBlock(answer.value, height, ownTip(), tips)) this.#onShown(peer.id);
       else if (answer.ok || answer.error !== "notFound") this.#onNotShown(peer);
     } catch (error) {
       if (!(error instanceof Error)) throw error; // every way of losing a stream is an Error of its own class
@@ -116,17 +132,22 @@ export class BlockSources {
     this.#tell(peer);
   }
 
+  #onShown(peer: PeerId): void {
+    this.#record.onShown(peer);
+    this.#shownAtMs = this.#parts.ports.clock.monotonicMs();
+  }
+
   #onNotShown(peer: Peer): void {
     if (this.#parts.table.find(peer.id) !== peer) return; // it went away meanwhile, which is no lie
     this.#record.leaveOut(peer.id, this.#parts.ports.clock.monotonicMs());
-    this.#onLeftOut(peer.id, "it did not show the block that is missing here");
+    this.#onLeftOut(peer.id, "it did not show the block that is missing here", true);
   }
 
-  #onLeftOut(id: PeerId, reason: string): void {
+  #onLeftOut(id: PeerId, reason: string, isOver: boolean): void {
     const { ports, table, isFound, onChoice } = this.#parts;
     const peer = table.find(id);
     ports.log.info("peer.leftOut", { peer: id.slice(0, 16), reason });
-    if (peer && !this.#isKnown(peer) && isFound(peer.link)) peer.link.close(reason);
+    if (peer && isOver && !this.#isKnown(peer) && isFound(peer.link)) peer.link.close(reason);
     else if (peer) this.#tell(peer);
     onChoice();
   }

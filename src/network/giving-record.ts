@@ -70,6 +70,11 @@ export class GivingRecord {
     return (this.#accounts.get(peer)?.asideUntilMs ?? 0) > nowMs;
   }
 
+  /** How often in a row a peer was left out. */
+  timesLeftOut(peer: PeerId): number {
+    return this.#accounts.get(peer)?.asides ?? 0;
+  }
+
   /** Whether a peer gave blocks, or showed that it has some, since it was last left out. */
   isTried(peer: PeerId): boolean {
     const account = this.#accounts.get(peer);

@@ -127,7 +127,10 @@ export class Network {
       onMisconduct: this.#reception.onMisconduct,
       onAddresses: () => this.#dialNamed(),
       isUp: (nodeKey) => this.#table.isNodeUp(nodeKey),
-      onArchive: (nodeKey) => this.#onArchive(this.#table.findNode(toHex(nodeKey))),
+      onArchive: (nodeKey) => {
+        this.#sources.onArchive(nodeKey);
+        if (this.#isSeekingArchives) this.#dialNamed();
+      },
       rankOf: (peer) => this.#sources.rankOf(peer),
       onTwin: (address) => this.#shared.onTwin(address),
     });
@@ -294,10 +297,12 @@ export class Network {
     return this.#presences.archives;
   }
 
-  /**
-   * Dials archives too, or no longer: while nobody who is connected has the blocks that are missing here. Said again, those
-   * that could not be reached meanwhile give way to others.
-   */
+  /** Whether a node has shown the block that is missing here within a minute, and so may still give it. */
+  get isMissingShown(): boolean {
+    return this.#sources.isShown;
+  }
+
+  /** Dials archives too, or no longer, where nobody has what is missing. Said again, those not reached meanwhile give way to others. */
   seekArchives(isWanted: boolean): void {
     if (!isWanted && !this.#isSeekingArchives) return;
     this.#isSeekingArchives = isWanted;
@@ -354,11 +359,6 @@ export class Network {
     this.#dialler?.setAddresses([...this.#named, ...this.#discovered.addresses, ...found]);
     const nowMs = this.#ports.clock.monotonicMs();
     for (const { id, link } of this.#table.peers) this.#redial.onPeerUp(id, link.isRelayed, nowMs);
-  }
-
-  #onArchive(peer: Peer | undefined): void {
-    if (peer) this.#sources.onChange(peer);
-    if (this.#isSeekingArchives) this.#dialNamed();
   }
 
   /** Where others reach this node: as announced, else where it listens for other machines; and through its relays. */

@@ -213,7 +213,8 @@ export class NodeNetworking {
     const isBelieved = isLackBelieved(this.#network.peers(), fromHeight);
     this.#network.seekArchives(true);
     const { isHeldBack } = this.#running().pruning;
-    if (!this.#outOfReach.note(this.#platform.clock.monotonicMs(), isBelieved, isHeldBack)) return;
+    const mayWait = isHeldBack || this.#network.isMissingShown;
+    if (!this.#outOfReach.note(this.#platform.clock.monotonicMs(), isBelieved, mayWait)) return;
     if (isHeldBack)
       this.#log.warn("chain.leftUnsent", { tipHeight: fromHeight - 1, reason: "no aggregator took the last records in 10 minutes" });
     if (storage.archive) this.#log.error("chain.outOfReach", { fromHeight, lowestHeight, remedy: "name an archive in network.peers" });

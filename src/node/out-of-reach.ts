@@ -2,7 +2,7 @@
 const OUT_OF_REACH_MS = 30_000;
 /** Words further apart than the longest pause between two questions for blocks are not one time without them. */
 const GAP_MS = 20_000;
-/** So long what others have yet to take from here keeps the chain from being given up: they may never be reached. */
+/** So long what others have yet to take from here, or only show, keeps the chain from being given up: they may never do it. */
 const HELD_BACK_MS = 600_000;
 
 /** What peers say of the lowest block that they serve, and which of them are worth belief. */
@@ -29,7 +29,7 @@ export class OutOfReach {
   /**
    * Nobody has it now; whether that has been so for long enough.
    *
-   * @param isHeldBack whether somebody still has to pass on records of the blocks that would go
+   * @param isHeldBack whether somebody still has to pass on records of the blocks that would go, or has shown the one that is missing
    */
   note(nowMs: number, isBelieved: boolean, isHeldBack = false): boolean {
     if (!isBelieved) {

@@ -104,6 +104,22 @@ describe("network: whom consensus may ask for final blocks", () => {
     expect(told).toEqual([["a", NONE]]);
   });
 
+  test("sources: an archive that answers late, stays connected the first time and counts again; one that never does, is hung up on", async () => {
+    archives.add(toHex(new Uint8Array(32).fill("a".charCodeAt(0))));
+    const archive = up("a", false, 1);
+    sources.onSent("a", ask(5));
+    sources.onSent("v", ask(5));
+    expect([told.at(-1), closed]).toEqual([["a", NONE], []]);
+    sources.onHeard(archive, given(5));
+    expect(told.at(-1)).toEqual(["a", 1]);
+    for (let n = 0; n < 2; n++) {
+      for (let asks = 0; asks < 2; asks++) sources.onSent("a", ask(6));
+      sources.onSent("v", ask(6));
+      await time.advance(30_001);
+    }
+    expect(closed).toEqual(["a"]);
+  });
+
   test("sources: an archive whose blocks consensus asked for and got, may be asked; one whose blocks were refused, not", () => {
     archives.add(toHex(new Uint8Array(32).fill("a".charCodeAt(0))));
     const archive = up("a", false, 1);
