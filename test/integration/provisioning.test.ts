@@ -155,6 +155,7 @@ describe("provisioning with a real aggregator", () => {
       { publicKey, isBlocking: true },
     );
     expect(journal.replay().kind).not.toBe("lost");
+    expect(existsSync(join(box.home, HOME.custody))).toBe(true); // bound to this machine, as a key that is made on it
     journal.close();
   }, 240_000);
 

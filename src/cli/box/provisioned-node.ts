@@ -13,7 +13,7 @@ import { loadConfiguration } from "../../config/index.ts";
 import { readCertificate, verifyEd25519 } from "../../crypto/index.ts";
 import { makeKeyFile, parseKeyFile } from "../../identity/index.ts";
 import { type Log, parseHex, present, type Timers, toHex } from "../../kernel/index.ts";
-import { HOME, systemEntropy, systemTimers } from "../../node/index.ts";
+import { bindNewKey, HOME, systemEntropy, systemTimers } from "../../node/index.ts";
 import { findValidatorIndex, genesisValidatorSet, validateGenesis } from "../../protocol/index.ts";
 import { CommandFailure } from "../command.ts";
 import { changeSettings, openEnrolmentHome, setUpSync } from "../enrolment.ts";
@@ -21,6 +21,7 @@ import { createHomeJournal } from "../home.ts";
 import { RANDOM_PASSPHRASE_COST } from "../network-files.ts";
 import { FIRST_SETTINGS } from "./box-files.ts";
 import { askBox } from "./control-client.ts";
+import { emptyPlace } from "./reset.ts";
 
 /** Where the console keeps its administrator's password, hashed, below the node's home. */
 export const CONSOLE_FILE = "box/console.json";
@@ -37,7 +38,7 @@ export class ProvisionedNode implements BoxNode {
 
   /**
    * The validator's key file comes last: while there is none nothing has signed with the key, so what a power cut left of
-   * its journal is made anew.
+   * its journal, and of what binds it to this machine, is made anew.
    */
   async makeKeys(): Promise<PublicKeys> {
     const at = (name: string): string => join(this.#home, name);
@@ -48,8 +49,9 @@ export class ProvisionedNode implements BoxNode {
       if (!existsSync(at(HOME.identityKey))) writeWhole(at(HOME.identityKey), (await make("identity")).text);
       if (!existsSync(at(HOME.configuration))) this.#change(FIRST_SETTINGS);
       const validator = await make("validator");
-      rmSync(at(HOME.journal), { recursive: true, force: true });
+      for (const name of [HOME.journal, HOME.custody]) emptyPlace(at(name));
       createHomeJournal(this.#home, validator.signer.publicKey);
+      bindNewKey(this.#home, validator.signer);
       writeWhole(at(HOME.validatorKey), validator.text);
     }
     return present(this.publicKeys(), "a box whose keys were made has them");

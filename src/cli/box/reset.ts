@@ -73,8 +73,8 @@ export function findResetOrder(home: string): ResetOrder | undefined {
 export function finishReset(home: string): ResetTier | undefined {
   const order = findResetOrder(home);
   if (!order) return undefined;
-  for (const name of planReset(home, order.tier)) empty(join(home, name));
-  if (existsSync(order.system)) for (const name of readdirSync(order.system)) empty(join(order.system, name));
+  for (const name of planReset(home, order.tier)) emptyPlace(join(home, name));
+  if (existsSync(order.system)) for (const name of readdirSync(order.system)) emptyPlace(join(order.system, name));
   // The validator goes on: its settings are those of a box that was told nothing yet.
   if (order.tier === "settings" && existsSync(join(home, HOME.passphrase))) {
     const fault = changeSettings(home, FIRST_SETTINGS);
@@ -87,13 +87,13 @@ export function finishReset(home: string): ResetTier | undefined {
 }
 
 /** Removes a file or a folder. A folder that lies elsewhere, by a link or because something is mounted there, is emptied and stays. */
-function empty(path: string): void {
+export function emptyPlace(path: string): void {
   const isFolder = existsSync(path) && statSync(path).isDirectory();
   if (!isFolder) {
     rmSync(path, { force: true });
     return;
   }
-  for (const name of readdirSync(path)) empty(join(path, name));
+  for (const name of readdirSync(path)) emptyPlace(join(path, name));
   if (lstatSync(path).isSymbolicLink()) return;
   try {
     rmdirSync(path);
