@@ -7,6 +7,7 @@ import { type Alert, type EventLoopLag, findAlerts, type NodeSample, readProcess
 import type { SharedKey } from "../network/index.ts";
 import { isStorageError } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
+import { remedyOf } from "./custody.ts";
 import { hardwareReader, knownOf } from "./hardware.ts";
 import { reserveOf } from "./open-mempool.ts";
 import { freeBytesOf, verifyThreadsHealth } from "./platform.ts";
@@ -73,7 +74,7 @@ export class Watch {
     const { events } = this.#contexts;
     const sample = this.#sample();
     this.#spareTheDisk(sample);
-    const holding = new Map(findAlerts(sample).map((alert) => [alert.name, alert]));
+    const holding = new Map([...this.#custodyAlerts(), ...findAlerts(sample)].map((alert) => [alert.name, alert]));
     for (const [name, alert] of holding) {
       if (this.#raised.has(name)) continue;
       this.#log.warn("alert.raised", { alert: name, severity: alert.severity, reason: alert.reason, remedy: alert.remedy });
@@ -85,6 +86,14 @@ export class Watch {
       this.#raised.delete(name);
       this.#log.info("alert.cleared", { alert: name });
     }
+  }
+
+  /** A key that is barred here stays so until the next start. */
+  #custodyAlerts(): readonly Alert[] {
+    const { custody, home } = this.#setup;
+    if (custody?.verdict.kind !== "barred") return [];
+    const { detail, fault } = custody.verdict;
+    return [{ name: "custody-barred", severity: "critical", reason: detail, remedy: remedyOf(fault, home) }];
   }
 
   /** Between the warning and the end of admission the operational events make room; they may have it back where the warning ends. */
