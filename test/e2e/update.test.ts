@@ -29,8 +29,7 @@ async function untilRow(box: BoxUnderTest, kind: string, limitMs = 90_000): Prom
   const deadline = performance.now() + limitMs;
   let row: Record<string, unknown> = {};
   while (performance.now() < deadline) {
-    const { code, out } = await bizra("update", "status", "--home", home, "--json");
-    row = code === 0 ? (JSON.parse(out) as { row: Record<string, unknown> }).row : {};
+    row = ((await box.ask("/update"))?.["row"] ?? {}) as Record<string, unknown>;
     if (row["kind"] === kind) return row;
     await Bun.sleep(100);
   }
@@ -98,8 +97,7 @@ describe("updates of a box", () => {
     await box.until(({ node }) => node.phase === "running");
     const server = await stutteringServer(readFileSync(machine.at("good.raucb")), 120_000);
     await bizraJson("update", "install", server.url, "--home", home, "--no-wait");
-    while (((await bizraJson("update", "status", "--home", home))["progress"] as { bytes?: number } | undefined)?.bytes === undefined)
-      await Bun.sleep(50);
+    while ((await box.ask("/update"))?.["progress"] === undefined) await Bun.sleep(20);
     await server.cut();
     await untilReboot(machine, box);
     server.stop();

@@ -1,5 +1,6 @@
 /** The main process of a box, the compiled binary. */
-import { BINARY, bizra, cleanEnvironment, lastJson } from "./bizra.ts";
+import { join } from "node:path";
+import { BINARY, cleanEnvironment } from "./bizra.ts";
 
 /** What `bizra box status --json` says, as far as tests ask. */
 export type BoxStatus = {
@@ -34,10 +35,20 @@ export class BoxUnderTest {
     return this.#output;
   }
 
-  /** What it says of itself; undefined while it does not answer. */
+  /** What it says of itself; undefined while it does not answer. By its socket: a process for each look would be what is measured. */
   async status(): Promise<BoxStatus | undefined> {
-    const { code, out } = await bizra("box", "status", "--home", this.home, "--json");
-    return code === 0 ? (lastJson(out) as BoxStatus) : undefined;
+    return (await this.ask("/status")) as BoxStatus | undefined;
+  }
+
+  /** GET of its socket; undefined while it does not answer, or refuses. */
+  async ask(path: string): Promise<Record<string, unknown> | undefined> {
+    try {
+      const answer = await fetch(`http://box${path}`, { unix: join(this.home, "box/control.sock") });
+      return answer.ok ? ((await answer.json()) as Record<string, unknown>) : undefined;
+    } catch (error) {
+      if (!(error instanceof Error)) throw error; // no socket yet, or none any more
+      return undefined;
+    }
   }
 
   /** Its status once it is as wanted; throws with all it printed when it does not become so. */
