@@ -46,7 +46,7 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs -o mode=755,nosuid,nodev run /run
 say() { echo "bizra-initrd: $*" >/dev/kmsg; }
-give_up() { say "FATAL $*"; sleep 2; reboot -f; }
+give_up() { echo "<2>bizra-initrd: FATAL $*" >/dev/kmsg; sleep 2; reboot -f; }
 say "start $(cut -d' ' -f1 /proc/uptime)"
 slot= verity=
 for word in $(cat /proc/cmdline); do

@@ -17,6 +17,9 @@ export const NODE_USER = { name: "bizra", id: 900 } as const;
 /** Settings of the system that provisioning writes and a unit of root's applies, on the data partition. */
 const SYSTEM_SETTINGS = "/data/system";
 
+/** A file by whose appearance the node's user has the machine restarted; it has no other right over it. */
+const RESTART_REQUEST = "/run/bizra-node/restart";
+
 /** Where the gate asks whether the node is ready. */
 const READY_PORT = 8645;
 
@@ -69,7 +72,9 @@ StartLimitAction=reboot
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart=/${PROGRAM_PATH} box run --home ${NODE_HOME}
+ExecStart=/${PROGRAM_PATH} box run --home ${NODE_HOME} --reboot-command "/usr/bin/touch ${RESTART_REQUEST}"
+RuntimeDirectory=bizra-node
+ReadWritePaths=-${SYSTEM_SETTINGS}
 WatchdogSec=30s
 WatchdogSignal=SIGKILL
 TimeoutStartSec=infinity
@@ -168,7 +173,7 @@ exit 1
 const GATE = `#!/bin/bash
 set -u
 slot=$(sed -n 's/.*rauc\\.slot=\\([AB]\\).*/\\1/p' /proc/cmdline)
-say() { echo "bizra-gate: $*" >/dev/kmsg; }
+say() { echo "<3>bizra-gate: $*" >/dev/kmsg; } # loud enough for a quiet kernel's console
 good=0
 look() {
   if [ -e /data/${NODE_HOME_ON_DATA}/genesis.json ]; then /usr/lib/bizra/probe 2>/dev/null; else systemctl is-active -q bizra-provision.service; fi
@@ -201,6 +206,35 @@ ExecStart=/usr/lib/bizra/gate
 WantedBy=multi-user.target
 `;
 
+const RESTART_PATH = `[Unit]
+Description=Watch for the node's wish to restart the machine
+
+[Path]
+PathExists=${RESTART_REQUEST}
+Unit=bizra-restart.service
+
+[Install]
+WantedBy=multi-user.target
+`;
+
+const RESTART_SERVICE = `[Unit]
+Description=Restart the machine for the node
+
+[Service]
+Type=oneshot
+ExecStart=/bin/rm -f ${RESTART_REQUEST}
+ExecStart=/bin/systemctl --no-block reboot
+`;
+
+/** Lets the node's user call the updater, which only takes bundles whose signature it trusts. */
+const UPDATER_POLICY = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <policy user="${NODE_USER.name}">
+    <allow send_destination="de.pengutronix.rauc"/>
+  </policy>
+</busconfig>
+`;
+
 /** A reboot that somebody asked for is no failed start: it takes the attempt back that GRUB counted. */
 const COUNT_SERVICE = `[Unit]
 Description=Take back the counted attempt when a committed slot is restarted on purpose
@@ -231,6 +265,7 @@ export function nodeFiles(): readonly AddedFile[] {
     "bizra-system.path": SYSTEM_PATH,
     "bizra-gate.service": GATE_SERVICE,
     "bizra-boot-count.service": COUNT_SERVICE,
+    "bizra-restart.path": RESTART_PATH,
   };
   const owner = NODE_USER.name;
   return [
@@ -238,6 +273,8 @@ export function nodeFiles(): readonly AddedFile[] {
       textFile(`etc/systemd/system/${name}`, text),
       linkFile(`etc/systemd/system/multi-user.target.wants/${name}`, `../${name}`),
     ]),
+    textFile("etc/systemd/system/bizra-restart.service", RESTART_SERVICE),
+    textFile("usr/share/dbus-1/system.d/bizra-updater.conf", UPDATER_POLICY),
     scriptFile("usr/lib/bizra/probe", PROBE),
     scriptFile("usr/lib/bizra/gate", GATE),
     scriptFile("usr/lib/bizra/forget-attempt", FORGET_ATTEMPT),

@@ -12,6 +12,7 @@ import { drSoak } from "./dr.ts";
 import { escrowSoak } from "./escrow.ts";
 import { exhaustiveSoak } from "./exhaustive.ts";
 import { idleSoak } from "./idle.ts";
+import { imageSoak } from "./image.ts";
 import { interopSoak } from "./interop.ts";
 import { killSoak } from "./kill.ts";
 import { killsSoak } from "./kills.ts";
@@ -32,6 +33,7 @@ const SOAKS: readonly Soak[] = [
   drSoak,
   escrowSoak,
   idleSoak,
+  imageSoak,
   interopSoak,
   mutantsSoak,
   rejoinSoak,

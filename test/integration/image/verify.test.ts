@@ -1,5 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { filesOf } from "../../../image/build.ts";
@@ -49,15 +60,17 @@ const failures = ({ checks }: ImageVerdict): readonly string[] => checks.filter(
 
 /** Writes over a byte of the image; gives what puts it back. */
 function change(offset: number): () => void {
-  const file = openSync(image, "r+");
-  const old = readFileSync(image, { flag: "r" }).subarray(offset, offset + 1);
-  writeSync(file, Uint8Array.of((old[0] ?? 0) ^ 0x55), 0, 1, offset);
-  closeSync(file);
-  return () => {
-    const again = openSync(image, "r+");
-    writeSync(again, old, 0, 1, offset);
-    closeSync(again);
+  const old = new Uint8Array(1);
+  const write = (byte: number): void => {
+    const file = openSync(image, "r+");
+    readSync(file, old, 0, 1, offset);
+    writeSync(file, Uint8Array.of(byte), 0, 1, offset);
+    closeSync(file);
   };
+  write(0);
+  const was = old[0] ?? 0;
+  write(was ^ 0x55);
+  return () => write(was);
 }
 
 describe.skipIf(unavailable !== undefined)("image on disk", () => {
