@@ -21,6 +21,21 @@ export type FlashOrder = {
   readonly mayErase: boolean;
 };
 
+/** What a disk or the system may answer instead of doing as asked; each has its sentence from the system. */
+const DISK_FAULTS: readonly unknown[] = [
+  "EACCES",
+  "EBUSY",
+  "EIO",
+  "EISDIR",
+  "ENODEV",
+  "ENOENT",
+  "ENOMEDIUM",
+  "ENOSPC",
+  "ENXIO",
+  "EPERM",
+  "EROFS",
+];
+
 /**
  * Writes an image to a disk or a file, then reads all of it back and compares. What is empty in the image is only written
  * where the disk is not empty, which spares cards.
@@ -29,11 +44,19 @@ export type FlashOrder = {
  * @param look how the target is looked at; another way in tests
  * @throws ImageFailure when the target must not be written, cannot be, or does not hold what was written
  */
-export async function flashImage(
-  order: FlashOrder,
-  report: (step: "writing" | "comparing", done: number, total: number) => void,
-  look: (path: string) => TargetFacts = lookAt,
-): Promise<FlashReport> {
+export async function flashImage(order: FlashOrder, report: Report, look: (path: string) => TargetFacts = lookAt): Promise<FlashReport> {
+  try {
+    return await flash(order, report, look);
+  } catch (error) {
+    if (!(error instanceof Error) || !("code" in error) || !DISK_FAULTS.includes(error.code)) throw error;
+    throw new ImageFailure(`${order.target} cannot be written from ${order.image}: ${error.message}`);
+  }
+}
+
+/** Is told how far flashing is, in bytes. */
+type Report = (step: "writing" | "comparing", done: number, total: number) => void;
+
+async function flash(order: FlashOrder, report: Report, look: (path: string) => TargetFacts): Promise<FlashReport> {
   const { image, target, diskBytes } = order;
   const facts = look(target);
   const refusal = refusalOf(facts, diskBytes, order.mayErase);

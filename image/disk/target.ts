@@ -71,14 +71,15 @@ export function lookAt(path: string, root = "/"): TargetFacts {
     };
   }
   if (!stat.isBlockDevice()) return { path, kind: "other", bytes: 0, isReadOnly: false, uses: [], start: new Uint8Array() };
+  const uses = blockUses(block, name, root);
   const sectors = Number(readFileSync(join(block, "size"), "utf8"));
   return {
     path,
     kind: existsSync(join(block, "partition")) ? "partition" : "disk",
     bytes: sectors * SECTOR_BYTES,
     isReadOnly: readFileSync(join(block, "ro"), "utf8").trim() === "1",
-    uses: blockUses(block, name, root),
-    start: startOf(real),
+    uses,
+    start: uses.length > 0 ? new Uint8Array() : startOf(real), // what is in use is refused whatever it holds
   };
 }
 

@@ -77,6 +77,11 @@ describe("flash", () => {
     await expect(flashImage(order("short.img.zst", "t2"), quiet)).rejects.toThrow(/whole compressed image|cut short/);
   });
 
+  test("image: a place where nothing can be written, is said in a sentence", async () => {
+    await expect(flashImage(order("a.img", "no/such/folder"), quiet)).rejects.toThrow("cannot be written");
+    await expect(flashImage(order("none.img", "t3"), quiet)).rejects.toThrow("cannot be written");
+  });
+
   test("image: a mounted disk, is refused and left alone", async () => {
     writeFileSync(at("mounted"), "");
     const look = (path: string) => ({ ...lookAt(path), uses: ["it is mounted at /home"] });
