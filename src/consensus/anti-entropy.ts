@@ -255,6 +255,27 @@ function canServe(core: CoreState, peer: PeerId, target: Want): boolean {
   return target.kind !== "finalBlocks" || lowestHeight === undefined || lowestHeight <= target.fromHeight;
 }
 
+/**
+ * Notes the lowest block that a peer says it serves. Who can serve now what was asked for in vain is asked after the usual
+ * time and not after a pause that grew meanwhile; never sooner, so that who says something else each time gains nothing.
+ */
+export function onPeerReach(core: CoreState, peer: PeerId, lowestHeight: number): void {
+  const state = core.peers.get(peer);
+  if (!state) return;
+  const unable = [...core.fetches.values()].filter(({ target }) => !canServe(core, peer, target));
+  state.lowestHeight = lowestHeight;
+  for (const fetch of unable) {
+    if (fetch.attempts <= 1 || !canServe(core, peer, fetch.target)) continue;
+    fetch.nextAtMs += core.config.timers.fetchTimeoutMs * (1 - backOffOf(fetch.attempts - 1));
+    fetch.attempts = 1;
+  }
+}
+
+/** Timeouts that the pause after so many questions without success is long, the last one included. */
+function backOffOf(attempts: number): number {
+  return Math.min(2 ** attempts, BOUNDS.backOffMax);
+}
+
 /** Tells when nobody who is connected has the blocks that are missing, which asking on does not mend (R13). */
 function noteOutOfReach(core: CoreState, target: Want): void {
   if (target.kind !== "finalBlocks" || core.peers.size === 0) return;
@@ -265,7 +286,7 @@ function noteOutOfReach(core: CoreState, target: Want): void {
 
 function ask(core: CoreState, fetch: Fetch): void {
   const { timers } = core.config;
-  const factor = Math.min(2 ** fetch.attempts, BOUNDS.backOffMax);
+  const factor = backOffOf(fetch.attempts);
   const isHintAble = fetch.hint !== undefined && core.peers.has(fetch.hint) && canServe(core, fetch.hint, fetch.target);
   const hint = fetch.attempts === 0 && isHintAble ? fetch.hint : undefined;
   noteOutOfReach(core, fetch.target);

@@ -1,7 +1,7 @@
 import { assert, toHex } from "../kernel/index.ts";
 import type { Vote } from "../protocol/index.ts";
 import { onMessage } from "./admission.ts";
-import { breakStandstill, forwardDue, runFetches, tellFollowers } from "./anti-entropy.ts";
+import { breakStandstill, forwardDue, onPeerReach, runFetches, tellFollowers } from "./anti-entropy.ts";
 import { tryArm, tryEnter } from "./arming.ts";
 import { boundBlocks, onChecked, retryLacking } from "./block-pool.ts";
 import { BOUNDS } from "./bounds.ts";
@@ -74,11 +74,9 @@ function takeInput(core: CoreState, input: Input): void {
     case "peerDown":
       onPeerDown(core, input.peer);
       return;
-    case "peerReach": {
-      const state = core.peers.get(input.peer);
-      if (state) state.lowestHeight = input.lowestHeight;
+    case "peerReach":
+      onPeerReach(core, input.peer, input.lowestHeight);
       return;
-    }
     case "batchesHeld":
       retryLacking(core);
       return;

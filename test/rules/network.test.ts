@@ -213,6 +213,27 @@ test("R13: who says that it lacks the next block, not asked for it while somebod
   expect(rig.notices.filter(({ kind }) => kind === "outOfReach")[0]).toEqual({ kind: "outOfReach", fromHeight: 1, lowestHeight: 2 });
 });
 
+test("R13: somebody says that he has what was asked for in vain, asked after the usual time and no sooner", () => {
+  const rig = new Rig();
+  const last = present(foreignChain(rig, 6).at(-1), "a last block");
+  for (const at of [1, 2, 3]) rig.input({ kind: "peerReach", peer: rig.peer(at), lowestHeight: 2 });
+  rig.show(last.finalization);
+  rig.pass(150);
+  rig.from(2, { kind: "block", block: last.block });
+  rig.pass(60_000); // the pauses are as long as they get
+  const timeoutMs = rig.core.config.timers.fetchTimeoutMs;
+  const asks = (): number => rig.sentOf("fetch").filter(({ target }) => target.kind === "finalBlocks").length;
+  const before = asks();
+  rig.input({ kind: "peerReach", peer: rig.peer(3), lowestHeight: 1 });
+  rig.pass(timeoutMs);
+  expect(asks()).toBe(before + 1);
+  for (let n = 0; n < 400; n++) {
+    rig.input({ kind: "peerReach", peer: rig.peer(3), lowestHeight: 1 + (n % 2) });
+    rig.pass(timeoutMs / 40);
+  }
+  expect(asks() - before).toBeLessThanOrEqual(1 + 10); // ten timeouts
+});
+
 test("R13: final blocks whose batches are not here, all of them asked for at once", () => {
   const rig = new Rig();
   const digests: Uint8Array[] = [];
