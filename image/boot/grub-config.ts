@@ -1,5 +1,5 @@
 import { present } from "../../src/kernel/index.ts";
-import { type Architecture, layOut, partitionsOf } from "../layout/partitions.ts";
+import { type Architecture, layOut, type PlacedPartition, partitionsOf } from "../layout/partitions.ts";
 import { kernelCommandLine } from "./initrd-script.ts";
 
 /** Files of a boot partition. */
@@ -28,11 +28,13 @@ export function slotConfig(verityWord: string): string {
  * Whatever fails ends in a restart, never in a shell, so that a box without a keyboard goes on to its other slot.
  */
 export function grubConfig(architecture: Architecture): string {
-  const numberOf = (label: string): number =>
+  const partition = (label: string): PlacedPartition =>
     present(
-      layOut(partitionsOf(architecture)).partitions.find((partition) => partition.label === label),
+      layOut(partitionsOf(architecture)).partitions.find((each) => each.label === label),
       "the layout has the partitions that booting needs",
-    ).number;
+    );
+  const numberOf = (label: string): number => partition(label).number;
+  const state = partition("bootstate"); // its file system bears the partition's own identity
   const counters = `($disk,gpt${numberOf("bootstate")})/grubenv`;
   const serial =
     architecture === "amd64"
@@ -46,7 +48,8 @@ set A_TRY=0
 set B_OK=0
 set B_TRY=0
 set GOOD=A
-regexp --set=1:disk '^.([^,]+),' "$cmdpath"
+search --no-floppy --fs-uuid --set=state ${state.id}
+regexp --set=1:disk '^([^,]+),' "$state"
 load_env --skip-sig -f ${counters} ORDER A_OK A_TRY B_OK B_TRY GOOD
 for candidate in $ORDER; do
   if [ "$candidate" = "A" ]; then set ok="$A_OK"; set tried="$A_TRY"; else set ok="$B_OK"; set tried="$B_TRY"; fi

@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { encodeCounters, FIRST_COUNTERS, grubConfig } from "../boot/grub-config.ts";
 import { type Architecture, type PlacedPartition, SECTOR_BYTES } from "../layout/partitions.ts";
 import { runTool } from "../tools.ts";
@@ -18,6 +18,8 @@ const GRUB_MODULES = [
   "part_gpt",
   "reboot",
   "regexp",
+  "search",
+  "search_fs_uuid",
   "sleep",
   "squash4",
   "tar",
@@ -25,6 +27,9 @@ const GRUB_MODULES = [
   "test",
   "zstd",
 ] as const;
+
+/** Where the loader finds its configuration within itself; in a folder, since without one it would look on the disk. */
+const LOADER_CONFIG = "boot/grub/grub.cfg";
 
 /** What differs between the loaders of the two processors. */
 const LOADERS = {
@@ -40,14 +45,24 @@ const LOADERS = {
 export async function makeLoader(architecture: Architecture, grub: string, work: string): Promise<Uint8Array> {
   const { format, modules } = LOADERS[architecture];
   const folder = join(work, "loader");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "grub.cfg"), grubConfig(architecture));
+  mkdirSync(dirname(join(folder, LOADER_CONFIG)), { recursive: true });
+  writeFileSync(join(folder, LOADER_CONFIG), grubConfig(architecture));
   const memory = join(work, "loader.tar");
   const fixed = ["--format=ustar", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "--mode=0644"];
-  await runTool("tar", ["--create", "--file", memory, "--directory", folder, ...fixed, "grub.cfg"]);
+  await runTool("tar", ["--create", "--file", memory, "--directory", folder, ...fixed, LOADER_CONFIG]);
   const path = join(work, "loader.efi");
   const source = ["--directory", join(grub, "usr/lib/grub", format), "--format", format];
-  await runTool("grub-mkimage", [...source, "--memdisk", memory, "--prefix", "(memdisk)", "--output", path, ...GRUB_MODULES, ...modules]);
+  await runTool("grub-mkimage", [
+    ...source,
+    "--memdisk",
+    memory,
+    "--prefix",
+    `(memdisk)/${dirname(LOADER_CONFIG)}`,
+    "--output",
+    path,
+    ...GRUB_MODULES,
+    ...modules,
+  ]);
   return new Uint8Array(readFileSync(path));
 }
 
