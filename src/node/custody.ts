@@ -7,6 +7,7 @@ import { type Log, toHex } from "../kernel/index.ts";
 import type { MetricFamily, MetricSource } from "../monitoring/index.ts";
 import { nodeFileSystem } from "../storage/index.ts";
 import {
+  bindingPath,
   bindKey,
   type CustodyFault,
   type CustodyFiles,
@@ -131,6 +132,7 @@ export function takeCustody(
   const files = custodyFilesOf(home, publicKey);
   if (verdict.kind === "unbound") {
     bindKey(files, key, hardware, systemClock.nowMs());
+    log.warn("custody.bound", { key: target, file: bindingPath(files), detail: "it was bound to no machine until this start" });
     audit("done", "at its first start here: it was bound to no machine");
     return;
   }

@@ -7,7 +7,7 @@ import { silentLog, toHex } from "../kernel/index.ts";
 import { auditSupply, blockVersionOf, genesisEntries } from "../ledger/index.ts";
 import { State } from "../state/index.ts";
 import { isStorageError, nodeFileSystem } from "../storage/index.ts";
-import { type CustodyVerdict, openJournal, readExportMark, recoverJournal } from "../validator/index.ts";
+import { bindingPath, type CustodyVerdict, openJournal, readExportMark, recoverJournal } from "../validator/index.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
 import { custodyFilesOf, describeBar } from "./custody.ts";
 import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
@@ -167,7 +167,18 @@ function examineCustody({ home, custody, validator }: NodeSetup, replay: Journal
       : `its signing history forbids everything up to view ${replay.floor.view} of epoch ${replay.floor.epoch} and holds ${votes} votes above, ${describeRecovery(replay.recovery)}`;
   const state = `${name}: ${describeBinding(custody?.verdict)}; ${history}`;
   if (custody?.verdict.kind === "barred") findings.push({ severity: "error", detail: describeBar(custody.verdict, home) });
-  const mark = readExportMark(custodyFilesOf(home, validator.publicKey));
+  const files = custodyFilesOf(home, validator.publicKey);
+  const hasSigned = replay.kind === "intact" && (votes > 0 || replay.floor.epoch > 0 || replay.floor.view > 0);
+  if (custody?.verdict.kind === "unbound" && hasSigned) {
+    findings.push({
+      severity: "notice",
+      file: bindingPath(files),
+      detail:
+        `${bindingPath(files)} is missing, though the key has signed: this home is of an earlier release, or the file was lost or left out of a ` +
+        "copy. The next start binds the key to the machine it is on: make sure that no other box has it",
+    });
+  }
+  const mark = readExportMark(files);
   if (!mark) return [state];
   return [state, `Its history was exported at ${new Date(mark.exportedAtMs).toISOString()} as the file with SHA-256 ${toHex(mark.digest)}`];
 }

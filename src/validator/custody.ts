@@ -99,7 +99,8 @@ function makeFolder({ fs, directory }: CustodyFiles): void {
   fs.syncDirectory(parentOf(directory));
 }
 
-function bindingPath({ directory, publicKey }: CustodyFiles): string {
+/** Where the binding of a key lies. */
+export function bindingPath({ directory, publicKey }: CustodyFiles): string {
   return `${directory}/${toHex(publicKey)}.binding`;
 }
 
