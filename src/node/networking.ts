@@ -136,7 +136,7 @@ export class NodeNetworking {
   /** Hears what consensus refuses, which costs the peer its standing. */
   onNotice(notice: Notice): void {
     if (notice.kind === "refused") this.#network.report(notice.from, notice.code);
-    else if (notice.kind === "outOfReach") this.#onOutOfReach(notice.fromHeight, notice.lowestHeight);
+    else if (notice.kind === "outOfReach") this.#onOutOfReach(notice.fromHeight);
   }
 
   /**
@@ -208,9 +208,13 @@ export class NodeNetworking {
    * has it, only a snapshot helps, which is taken at a start: before that the chain's files are in use. Not in an archive, which
    * would lose its blocks for it: its operator decides.
    */
-  #onOutOfReach(fromHeight: number, lowestHeight: number): void {
+  #onOutOfReach(fromHeight: number): void {
     const { network, storage } = this.#setup.configuration;
-    const isBelieved = isLackBelieved(this.#network.peers(), fromHeight);
+    const peers = this.#network.peers();
+    const isBelieved = isLackBelieved(peers, fromHeight);
+    // What those say whose word counts: consensus is told of others that they have nothing.
+    const told = peers.filter((peer) => peer.isValidator || peer.isNamed).flatMap((peer) => peer.lowestHeight ?? []);
+    const lowestHeight = Math.min(...told);
     this.#network.seekArchives(true);
     const { isHeldBack } = this.#running().pruning;
     const mayWait = isHeldBack || this.#network.isMissingShown;
