@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { JournalReplay } from "../consensus/index.ts";
 import { SCRYPT_COST_DEFAULT, type Signer, verifyEd25519 } from "../crypto/index.ts";
 import { type EventLog, event } from "../events/index.ts";
 import { makeKeyFile, parseKeyFile, unlockKeyFile } from "../identity/index.ts";
@@ -50,6 +51,12 @@ export function judgeHome(home: string, publicKey: Uint8Array, isBound: boolean)
   const verdict = judgeCustody(custodyFilesOf(home, publicKey), hardware, verifyEd25519, hasJournal);
   const counts = isBound || (verdict.kind === "barred" && verdict.fault === "exported");
   return counts ? { verdict, publicKey, hardware } : undefined;
+}
+
+/** Whether a key has signed by what its journal says; one that is lost says nothing. */
+export function hasSigned(replay: JournalReplay): boolean {
+  if (replay.kind !== "intact") return false;
+  return replay.floor.epoch > 0 || replay.floor.view > 0 || replay.records.some(({ kind }) => kind === "vote");
 }
 
 /** What the operator of a key that custody bars can do, in one sentence. */
@@ -107,6 +114,8 @@ function removeJournal(directory: string): void {
  * Takes custody at a start, before anything is signed: a key that is bound to nothing yet is bound to this machine, one whose
  * machine had a part exchanged is bound anew, and a barred one is told to people and counted. Each activation and refusal is
  * in the audit lane (DR-12).
+ *
+ * @param hasSignedBefore whether the journal says so: then being bound to nothing is worth a warning
  */
 export function takeCustody(
   home: string,
@@ -115,6 +124,7 @@ export function takeCustody(
   events: Pick<EventLog, "appendCrit">,
   log: Log,
   refusals: CustodyRefusals,
+  hasSignedBefore: boolean,
 ): void {
   if (!custody) return;
   const { verdict, publicKey, hardware } = custody;
@@ -132,7 +142,9 @@ export function takeCustody(
   const files = custodyFilesOf(home, publicKey);
   if (verdict.kind === "unbound") {
     bindKey(files, key, hardware, systemClock.nowMs());
-    log.warn("custody.bound", { key: target, file: bindingPath(files), detail: "it was bound to no machine until this start" });
+    const bound = { key: target, file: bindingPath(files), detail: "it was bound to no machine until this start" };
+    if (hasSignedBefore) log.warn("custody.bound", bound);
+    else log.info("custody.bound", bound);
     audit("done", "at its first start here: it was bound to no machine");
     return;
   }

@@ -9,7 +9,7 @@ import { State } from "../state/index.ts";
 import { isStorageError, nodeFileSystem } from "../storage/index.ts";
 import { bindingPath, type CustodyVerdict, openJournal, readExportMark, recoverJournal } from "../validator/index.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
-import { custodyFilesOf, describeBar } from "./custody.ts";
+import { custodyFilesOf, describeBar, hasSigned } from "./custody.ts";
 import { closeFiles, type NodeFiles, named, openFiles } from "./files.ts";
 import { noteByHand } from "./hand-audit.ts";
 import { HOME } from "./home.ts";
@@ -168,8 +168,7 @@ function examineCustody({ home, custody, validator }: NodeSetup, replay: Journal
   const state = `${name}: ${describeBinding(custody?.verdict)}; ${history}`;
   if (custody?.verdict.kind === "barred") findings.push({ severity: "error", detail: describeBar(custody.verdict, home) });
   const files = custodyFilesOf(home, validator.publicKey);
-  const hasSigned = replay.kind === "intact" && (votes > 0 || replay.floor.epoch > 0 || replay.floor.view > 0);
-  if (custody?.verdict.kind === "unbound" && hasSigned) {
+  if (custody?.verdict.kind === "unbound" && hasSigned(replay)) {
     findings.push({
       severity: "notice",
       file: bindingPath(files),

@@ -136,11 +136,12 @@ export function healthOf(setup: NodeSetup, contexts: Contexts, networking: NodeN
     const connected = networking?.peers().connected ?? [];
     const provenHeight = Math.max(0, ...connected.map((peer) => peer.provenHeight ?? 0));
     const { isLagging } = loop.standing();
-    following.observe({ height: contexts.blocks.tip().height, isLagging, peerCount: connected.length, provenHeight });
+    following.observe({ height: contexts.blocks.queries.tipHeight, isLagging, peerCount: connected.length, provenHeight });
     return following.obstacle;
   };
-  contexts.blocks.subscribe(() => {
-    if (loop.standing().voting === "following") observe();
+  contexts.blocks.subscribe(({ height }) => {
+    // Once a commit, which brings hundreds of blocks to one who catches up.
+    if (height === contexts.blocks.queries.tipHeight && loop.standing().voting === "following") observe();
   });
   health.add({
     name: "consensus",

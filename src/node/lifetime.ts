@@ -18,9 +18,8 @@ export function runContexts({ blocks, state, dissemination, loop, settlements, e
     // Only at the last block of a commit, which has its own finalization: a snapshot can be made of it.
     if (outcome.height !== blocks.queries.tipHeight) return;
     state.checkpointIfDue();
-    const { timeMs } = blocks.tip();
-    if (timeMs - markedMs < MARK_EVERY_MS) return;
-    markedMs = timeMs;
+    if (outcome.timeMs - markedMs < MARK_EVERY_MS) return;
+    markedMs = outcome.timeMs;
     markUnlessFull(events, loop.status().floor);
   });
   dissemination.start();

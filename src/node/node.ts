@@ -7,7 +7,7 @@ import { EventLoopLag, MetricRegistry, type MetricSource, processMetrics } from 
 import { findValidatorIndex } from "../protocol/index.ts";
 import { NodeBackup } from "./backup.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
-import { CustodyRefusals, takeCustody } from "./custody.ts";
+import { CustodyRefusals, hasSigned, takeCustody } from "./custody.ts";
 import { closeFiles, journalFloorOf, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
 import { carryHandAudit } from "./hand-audit.ts";
@@ -74,7 +74,7 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
     throw new StartRefused(stranger);
   }
   carryHandAudit(setup.home, contexts.events);
-  takeCustody(setup.home, setup.custody, setup.validator, contexts.events, log, refusals);
+  takeCustody(setup.home, setup.custody, setup.validator, contexts.events, log, refusals, hasSigned(replay));
   const lag = new EventLoopLag(systemClock, systemTimers);
   const distrust = Promise.withResolvers<string>();
   const onLaterHistory = (detail: string): void => {

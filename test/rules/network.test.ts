@@ -234,18 +234,31 @@ test("R13: somebody says that he has what was asked for in vain, asked after the
   expect(asks() - before).toBeLessThanOrEqual(1 + 10); // ten timeouts
 });
 
-test("R13: final blocks whose batches are not here, all of them asked for at once", () => {
-  const rig = new Rig();
+/**
+ * A box that knows of a chain by the finalization of its last block alone, has no batch of it, and has asked for the blocks.
+ * `give` answers it.
+ */
+function fallBehind(rig: Rig, length: number, batchesEach = 1) {
   const digests: Uint8Array[] = [];
-  const made = foreignChain(rig, 6, () => digests.push(rig.work()));
+  const made = foreignChain(rig, length, () => {
+    for (let n = 0; n < batchesEach; n++) digests.push(rig.work());
+  });
+  const blocks = made.map(({ block }) => block);
+  expect(blocks.flatMap((block) => block.batchDigests).map(toHex)).toEqual(digests.map(toHex));
   rig.chain.batches.clear();
-  const last = present(made.at(-1), "a last block");
-  rig.show(last.finalization);
+  const { block, finalization } = present(made.at(-1), "a last block");
+  rig.show(finalization);
   rig.pass(150);
-  rig.from(2, { kind: "block", block: last.block });
+  rig.from(2, { kind: "block", block });
   rig.pass(500);
   rig.fetchedBatches.length = 0;
-  rig.from(2, { kind: "finalBlocks", blocks: made.map(({ block }) => block), finalization: last.finalization });
+  return { digests, give: () => rig.from(2, { kind: "finalBlocks", blocks, finalization }) };
+}
+
+test("R13: final blocks whose batches are not here, all of them asked for at once", () => {
+  const rig = new Rig();
+  const { digests, give } = fallBehind(rig, 6);
+  give();
   expect(new Set(rig.fetchedBatches.map(toHex))).toEqual(new Set(digests.map(toHex)));
   for (const digest of digests) rig.chain.hold(digest);
   rig.input({ kind: "batchesHeld" });
@@ -254,15 +267,8 @@ test("R13: final blocks whose batches are not here, all of them asked for at onc
 
 test("R9d: batches that a final block lacks, asked for again in time although others arrive all the while", () => {
   const rig = new Rig();
-  const digests: Uint8Array[] = [];
-  const made = foreignChain(rig, 6, () => digests.push(rig.work()));
-  rig.chain.batches.clear();
-  const last = present(made.at(-1), "a last block");
-  rig.show(last.finalization);
-  rig.pass(150);
-  rig.from(2, { kind: "block", block: last.block });
-  rig.pass(500);
-  rig.from(2, { kind: "finalBlocks", blocks: made.map(({ block }) => block), finalization: last.finalization });
+  const { digests, give } = fallBehind(rig, 6);
+  give();
   rig.fetchedBatches.length = 0;
   for (let round = 0; round < 100; round++) {
     rig.pass(20); // more often than the first question waits
@@ -274,19 +280,8 @@ test("R9d: batches that a final block lacks, asked for again in time although ot
 
 test("R13: a run with more batches than are asked for at once, the rest asked for together too", () => {
   const rig = new Rig();
-  const digests: Uint8Array[] = [];
-  const made = foreignChain(rig, 290, () => {
-    for (let n = 0; n < 8; n++) digests.push(rig.work());
-  });
-  expect(made.flatMap(({ block }) => block.batchDigests).map(toHex)).toEqual(digests.map(toHex));
-  rig.chain.batches.clear();
-  const last = present(made.at(-1), "a last block");
-  rig.show(last.finalization);
-  rig.pass(150);
-  rig.from(2, { kind: "block", block: last.block });
-  rig.pass(500);
-  rig.fetchedBatches.length = 0;
-  rig.from(2, { kind: "finalBlocks", blocks: made.map(({ block }) => block), finalization: last.finalization });
+  const { digests, give } = fallBehind(rig, 290, 8);
+  give();
   expect(rig.fetchedBatches.map(toHex)).toEqual(digests.slice(0, 2_048).map(toHex));
   for (const digest of rig.fetchedBatches) rig.chain.hold(digest);
   rig.fetchedBatches.length = 0;
