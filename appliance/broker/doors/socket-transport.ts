@@ -1,70 +1,43 @@
 import type { Socket } from "bun";
-import type { CancelTimer, Timers } from "../../../src/kernel/index.ts";
 import type { Connection, RemoteEndpoint, Transport, TransportSecurity } from "../types.ts";
-import type { OutgoingAccount, OutgoingBudget } from "./outgoing-budget.ts";
-import { Outlet } from "./outlet.ts";
-
-/** How long the last bytes of a connection that is being closed may take to leave. */
-const CLOSE_MS = 5_000;
+import { type OutgoingPorts, WayOut } from "./way-out.ts";
 
 /** A TCP or TLS socket as the engine sees it. */
 export class SocketTransport implements Transport {
   readonly remote: RemoteEndpoint;
   readonly security: TransportSecurity;
   readonly #socket: Socket<unknown>;
-  readonly #timers: Timers;
-  readonly #account: OutgoingAccount;
-  readonly #outlet: Outlet;
-  #connection: Connection | undefined;
+  readonly #way: WayOut;
   #error: Error | undefined;
-  #isEnding = false;
-  #isGone = false;
-  #cancelClose: CancelTimer = () => {};
 
   /** @param onOutgoingFull the budget ended it: it took nothing for the longest while all together held too much */
-  constructor(
-    socket: Socket<unknown>,
-    security: TransportSecurity,
-    { timers, outgoing }: { readonly timers: Timers; readonly outgoing: OutgoingBudget },
-    onOutgoingFull: () => void,
-  ) {
+  constructor(socket: Socket<unknown>, security: TransportSecurity, ports: OutgoingPorts, onOutgoingFull: () => void) {
     this.remote = { address: socket.remoteAddress, port: socket.remotePort };
     this.security = security;
     this.#socket = socket;
-    this.#timers = timers;
-    this.#account = outgoing.open(() => {
-      onOutgoingFull();
-      this.#giveUp();
-    });
-    this.#outlet = new Outlet(
-      (bytes) => Math.max(0, socket.write(bytes)), // -1: the socket is closing; `close` follows and drops the rest
-      () => this.#connection?.onDrain(),
-      this.#account,
-    );
+    const outgoing = {
+      send: (bytes: Uint8Array) => Math.max(0, socket.write(bytes)), // -1: the socket is closing; `close` follows and drops the rest
+      end: () => void socket.end(),
+      terminate: () => void socket.terminate(),
+    };
+    this.#way = new WayOut(outgoing, ports, onOutgoingFull);
   }
 
   /** From here on the connection hears of what arrives. */
   serve(connection: Connection): void {
-    this.#connection = connection;
+    this.#way.serve(connection);
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#isEnding ? true : this.#outlet.write(bytes);
+    return this.#way.write(bytes);
   }
 
   close(): void {
-    if (this.#isEnding || this.#isGone) return;
-    this.#outlet.flush();
-    this.#isEnding = true;
-    this.#cancelClose = this.#timers.after(CLOSE_MS, () => this.destroy());
-    this.#endWhenEmpty();
+    this.#way.close();
   }
 
   destroy(): void {
-    if (this.#isGone) return;
-    this.#isEnding = true;
-    this.#letGo();
-    this.#socket.terminate();
+    this.#way.destroy();
   }
 
   pause(): void {
@@ -77,13 +50,12 @@ export class SocketTransport implements Transport {
 
   /** For the door: bytes came. */
   onBytes(chunk: Uint8Array): void {
-    if (!this.#isEnding) this.#connection?.onBytes(chunk);
+    this.#way.reader?.onBytes(chunk);
   }
 
   /** For the door: the socket takes more. */
   onWritable(): void {
-    this.#outlet.onWritable();
-    if (this.#isEnding) this.#endWhenEmpty();
+    this.#way.onWritable();
   }
 
   /** For the door: the socket failed; it closes next. */
@@ -93,26 +65,6 @@ export class SocketTransport implements Transport {
 
   /** For the door: the socket is gone. */
   onClosed(error: Error | undefined): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
-    this.#cancelClose();
-    this.#letGo();
-    this.#connection?.onClosed(error ?? this.#error);
-  }
-
-  /** What is held goes at once, the socket when whoever is writing has returned. */
-  #giveUp(): void {
-    this.#isEnding = true;
-    this.#letGo();
-    queueMicrotask(() => this.destroy());
-  }
-
-  #letGo(): void {
-    this.#outlet.close();
-    this.#account.close();
-  }
-
-  #endWhenEmpty(): void {
-    if (this.#outlet.waitingBytes === 0) this.#socket.end();
+    this.#way.onClosed(error ?? this.#error);
   }
 }

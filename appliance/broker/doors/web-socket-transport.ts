@@ -1,8 +1,6 @@
 import type { ServerWebSocket } from "bun";
-import type { CancelTimer, Timers } from "../../../src/kernel/index.ts";
 import type { Connection, RemoteEndpoint, Transport, TransportSecurity } from "../types.ts";
-import type { OutgoingAccount, OutgoingBudget } from "./outgoing-budget.ts";
-import { Outlet } from "./outlet.ts";
+import { type OutgoingPorts, WayOut } from "./way-out.ts";
 
 /** What the runtime keeps with a WebSocket. */
 export type WebSocketSeat = { readonly remote: RemoteEndpoint; transport?: WebSocketTransport };
@@ -11,7 +9,6 @@ export type WebSocketSeat = { readonly remote: RemoteEndpoint; transport?: WebSo
 export const OUTGOING_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes held of a client whose packets are not read for now; the runtime cannot stop a WebSocket's sender, so more ends it. */
 const PAUSED_BYTES_MAX = 1024 * 1024;
-const CLOSE_MS = 5_000;
 /** Close codes of RFC 6455 section 7.4.1. */
 const UNSUPPORTED = 1_003;
 const TRY_LATER = 1_013;
@@ -21,9 +18,7 @@ export class WebSocketTransport implements Transport {
   readonly remote: RemoteEndpoint;
   readonly security: TransportSecurity;
   readonly #socket: ServerWebSocket<WebSocketSeat>;
-  readonly #timers: Timers;
-  readonly #account: OutgoingAccount;
-  readonly #outlet: Outlet;
+  readonly #way: WayOut;
   #connection: Connection | undefined;
   #pausedChunks: Uint8Array[] = [];
   #pausedBytes = 0;
@@ -31,54 +26,39 @@ export class WebSocketTransport implements Transport {
   #isBlocked = false;
   /** Bytes that the runtime took and holds. */
   #runtimeBytes = 0;
-  #isEnding = false;
-  #isGone = false;
-  #cancelClose: CancelTimer = () => {};
 
   /** @param onOutgoingFull the budget ended it: it took nothing for the longest while all together held too much */
-  constructor(
-    socket: ServerWebSocket<WebSocketSeat>,
-    security: TransportSecurity,
-    { timers, outgoing }: { readonly timers: Timers; readonly outgoing: OutgoingBudget },
-    onOutgoingFull: () => void,
-  ) {
+  constructor(socket: ServerWebSocket<WebSocketSeat>, security: TransportSecurity, ports: OutgoingPorts, onOutgoingFull: () => void) {
     this.remote = socket.data.remote;
     this.security = security;
     this.#socket = socket;
-    this.#timers = timers;
-    this.#account = outgoing.open(() => {
-      onOutgoingFull();
-      this.#giveUp();
-    });
-    this.#outlet = new Outlet(
-      (bytes) => this.#send(bytes),
-      () => this.#connection?.onDrain(),
-      this.#account,
-    );
+    const outgoing = {
+      send: (bytes: Uint8Array) => this.#send(bytes),
+      end: () => socket.close(),
+      terminate: () => socket.terminate(),
+      letGo: () => {
+        this.#runtimeBytes = 0;
+      },
+    };
+    this.#way = new WayOut(outgoing, ports, onOutgoingFull);
   }
 
   /** From here on the connection hears of what arrives. */
   serve(connection: Connection): void {
     this.#connection = connection;
+    this.#way.serve(connection);
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#isEnding ? true : this.#outlet.write(bytes);
+    return this.#way.write(bytes);
   }
 
   close(): void {
-    if (this.#isEnding || this.#isGone) return;
-    this.#outlet.flush();
-    this.#isEnding = true;
-    this.#cancelClose = this.#timers.after(CLOSE_MS, () => this.destroy());
-    this.#endWhenEmpty();
+    this.#way.close();
   }
 
   destroy(): void {
-    if (this.#isGone) return;
-    this.#isEnding = true;
-    this.#letGo();
-    this.#socket.terminate();
+    this.#way.destroy();
   }
 
   pause(): void {
@@ -97,7 +77,7 @@ export class WebSocketTransport implements Transport {
 
   /** For the door: a message came; MQTT speaks in binary ones only. */
   onMessage(message: string | Uint8Array): void {
-    if (this.#isEnding) return;
+    if (this.#way.isEnding) return;
     if (typeof message === "string") {
       this.#socket.close(UNSUPPORTED, "MQTT is binary");
       return;
@@ -115,18 +95,13 @@ export class WebSocketTransport implements Transport {
   onWritable(): void {
     this.#isBlocked = false;
     this.#countTaken();
-    this.#outlet.onWritable();
-    if (this.#isEnding) this.#endWhenEmpty();
+    this.#way.onWritable();
   }
 
   /** For the door: the socket is gone. */
   onClosed(): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
-    this.#cancelClose();
-    this.#letGo();
     this.#pausedChunks = [];
-    this.#connection?.onClosed();
+    this.#way.onClosed();
   }
 
   /** The runtime takes a message whole or, when it holds too much already, not at all. */
@@ -137,7 +112,7 @@ export class WebSocketTransport implements Transport {
     if (sent === -1) {
       this.#isBlocked = true; // taken, and held by the runtime: `drain` follows
       this.#runtimeBytes += bytes.length;
-      this.#account.hold(bytes.length);
+      this.#way.account.hold(bytes.length);
     }
     return bytes.length;
   }
@@ -147,23 +122,6 @@ export class WebSocketTransport implements Transport {
     const left = Math.min(this.#runtimeBytes, this.#socket.getBufferedAmount());
     const taken = this.#runtimeBytes - left;
     this.#runtimeBytes = left;
-    if (taken > 0) this.#account.take(taken);
-  }
-
-  /** What is held goes at once, the socket when whoever is writing has returned. */
-  #giveUp(): void {
-    this.#isEnding = true;
-    this.#letGo();
-    queueMicrotask(() => this.destroy());
-  }
-
-  #letGo(): void {
-    this.#outlet.close();
-    this.#account.close();
-    this.#runtimeBytes = 0;
-  }
-
-  #endWhenEmpty(): void {
-    if (this.#outlet.waitingBytes === 0) this.#socket.close();
+    if (taken > 0) this.#way.account.take(taken);
   }
 }
