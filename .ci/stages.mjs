@@ -77,8 +77,16 @@ export const stages = [
   quickTest("fuzz", ["test/fuzz"]),
   simulation("seeds", 1, 50, true, 240_000),
   simulation("sim", 1_000, 2_000, false, 1_200_000),
-  { kind: "test", name: "simulator", quick: false, paths: ["test/sim"], limitMs: 900_000, testLimitMs: 300_000, width: 2 },
-  { kind: "test", name: "exhaustive", quick: false, paths: ["test/exhaustive"], limitMs: 900_000, testLimitMs: 600_000 },
+  {
+    kind: "test",
+    name: "simulator",
+    quick: false,
+    paths: ["test/sim", "test/exhaustive"],
+    limitMs: 1_800_000,
+    testLimitMs: 600_000,
+    width: 2,
+    first: ["test/exhaustive/exhaustive.test.ts", "test/sim/mutants/mutants.test.ts"],
+  },
   { kind: "check", name: "build", quick: false, args: ["run", "build"], limitMs: 120_000, needs: "src/main.ts" },
   { kind: "test", name: "integration", quick: false, paths: ["test/integration"], limitMs: 900_000, testLimitMs: 240_000, width: 2 },
   {
