@@ -3,8 +3,17 @@ export const SLOT_WORD = "rauc.slot";
 /** The running slot's verity table (encodeVerityWord). */
 export const VERITY_WORD = "bizra.verity";
 
-/** Kernel modules that lead to the root and to the data partition, on every kind of disk a box may have. */
+/**
+ * Kernel modules that lead to the root and to the data partition, on every kind of disk a box may have, in the order of
+ * loading. Checksums and hashes come first: file systems ask for them by a name of which no list of needs knows, and a root
+ * that is opened before its processor's own SHA-256 is there stays with the slow one.
+ */
 export const INITRD_MODULES = [
+  "crc32c_generic",
+  "crc32c-intel",
+  "sha256-ssse3",
+  "sha256-arm64",
+  "sha2-ce",
   "virtio_pci",
   "virtio_mmio",
   "virtio_blk",
@@ -27,8 +36,6 @@ export const INITRD_MODULES = [
   "dm-verity",
   "erofs",
   "ext4",
-  "crc32c_generic",
-  "crc32c-intel",
 ] as const;
 
 /**
