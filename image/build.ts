@@ -11,6 +11,7 @@ import { makeBootImage, makeRootImage } from "./disk/slot-images.ts";
 import { ELF_MACHINE, readElfNeeds } from "./elf.ts";
 import { sha256Hex } from "./hashes.ts";
 import { formatManifest, type ImageManifest } from "./manifest.ts";
+import { debugShellFiles } from "./rootfs/debug-shell.ts";
 import { textFile } from "./rootfs/file.ts";
 import { type ImageIdentity, imageName } from "./rootfs/identity.ts";
 import { nodeFiles } from "./rootfs/node-files.ts";
@@ -113,6 +114,7 @@ export async function buildImage(order: BuildOrder, report: (step: string) => vo
     const added = [
       ...systemFiles(identity),
       ...nodeFiles(),
+      ...(identity.hasDebugShell === true ? debugShellFiles() : []),
       textFile("etc/rauc/keyring.pem", authorityText(keys)),
       textFile("usr/share/bizra/materials.cdx.json", materials),
     ];
@@ -163,6 +165,8 @@ function checkOrder({ identity, program, home, keys }: BuildOrder): void {
     throw new ImageFailure(`expected a program for ${identity.architecture} at ${program.path}; build it, and name it with --program`);
   if (keys.variant !== identity.variant)
     throw new ImageFailure(`expected keys of the variant ${identity.variant}, got ${keys.variant} ones`);
+  if (identity.hasDebugShell === true && identity.variant === "release")
+    throw new ImageFailure("expected no --debug-shell: a release image has no way in");
   if (home === undefined) return;
   if (!existsSync(join(home, "genesis.json"))) throw new ImageFailure(`expected a node's home at ${home}, with its genesis.json`);
   if (identity.variant === "release")

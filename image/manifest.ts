@@ -21,6 +21,8 @@ const manifestSchema = z.strictObject({
   architecture: z.enum(ARCHITECTURES),
   kernel: z.enum(KERNELS),
   variant: z.enum(["development", "release"]),
+  /** There and true when whoever runs it in a virtual machine is root on it. */
+  hasDebugShell: z.literal(true).optional(),
   compatible: z.string().min(1).max(200),
   node: z.strictObject({ version: z.string().min(1).max(100), sha256: hash }),
   verity: z.strictObject({ blocks: z.number().int().min(1), rootHash: hash, salt: hash }),

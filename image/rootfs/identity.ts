@@ -10,14 +10,17 @@ export type ImageIdentity = {
   readonly architecture: Architecture;
   readonly kernel: Kernel;
   readonly variant: Variant;
+  /** Whether whoever runs it in a virtual machine is root on it; development images only. */
+  readonly hasDebugShell?: true | undefined;
 };
 
 /**
  * The word by which a box knows bundles that are meant for it. It holds all that must not be mixed up: another processor,
- * another kernel's drivers, and a development build on a box in the field.
+ * another kernel's drivers, a development build on a box in the field, and one with a way in for trials anywhere else.
  */
-export function compatibleOf({ architecture, kernel, variant }: ImageIdentity): string {
-  return ["bizra", architecture, kernel, ...(variant === "development" ? ["development"] : [])].join("-");
+export function compatibleOf({ architecture, kernel, variant, hasDebugShell }: ImageIdentity): string {
+  const kind = [...(variant === "development" ? ["development"] : []), ...(hasDebugShell === true ? ["debug"] : [])];
+  return ["bizra", architecture, kernel, ...kind].join("-");
 }
 
 /** Name of the files of an image, without their endings. */

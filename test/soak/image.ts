@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import type { Architecture } from "../../image/layout/partitions.ts";
 import { verifyImage } from "../../image/verify.ts";
 import { Machine } from "../e2e/image/machine.ts";
+import { overlayDisk } from "../e2e/image/machine-disk.ts";
 import { buildTrialImage, makeHome, prepare } from "../e2e/image/trial-image.ts";
 import { BINARY } from "../e2e/support/bizra.ts";
 import type { Workplace } from "../e2e/support/workplace.ts";
@@ -57,7 +58,9 @@ async function tryArchitecture(place: Workplace, architecture: Architecture): Pr
   if (!isGood) faults.push(`${architecture}: ${checks.filter(({ isOk }) => !isOk).map(({ check, detail }) => `${check}: ${detail}`)}`);
   tell("verified");
 
-  const machine = place.keep(await Machine.start({ architecture, ...built, slot: "A", folder }));
+  const disks = [await overlayDisk(built.image, join(folder, "disk.qcow2"))];
+  const start = { by: "kernel", ...built.boot, slot: "A", manifest: built.manifest } as const;
+  const machine = place.keep(await Machine.start({ architecture, start, disks, folder }));
   await machine.answers("/readyz", START_LIMIT_MS, ({ ok }) => ok);
   tell("the node is ready");
   await machine.says("bizra-gate: slot A is good", START_LIMIT_MS);

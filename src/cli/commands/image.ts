@@ -76,6 +76,7 @@ export const imageBuild: Command = {
     "security-mirror": { kind: "text", value: "URL", doc: "Mirror of Debian's security updates; together with --mirror." },
     cache: { kind: "text", value: "DIR", doc: "Where downloaded packages are kept (default ~/.cache/bizra/packages)." },
     home: { kind: "text", value: "DIR", doc: "A node's home that the image begins with. For trials: every copy runs the same keys." },
+    "debug-shell": { kind: "presence", doc: "A root shell on a port that virtual machines have. For trials; refused for a release." },
     ...KEYS_FLAG,
   },
   async run(input, terminal) {
@@ -87,7 +88,10 @@ export const imageBuild: Command = {
     const lock = lockOf(input);
     const built = await mendable(async () => {
       const keys = await openKeys(keysFolder(input));
-      const identity: ImageIdentity = { version, architecture, kernel, variant: keys.variant };
+      const identity: ImageIdentity = {
+        ...{ version, architecture, kernel, variant: keys.variant },
+        ...(input.has("debug-shell") && { hasDebugShell: true as const }),
+      };
       const order = {
         identity,
         program: { path: programOf(input), version: VERSION.version },

@@ -1,5 +1,6 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Kernel } from "../../../image/debian/package-sets.ts";
 import type { Architecture } from "../../../image/layout/partitions.ts";
 import { type ImageManifest, parseManifest } from "../../../image/manifest.ts";
 import { BINARY, bizra } from "../support/bizra.ts";
@@ -15,6 +16,7 @@ const PACKAGES = [
   "kmod",
   "mtools",
   "openssl",
+  "qemu-utils",
   "rauc",
   "squashfs-tools",
   "tar",
@@ -23,7 +25,7 @@ const PACKAGES = [
 
 /** Installs what a trial needs; a sentence saying why it cannot, or undefined. */
 export function prepare(architecture: Architecture): Promise<string | undefined> {
-  const qemu = architecture === "amd64" ? ["qemu-system-x86"] : ["qemu-system-arm"];
+  const qemu = architecture === "amd64" ? ["qemu-system-x86", "ovmf"] : ["qemu-system-arm", "qemu-efi-aarch64"];
   return installPackages([...PACKAGES, ...qemu]);
 }
 
@@ -32,6 +34,10 @@ export type TrialImage = {
   readonly manifest: ImageManifest;
   readonly image: string;
   readonly boot: { readonly kernel: string; readonly initrd: string };
+  /** Folder of what the build left, from which a bundle is made. */
+  readonly out: string;
+  /** Folder of the keys that signed it. */
+  readonly keys: string;
 };
 
 /** What a trial's image is built with. */
@@ -41,8 +47,12 @@ export type TrialOrder = {
   readonly architecture: Architecture;
   /** The program for that processor; default the binary under test. */
   readonly program?: string;
-  /** A node's home that it begins with. */
-  readonly home: string;
+  /** Default: the smaller one, of virtual machines. */
+  readonly kernel?: Kernel;
+  /** A node's home that it begins with; without one it waits for its provisioning. */
+  readonly home?: string;
+  /** Whether commands can be run on it. */
+  readonly hasDebugShell?: boolean;
   /** Signing keys; default the folder's own. */
   readonly keys?: string;
 };
@@ -58,21 +68,22 @@ export async function makeHome(folder: string): Promise<string> {
   return home;
 }
 
-/** Builds an image by the command, as its user would; the packages' cache is kept for the next build of the trial. */
+/** Builds an image by the command, as its user would; downloaded packages are kept in E2E_PACKAGES, or in the folder. */
 export async function buildTrialImage(order: TrialOrder): Promise<TrialImage> {
-  const { folder, version, architecture } = order;
+  const { folder, version, architecture, kernel = "cloud", program = BINARY, keys = join(folder, "keys") } = order;
   const out = join(folder, `out-${version}`);
-  const words = ["image", "build", "--arch", architecture, "--kernel", "cloud", "--version", version, "--out", out, "--json"];
-  const places = ["--keys", order.keys ?? join(folder, "keys"), "--cache", join(folder, "packages"), "--home", order.home];
-  const child = Bun.spawn({ cmd: [BINARY, ...words, ...places, "--program", order.program ?? BINARY], stdout: "pipe", stderr: "pipe" });
+  const words = ["image", "build", "--arch", architecture, "--kernel", kernel, "--version", version, "--out", out, "--json"];
+  const places = ["--keys", keys, "--cache", process.env["E2E_PACKAGES"] ?? join(folder, "packages"), "--program", program];
+  const more = [...(order.home === undefined ? [] : ["--home", order.home]), ...(order.hasDebugShell ? ["--debug-shell"] : [])];
+  const child = Bun.spawn({ cmd: [BINARY, ...words, ...places, ...more], stdout: "pipe", stderr: "pipe" });
   const [said, text] = await Promise.all([new Response(child.stderr).text(), new Response(child.stdout).text()]);
   appendFileSync(join(folder, "build.log"), said);
   if ((await child.exited) !== 0) throw new Error(`bizra image build failed: ${said}${text}`);
-  const name = `bizra-${architecture}-cloud-development-${version}`;
+  const name = `bizra-${architecture}-${kernel}-development${order.hasDebugShell ? "-debug" : ""}-${version}`;
   const manifest = parseManifest(readFileSync(join(out, `${name}.manifest.json`), "utf8"));
   if (!manifest.ok) throw new Error(manifest.error);
   const boot = await extractBoot(join(out, `${name}.boot`), join(folder, `boot-${version}`));
-  return { manifest: manifest.value, image: join(out, `${name}.img`), boot };
+  return { manifest: manifest.value, image: join(out, `${name}.img`), boot, out, keys };
 }
 
 /** Kernel and initrd of a slot, out of its boot partition. */
