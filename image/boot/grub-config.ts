@@ -9,7 +9,7 @@ export const BOOT_FILES = { kernel: "vmlinuz", initrd: "initrd.zst", slot: "slot
 export const FIRST_COUNTERS = { ORDER: "A B", A_OK: "1", A_TRY: "0", B_OK: "0", B_TRY: "0", GOOD: "A" } as const;
 
 /** Attempts of a slot that was committed once, and of one that was not. */
-const ATTEMPTS = { committed: 3, fresh: 1 } as const;
+export const ATTEMPTS = { committed: 3, fresh: 1 } as const;
 
 /** Where the kernel writes, last where it asks. */
 export function consolesOf(architecture: Architecture): readonly string[] {

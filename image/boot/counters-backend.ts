@@ -1,0 +1,115 @@
+import { ATTEMPTS, FIRST_COUNTERS } from "./grub-config.ts";
+
+/** Where a box has it, for the updater's configuration and the units of root's that call it. */
+export const COUNTERS_BACKEND_PATH = "usr/lib/bizra/boot-counters";
+
+/** What it says on the console when a slot is committed, before the slot's letter. */
+export const COMMIT_WORDS = "bizra-gate: slot";
+
+/**
+ * The updater's custom boot backend for boxes that GRUB starts (RAUC's reference, "custom bootloader backend"): `get-primary`,
+ * `set-primary SLOT`, `get-state SLOT`, `set-state SLOT good|bad`, `get-current`, over the one block of counters that GRUB
+ * reads (grub-config.ts). The updater's own backend for GRUB does not know which slot was committed last, and its editor
+ * truncates the file before it writes it. For units of root's: `is-committed` (by its exit code) and `forget-attempt`.
+ *
+ * `GOOD` names the slot that was committed last: it becomes the running slot when that one is marked good, and nothing else
+ * changes it. The block is written in place, only when something changes, and synced. A block that is torn, missing or foreign is
+ * read as GRUB reads it: by the values that GRUB begins with.
+ */
+export const COUNTERS_BACKEND = `#!/bin/sh
+set -eu
+export LC_ALL=C
+file=\${BIZRA_COUNTERS:-/bootstate/grubenv}
+cmdline=\${BIZRA_CMDLINE:-/proc/cmdline}
+console=\${BIZRA_CONSOLE:-/dev/kmsg}
+fail() { echo "boot-counters: $*" >&2; exit 1; }
+say() { { echo "<3>$*" >"$console"; } 2>/dev/null || true; } # loud enough for a quiet kernel's console
+slot() { case \${1:-} in A | B) ;; *) fail "expected slot A or B, got '\${1:-}'" ;; esac; }
+other() { case $1 in A) echo B ;; B) echo A ;; esac; }
+current() {
+  for word in $(cat "$cmdline"); do case $word in rauc.slot=A) echo A; return ;; rauc.slot=B) echo B; return ;; esac; done
+  fail "the command line names no slot"
+}
+# One at a time: the updater and a restart may call at once.
+if [ -f "$file" ]; then exec 9<"$file"; flock -w 30 9 || fail "somebody else holds the counters"; fi
+block=
+size=0
+if [ -f "$file" ]; then
+  size=$(wc -c <"$file")
+  block=$(head -c 1024 "$file" | tr -cd '\\n -~')
+fi
+case $block in
+"# GRUB Environment Block
+"*) ;;
+*) block= ;;
+esac
+value() {
+  found=$(printf '%s\\n' "$block" | sed -n "s/^$1=\\($3\\)\\$/\\1/p" | tail -n 1)
+  printf '%s\\n' "\${found:-$2}"
+}
+ORDER=$(value ORDER "${FIRST_COUNTERS.ORDER}" '[AB] [AB]')
+case $ORDER in "A B" | "B A") ;; *) ORDER="${FIRST_COUNTERS.ORDER}" ;; esac
+A_OK=$(value A_OK 0 '[01]')
+B_OK=$(value B_OK 0 '[01]')
+A_TRY=$(value A_TRY 0 '[0-9]')
+B_TRY=$(value B_TRY 0 '[0-9]')
+GOOD=$(value GOOD ${FIRST_COUNTERS.GOOD} '[AB]')
+BOOT=$(value BOOT '' '[0-9-]\\{1,40\\}') # GRUB's own mark of this start, kept
+entries() { printf 'ORDER=%s\\nA_OK=%s\\nA_TRY=%s\\nB_OK=%s\\nB_TRY=%s\\nGOOD=%s\\n' "$ORDER" "$A_OK" "$A_TRY" "$B_OK" "$B_TRY" "$GOOD"; [ -z "$BOOT" ] || printf 'BOOT=%s\\n' "$BOOT"; }
+before=
+[ -z "$block" ] || [ "$size" -ne 1024 ] || before=$(entries)
+save() {
+  [ "$(entries)" != "$before" ] || return 0
+  { printf '# GRUB Environment Block\\n'; entries; head -c 1024 /dev/zero | tr '\\000' '#'; } |
+    dd of="$file" bs=1024 count=1 iflag=fullblock conv=notrunc,fsync status=none
+  [ "$size" -le 1024 ] || truncate -s 1024 "$file"
+}
+# As GRUB decides: marked as one that can be started, and with attempts left.
+startable() {
+  case $1 in A) ok=$A_OK tried=$A_TRY ;; B) ok=$B_OK tried=$B_TRY ;; esac
+  if [ "$1" = "$GOOD" ]; then limit=${ATTEMPTS.committed}; else limit=${ATTEMPTS.fresh}; fi
+  [ "$ok" = 1 ] && [ "$tried" -lt "$limit" ]
+}
+mark() { case $1 in A) A_OK=$2 A_TRY=0 ;; B) B_OK=$2 B_TRY=0 ;; esac; }
+case \${1:-} in
+get-current) current ;;
+get-primary)
+  for candidate in $ORDER; do if startable "$candidate"; then echo "$candidate"; exit 0; fi; done
+  echo "$GOOD" ;;
+set-primary)
+  slot "\${2:-}"
+  mark "$2" 1
+  ORDER="$2 $(other "$2")"
+  save ;;
+get-state)
+  slot "\${2:-}"
+  if startable "$2"; then echo good; else echo bad; fi ;;
+set-state)
+  slot "\${2:-}"
+  running=$(current)
+  case \${3:-} in
+  good)
+    mark "$2" 1
+    # Good is said of the slot that runs: it is committed now. Of the other it only takes the mark away.
+    [ "$2" != "$running" ] || GOOD=$2
+    save
+    if [ "$2" = "$running" ]; then
+      say "${COMMIT_WORDS} $2 is good after $(cut -d' ' -f1 /proc/uptime) s"
+    fi ;;
+  bad)
+    [ "$2" != "$running" ] || startable "$(other "$2")" || fail "the other slot cannot be started"
+    mark "$2" 0
+    save ;;
+  *) fail "expected good or bad, got '\${3:-}'" ;;
+  esac ;;
+is-committed) [ "$(current)" = "$GOOD" ] ;;
+forget-attempt)
+  # A restart that somebody asked for is no failed start.
+  running=$(current)
+  if [ "$running" = "$GOOD" ]; then
+    case $running in A) A_TRY=0 ;; B) B_TRY=0 ;; esac
+    save
+  fi ;;
+*) fail "expected get-primary, set-primary, get-state, set-state, get-current, is-committed or forget-attempt" ;;
+esac
+`;
