@@ -1,6 +1,6 @@
 import { present } from "../../src/kernel/index.ts";
 import { type Architecture, layOut, type PlacedPartition, partitionsOf } from "../layout/partitions.ts";
-import { kernelCommandLine } from "./initrd-script.ts";
+import { DISK_WORD, kernelCommandLine } from "./initrd-script.ts";
 
 /** Files of a boot partition. */
 export const BOOT_FILES = { kernel: "vmlinuz", initrd: "initrd.zst", slot: "slot.cfg" } as const;
@@ -25,7 +25,9 @@ export function slotConfig(verityWord: string): string {
  * The boot loader's configuration, which lies inside the loader itself: whoever verified the loader has verified it too.
  *
  * It reads the counters, counts the attempt before it makes it, and starts the first slot in order that has attempts left.
- * Whatever fails ends in a restart, never in a shell, so that a box without a keyboard goes on to its other slot.
+ * The disk is the one that the loader itself came from, and it is marked with the time of this start: the kernel counts disks
+ * in an order of its own, and another one may hold the same image. Whatever fails ends in a restart, never in a shell, so that
+ * a box without a keyboard goes on to its other slot.
  */
 export function grubConfig(architecture: Architecture): string {
   const partition = (label: string): PlacedPartition =>
@@ -48,8 +50,12 @@ set A_TRY=0
 set B_OK=0
 set B_TRY=0
 set GOOD=A
-search --no-floppy --fs-uuid --set=state ${state.id}
-regexp --set=1:disk '^([^,]+),' "$state"
+set disk=none
+regexp --set=1:disk '^[(]([^,)]+),' "$cmdpath"
+if [ ! -e ${counters} ]; then
+  search --no-floppy --fs-uuid --set=state ${state.id}
+  regexp --set=1:disk '^([^,]+),' "$state"
+fi
 load_env --skip-sig -f ${counters} ORDER A_OK A_TRY B_OK B_TRY GOOD
 for candidate in $ORDER; do
   if [ "$candidate" = "A" ]; then set ok="$A_OK"; set tried="$A_TRY"; else set ok="$B_OK"; set tried="$B_TRY"; fi
@@ -66,11 +72,12 @@ if [ "$slot" = "none" ]; then
   set A_TRY=0
   set B_TRY=0
 fi
-save_env -f ${counters} ORDER A_OK A_TRY B_OK B_TRY GOOD
+set BOOT=$YEAR-$MONTH-$DAY-$HOUR-$MINUTE-$SECOND
+save_env -f ${counters} ORDER A_OK A_TRY B_OK B_TRY GOOD BOOT
 if [ "$slot" = "A" ]; then set boot=($disk,gpt${numberOf("boot-A")}); else set boot=($disk,gpt${numberOf("boot-B")}); fi
 echo "bizra-boot: slot $slot order=$ORDER A_OK=$A_OK A_TRY=$A_TRY B_OK=$B_OK B_TRY=$B_TRY GOOD=$GOOD"
 if source $boot/${BOOT_FILES.slot}; then
-  if linux $boot/${BOOT_FILES.kernel} ${kernelCommandLine("$slot", "$verity", consolesOf(architecture))}; then
+  if linux $boot/${BOOT_FILES.kernel} ${kernelCommandLine("$slot", "$verity", consolesOf(architecture))} ${DISK_WORD}=$BOOT; then
     if initrd $boot/${BOOT_FILES.initrd}; then
       boot
     fi

@@ -8,6 +8,7 @@ import { runTool } from "../tools.ts";
 const GRUB_MODULES = [
   "boot",
   "configfile",
+  "datehook",
   "echo",
   "ext2",
   "linux",

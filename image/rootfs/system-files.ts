@@ -1,4 +1,6 @@
-import { type AddedFile, linkFile, scriptFile, textFile } from "./file.ts";
+import { COUNTERS_BACKEND_PATH } from "../boot/counters-backend.ts";
+import { PARTITION_FOLDER } from "../boot/initrd-script.ts";
+import { type AddedFile, linkFile, textFile } from "./file.ts";
 import { compatibleOf, type ImageIdentity } from "./identity.ts";
 import { NODE_USER } from "./node-files.ts";
 
@@ -8,10 +10,9 @@ export const MOUNT_POINTS = ["data", "bootstate", "provision", "signstate", "pro
 /** A box starts without any of these; a slow or busy machine finds its partitions late. */
 const MOUNT_OPTIONS = "noatime,nodev,nosuid,noexec,nofail,x-systemd.device-timeout=180s";
 
-/** Where a box keeps what outlives updates; the rest of the root is read-only. */
-const FSTAB = `PARTLABEL=bootstate /bootstate ext2 sync,${MOUNT_OPTIONS} 0 0
-PARTLABEL=PROVISION /provision vfat umask=0077,uid=${NODE_USER.id},gid=${NODE_USER.id},${MOUNT_OPTIONS} 0 0
-PARTLABEL=signstate /signstate ext4 ${MOUNT_OPTIONS} 0 0
+/** Where a box keeps what outlives updates; the rest of the root is read-only. The first program mounts data and signstate. */
+const FSTAB = `${PARTITION_FOLDER}/bootstate /bootstate ext2 sync,${MOUNT_OPTIONS} 0 0
+${PARTITION_FOLDER}/PROVISION /provision vfat umask=0077,uid=${NODE_USER.id},gid=${NODE_USER.id},${MOUNT_OPTIONS} 0 0
 tmpfs /tmp tmpfs size=25%,mode=1777,nosuid,nodev 0 0
 `;
 
@@ -66,59 +67,33 @@ ExecStart=/usr/lib/systemd/systemd-growfs /data
 /** Where the updater keeps what it knows of the slots, on the data partition. */
 const UPDATER_STATE = "/data/rauc";
 
-/** The updater's configuration: two pairs of slots, signed verity bundles only, and boot counters that GRUB reads. */
+/** The updater's configuration: two pairs of slots, signed verity bundles only, and boot counters that GRUB reads too. */
 function updaterConfiguration(identity: ImageIdentity): string {
   const pair = (slot: string, index: number): string => `
 [slot.rootfs.${index}]
-device=/dev/disk/by-partlabel/root-${slot}
+device=${PARTITION_FOLDER}/root-${slot}
 type=raw
 bootname=${slot}
 
 [slot.boot.${index}]
-device=/dev/disk/by-partlabel/boot-${slot}
+device=${PARTITION_FOLDER}/boot-${slot}
 type=raw
 parent=rootfs.${index}
 `;
   return `[system]
 compatible=${compatibleOf(identity)}
-bootloader=grub
-grubenv=/bootstate/grubenv
+bootloader=custom
 data-directory=${UPDATER_STATE}
 mountprefix=/run/rauc
 bundle-formats=verity
+
+[handlers]
+bootloader-custom-backend=/${COUNTERS_BACKEND_PATH}
 
 [keyring]
 path=/etc/rauc/keyring.pem
 ${pair("A", 0)}${pair("B", 1)}`;
 }
-
-/**
- * The boot counters' editor, under the name that the updater calls. GRUB's own truncates the file first, so that a power cut
- * leaves none; this one writes the one block in place.
- */
-const EDIT_COUNTERS = `#!/bin/bash
-# grub-editenv FILE list | grub-editenv FILE set NAME=VALUE...
-set -eu
-file=$1 verb=$2
-shift 2
-entries() { sed -n '/^#/d; /=/p' "$file"; }
-case $verb in
-list) entries ;;
-set)
-  kept=$(entries)
-  for pair in "$@"; do
-    name=\${pair%%=*}
-    kept=$(printf '%s\\n' "$kept" | grep -v "^$name=" || true)
-    kept=$(printf '%s\\n%s' "$kept" "$pair")
-  done
-  block=$(printf '# GRUB Environment Block\\n%s\\n' "$(printf '%s\\n' "$kept" | grep =)")
-  padding=$((1024 - \${#block} - 1))
-  [ "$padding" -ge 0 ] || { echo "the counters do not fit into 1024 bytes" >&2; exit 1; }
-  { printf '%s\\n' "$block"; printf "%\${padding}s" '' | tr ' ' '#'; } | dd of="$file" bs=1024 count=1 iflag=fullblock conv=notrunc,fsync status=none
-  ;;
-*) echo "expected list or set" >&2; exit 2 ;;
-esac
-`;
 
 /** Units of Debian's that a box has no use for, or that would write to its read-only root. */
 const MASKED_UNITS = [
@@ -184,7 +159,6 @@ export function systemFiles(identity: ImageIdentity): readonly AddedFile[] {
     linkFile("etc/systemd/system/sysinit.target.wants/data-grow.service", "../data-grow.service"),
     textFile("etc/rauc/system.conf", updaterConfiguration(identity)),
     textFile("usr/lib/tmpfiles.d/bizra-updater.conf", `d ${UPDATER_STATE} 0700 root root -\n`),
-    scriptFile("usr/bin/grub-editenv", EDIT_COUNTERS),
     linkFile("etc/systemd/system/default.target", "/usr/lib/systemd/system/multi-user.target"),
     ...WANTED_UNITS.map(([unit, target]) => linkFile(`etc/systemd/system/${target}.wants/${unit}`, `/usr/lib/systemd/system/${unit}`)),
     ...MASKED_UNITS.map((unit) => linkFile(`etc/systemd/system/${unit}`, "/dev/null")),

@@ -113,7 +113,7 @@ describe("files", () => {
     const config = textOf("etc/rauc/system.conf");
     expect(config).toContain("compatible=bizra-amd64-generic\n");
     expect(config).toContain("bundle-formats=verity\n");
-    for (const label of ["root-A", "boot-A", "root-B", "boot-B"]) expect(config).toContain(`/dev/disk/by-partlabel/${label}\n`);
+    for (const label of ["root-A", "boot-A", "root-B", "boot-B"]) expect(config).toContain(`device=/dev/bizra/${label}\n`);
   });
 
   test("image: os-release, says version and variant", () => {
