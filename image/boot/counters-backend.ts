@@ -10,7 +10,7 @@ export const COMMIT_WORDS = "bizra-gate: slot";
  * The updater's custom boot backend for boxes that GRUB starts (RAUC's reference, "custom bootloader backend"): `get-primary`,
  * `set-primary SLOT`, `get-state SLOT`, `set-state SLOT good|bad`, `get-current`, over the one block of counters that GRUB
  * reads (grub-config.ts). The updater's own backend for GRUB does not know which slot was committed last, and its editor
- * truncates the file before it writes it. For units of root's: `is-committed` (by its exit code) and `forget-attempt`.
+ * truncates the file before it writes it. For units of root's: `is-uncommitted` (by its exit code) and `forget-attempt`.
  *
  * `GOOD` names the slot that was committed last: it becomes the running slot when that one is marked good, and nothing else
  * changes it. The block is written in place, only when something changes, and synced. A block that is torn, missing or foreign is
@@ -102,7 +102,10 @@ set-state)
     save ;;
   *) fail "expected good or bad, got '\${3:-}'" ;;
   esac ;;
-is-committed) [ "$(current)" = "$GOOD" ] ;;
+is-uncommitted)
+  # Only when it is known: what cannot be told restarts nothing.
+  running=$(current)
+  [ "$running" != "$GOOD" ] ;;
 forget-attempt)
   # A restart that somebody asked for is no failed start.
   running=$(current)
@@ -110,6 +113,6 @@ forget-attempt)
     case $running in A) A_TRY=0 ;; B) B_TRY=0 ;; esac
     save
   fi ;;
-*) fail "expected get-primary, set-primary, get-state, set-state, get-current, is-committed or forget-attempt" ;;
+*) fail "expected get-primary, set-primary, get-state, set-state, get-current, is-uncommitted or forget-attempt" ;;
 esac
 `;

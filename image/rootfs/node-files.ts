@@ -1,3 +1,5 @@
+import { COUNTERS_BACKEND, COUNTERS_BACKEND_PATH } from "../boot/counters-backend.ts";
+import { SLOT_WORD } from "../boot/initrd-script.ts";
 import { type AddedFile, linkFile, scriptFile, textFile } from "./file.ts";
 
 /** Where the node's program is in an image. */
@@ -19,9 +21,6 @@ const SYSTEM_SETTINGS = "/data/system";
 
 /** A file by whose appearance the node's user has the machine restarted; it has no other right over it. */
 const RESTART_REQUEST = "/run/bizra-node/restart";
-
-/** Where the gate asks whether the node is ready. */
-const READY_PORT = 8645;
 
 /**
  * What bounds node and provisioning: no privileges, no devices, no writes but to their own state. No
@@ -62,6 +61,20 @@ SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 RemoveIPC=yes`;
 
+/**
+ * The main process reads what the slots hold, so that it fetches only what they lack: disks open for reading by the unit, of which
+ * the rule below lets its user open the box's own slots and nothing else.
+ */
+const SLOTS_READABLE = `PrivateDevices=no
+DevicePolicy=closed
+DeviceAllow=block-blkext r
+DeviceAllow=block-mmc r
+DeviceAllow=block-sd r
+DeviceAllow=block-virtblk r`;
+
+const SLOT_RULE = `SUBSYSTEM=="block", ENV{DEVTYPE}=="partition", ENV{PARTNAME}=="root-[AB]|boot-[AB]", GROUP="${NODE_USER.name}", MODE="0640"
+`;
+
 const NODE_SERVICE = `[Unit]
 Description=BIZRA node, supervised
 After=network.target systemd-resolved.service time-set.target
@@ -86,6 +99,7 @@ OOMPolicy=continue
 TasksMax=256
 LimitNOFILE=16384
 ${SANDBOX}
+${SLOTS_READABLE}
 
 [Install]
 WantedBy=multi-user.target
@@ -156,54 +170,30 @@ systemctl try-restart --no-block systemd-timesyncd.service
 exit 0
 `;
 
-/** Asks the node whether it is ready, with what a root without curl has. */
-const PROBE = `#!/bin/bash
-exec 3<>/dev/tcp/127.0.0.1/${READY_PORT} || exit 1
-printf 'GET /readyz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3
-read -r -t 3 -u 3 line || exit 1
-case $line in *" 200 "*) exit 0 ;; esac
-exit 1
-`;
-
 /**
- * Decides whether the running slot stays: three good looks in a row commit it, none within the limit sends a box whose slot
- * was never committed back to the other. A committed slot is left alone, since another one would not mend what ails it. A
- * box that belongs to no network yet has no node to ask; there, its provisioning must run.
+ * A fresh slot whose main process never comes to judge it is left again. This judges nothing: it only asks whether the slot was
+ * committed, long after the main process would have decided, and a restart is all it does, since a fresh slot has one try.
  */
-const GATE = `#!/bin/bash
-set -u
-slot=$(sed -n 's/.*rauc\\.slot=\\([AB]\\).*/\\1/p' /proc/cmdline)
-say() { echo "<3>bizra-gate: $*" >/dev/kmsg; } # loud enough for a quiet kernel's console
-good=0
-look() {
-  if [ -e /data/${NODE_HOME_ON_DATA}/genesis.json ]; then /usr/lib/bizra/probe 2>/dev/null; else systemctl is-active -q bizra-provision.service; fi
-}
-for _ in $(seq 150); do
-  if look; then good=$((good + 1)); else good=0; fi
-  if [ "$good" -ge 3 ]; then
-    rauc status mark-good >/dev/null && grub-editenv /bootstate/grubenv set GOOD=$slot && say "slot $slot is good after $(cut -d' ' -f1 /proc/uptime) s" && exit 0
-  fi
-  sleep 1
-done
-if [ -e /run/bizra/data-failed ]; then say "the data partition cannot be used; no slot is to blame"; exit 1; fi
-if grub-editenv /bootstate/grubenv list | grep -qx "GOOD=$slot"; then say "the node is not ready, slot $slot stays"; exit 1; fi
-say "the node is not ready, back to the other slot"
-grub-editenv /bootstate/grubenv set \${slot}_OK=0
-systemctl reboot
-`;
+const UNCOMMITTED_TIMER = `[Unit]
+Description=Look whether this slot was committed
 
-const GATE_SERVICE = `[Unit]
-Description=Commit this slot once the node is ready, else go back to the other
-After=bizra-provision.service dbus.service
-RequiresMountsFor=/bootstate
-
-[Service]
-Type=exec
-RemainAfterExit=yes
-ExecStart=/usr/lib/bizra/gate
+[Timer]
+OnBootSec=10min
+AccuracySec=10s
 
 [Install]
 WantedBy=multi-user.target
+`;
+
+const UNCOMMITTED_SERVICE = `[Unit]
+Description=Restart a slot that nobody committed
+ConditionKernelCommandLine=${SLOT_WORD}
+RequiresMountsFor=/bootstate
+
+[Service]
+Type=oneshot
+ExecCondition=/${COUNTERS_BACKEND_PATH} is-uncommitted
+ExecStart=/bin/systemctl --no-block reboot
 `;
 
 const RESTART_PATH = `[Unit]
@@ -244,26 +234,20 @@ RequiresMountsFor=/bootstate
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/true
-ExecStop=/usr/lib/bizra/forget-attempt
+ExecStop=/${COUNTERS_BACKEND_PATH} forget-attempt
 
 [Install]
 WantedBy=multi-user.target
 `;
 
-const FORGET_ATTEMPT = `#!/bin/bash
-slot=$(sed -n 's/.*rauc\\.slot=\\([AB]\\).*/\\1/p' /proc/cmdline)
-grub-editenv /bootstate/grubenv list | grep -qx "GOOD=$slot" || exit 0
-grub-editenv /bootstate/grubenv set \${slot}_TRY=0
-`;
-
-/** The node, its provisioning, and what decides by it whether an update stays. */
+/** The node, its provisioning, and what restarts the machine for them. */
 export function nodeFiles(): readonly AddedFile[] {
   const units = {
     "bizra-node.service": NODE_SERVICE,
     "bizra-provision.service": PROVISION_SERVICE,
     "bizra-system.service": SYSTEM_SERVICE,
     "bizra-system.path": SYSTEM_PATH,
-    "bizra-gate.service": GATE_SERVICE,
+    "bizra-uncommitted.timer": UNCOMMITTED_TIMER,
     "bizra-boot-count.service": COUNT_SERVICE,
     "bizra-restart.path": RESTART_PATH,
   };
@@ -274,10 +258,10 @@ export function nodeFiles(): readonly AddedFile[] {
       linkFile(`etc/systemd/system/multi-user.target.wants/${name}`, `../${name}`),
     ]),
     textFile("etc/systemd/system/bizra-restart.service", RESTART_SERVICE),
+    textFile("etc/systemd/system/bizra-uncommitted.service", UNCOMMITTED_SERVICE),
     textFile("usr/share/dbus-1/system.d/bizra-updater.conf", UPDATER_POLICY),
-    scriptFile("usr/lib/bizra/probe", PROBE),
-    scriptFile("usr/lib/bizra/gate", GATE),
-    scriptFile("usr/lib/bizra/forget-attempt", FORGET_ATTEMPT),
+    textFile("etc/udev/rules.d/91-bizra-slots.rules", SLOT_RULE),
+    scriptFile(COUNTERS_BACKEND_PATH, COUNTERS_BACKEND),
     scriptFile("usr/lib/bizra/apply-system", APPLY_SYSTEM),
     textFile("usr/lib/sysusers.d/bizra.conf", `u ${owner} ${NODE_USER.id} "BIZRA node" /var/lib/bizra /usr/sbin/nologin\n`),
     textFile("usr/lib/tmpfiles.d/bizra.conf", `d ${SYSTEM_SETTINGS} 0755 ${owner} ${owner} -\n`),

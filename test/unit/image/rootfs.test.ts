@@ -113,7 +113,24 @@ describe("files", () => {
     const config = textOf("etc/rauc/system.conf");
     expect(config).toContain("compatible=bizra-amd64-generic\n");
     expect(config).toContain("bundle-formats=verity\n");
+    expect(config).toContain("bootloader=custom\n");
+    const [, backend = ""] = /^bootloader-custom-backend=\/(.*)$/m.exec(config) ?? [];
+    expect(textOf(backend)).toStartWith("#!/bin/sh\n");
     for (const label of ["root-A", "boot-A", "root-B", "boot-B"]) expect(config).toContain(`device=/dev/bizra/${label}\n`);
+  });
+
+  test("image: the node's unit, may read slots and no other device; a rule opens them to its user alone", () => {
+    const devices = textOf("etc/systemd/system/bizra-node.service")
+      .split("\n")
+      .filter((line) => line.startsWith("Device"));
+    expect(devices).toContain("DevicePolicy=closed");
+    for (const line of devices.filter((each) => each.startsWith("DeviceAllow"))) expect(line).toMatch(/^DeviceAllow=block-[a-z]+ r$/);
+    expect(textOf("etc/udev/rules.d/91-bizra-slots.rules")).toContain('=="root-[AB]|boot-[AB]", GROUP="bizra", MODE="0640"');
+  });
+
+  test("image: a slot that nobody judges, is restarted by a timer that asks for nothing but the counters' word", () => {
+    expect(textOf("etc/systemd/system/bizra-uncommitted.timer")).toContain("OnBootSec=10min");
+    expect(textOf("etc/systemd/system/bizra-uncommitted.service")).toContain("ExecCondition=/usr/lib/bizra/boot-counters is-uncommitted");
   });
 
   test("image: os-release, says version and variant", () => {
