@@ -1,5 +1,9 @@
 /** What the commit gate goes by. */
 export type GateFacts = {
+  /** Whether this box has a node to run; one that belongs to no network yet has none. */
+  readonly hasNode: boolean;
+  /** Whether the box runs on memory, since its data partition cannot be used. */
+  readonly isDataLost: boolean;
   /** Whether the service manager heard READY and the node runs. */
   readonly isRunning: boolean;
   /** Healthy looks in a row. */
@@ -20,8 +24,14 @@ export type OfflinePolicy =
 /** Healthy looks in a row that a release needs. */
 const LOOKS = 3;
 
-/** What a release still lacks before its slot is marked good, as sentence parts; none: it passes. */
+/**
+ * What a release still lacks before its slot is marked good, as sentence parts; none: it passes. A box without a node passes by
+ * its main process, which waits for one. Without its data nothing is known, not even that a node is missing: nothing passes,
+ * and a fresh slot is left again, since it may be the one that cannot read them.
+ */
 export function findGateLacks(facts: GateFacts, needsAggregator: boolean, policy: OfflinePolicy): readonly string[] {
+  if (facts.isDataLost) return ["the data partition cannot be used"];
+  if (!facts.hasNode) return [];
   const mustReach = needsAggregator && policy === "asBefore" && facts.isAggregatorUp !== undefined;
   return [
     ...(facts.isRunning ? [] : ["the node does not run"]),

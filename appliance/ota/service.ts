@@ -136,7 +136,10 @@ export class Updater {
     }
     for (const effect of step.effects) {
       if (effect.kind !== "keep") this.#queue(effect);
-      else if (!this.#keep(before)) return;
+      else if (!this.#keep(before)) {
+        if (input.kind === "committed") this.#watchGate(this.#parts.clock.monotonicMs()); // until there is room to say so
+        return;
+      }
     }
   }
 

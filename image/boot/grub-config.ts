@@ -57,6 +57,8 @@ if [ ! -e ${counters} ]; then
   regexp --set=1:disk '^([^,]+),' "$state"
 fi
 load_env --skip-sig -f ${counters} ORDER A_OK A_TRY B_OK B_TRY GOOD
+if [ "$GOOD" != "B" ]; then set GOOD=A; fi
+if [ "$ORDER" != "B A" ]; then set ORDER="A B"; fi
 for candidate in $ORDER; do
   if [ "$candidate" = "A" ]; then set ok="$A_OK"; set tried="$A_TRY"; else set ok="$B_OK"; set tried="$B_TRY"; fi
   if [ "$candidate" = "$GOOD" ]; then set limit=${ATTEMPTS.committed}; else set limit=${ATTEMPTS.fresh}; fi

@@ -6,22 +6,33 @@ import { isJson } from "../client.ts";
 /** So long the node may take to answer. */
 const ANSWER_LIMIT_MS = 3_000;
 
+/** What is known of a box beside its node. */
+export type BoxSigns = {
+  /** Where the node answers, while it does. */
+  readonly findHttp: () => string | undefined;
+  /** Whether there is a node to run. */
+  readonly hasNode: () => boolean;
+  /** Whether the data partition could not be used at this start. */
+  readonly isDataLost: () => boolean;
+};
+
 /** What the box's node tells an update: by supervision, and over its HTTP interface. */
 export class NodeFacts implements UpdateNode {
   readonly #supervisor: Supervisor;
-  readonly #findHttp: () => string | undefined;
+  readonly #signs: BoxSigns;
 
-  /** @param findHttp where the node answers, while it does */
-  constructor(supervisor: Supervisor, findHttp: () => string | undefined) {
+  constructor(supervisor: Supervisor, signs: BoxSigns) {
     this.#supervisor = supervisor;
-    this.#findHttp = findHttp;
+    this.#signs = signs;
   }
 
   async gate(): Promise<GateFacts> {
     const metrics = await this.#ask("/metrics");
     const { phase, healthyLooks, verdict } = this.#supervisor.status;
     const isWorking = verdict?.isWorking ?? false;
-    return { isRunning: phase === "running", healthyLooks, isWorking, isAggregatorUp: findAggregatorUp(metrics ?? "") };
+    const { hasNode, isDataLost } = this.#signs;
+    const box = { hasNode: hasNode(), isDataLost: isDataLost() };
+    return { ...box, isRunning: phase === "running", healthyLooks, isWorking, isAggregatorUp: findAggregatorUp(metrics ?? "") };
   }
 
   async move(): Promise<MoveFacts> {
@@ -52,7 +63,7 @@ export class NodeFacts implements UpdateNode {
   }
 
   async #ask(path: string): Promise<string | undefined> {
-    const http = this.#findHttp();
+    const http = this.#signs.findHttp();
     if (http === undefined) return undefined;
     const ended = new AbortController();
     const cancel = systemTimers.after(ANSWER_LIMIT_MS, () => ended.abort());

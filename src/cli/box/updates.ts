@@ -15,13 +15,15 @@ import type { Log, Result } from "../../kernel/index.ts";
 import { systemClock, systemTimers } from "../../node/index.ts";
 import { nodeFileSystem } from "../../storage/index.ts";
 import { CommandFailure, type CommandInput, type FlagSpec, parseCount, UsageError } from "../command.ts";
-import { BOX } from "./box-files.ts";
+import { BOX, hasNode } from "./box-files.ts";
 import type { BoxProcess } from "./box-process.ts";
 import { ControlRefused, type ControlRoutes } from "./control.ts";
 import { NodeFacts } from "./node-facts.ts";
 
 /** Names this run of the machine. */
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+/** Left by an image's first program when the data partition cannot be used. */
+const DATA_MARK = "/run/bizra/data-failed";
 /** How long a new release may take to pass the gate, in seconds. */
 const PROBATION_SECONDS = 300;
 
@@ -31,6 +33,7 @@ export const UPDATE_FLAGS: Readonly<Record<string, FlagSpec>> = {
   rauc: { kind: "text", value: "PROGRAM", doc: "The updater, with options between spaces (default rauc)." },
   "reboot-command": { kind: "text", value: "WORDS", doc: "What restarts the machine (default `systemctl reboot`)." },
   "boot-id": { kind: "text", value: "FILE", doc: `What names this run of the machine (default ${BOOT_ID}).` },
+  "data-mark": { kind: "text", value: "FILE", doc: `Whose existence says that the data partition cannot be used (default ${DATA_MARK}).` },
   "probation-seconds": { kind: "text", value: "S", doc: `How long a new release may take to work (default ${PROBATION_SECONDS}).` },
   "offline-policy": {
     kind: "text",
@@ -51,7 +54,11 @@ export function openUpdater(box: BoxProcess, input: CommandInput, log: Log, onDe
     installer: new RaucInstaller(wordsOf(input.flag("rauc") ?? "rauc"), systemTimers),
     record: new UpdateRecord(nodeFileSystem, join(box.home, BOX.update)),
     folder: join(box.home, BOX.download),
-    node: new NodeFacts(box.supervisor, () => box.findHttp()),
+    node: new NodeFacts(box.supervisor, {
+      findHttp: () => box.findHttp(),
+      hasNode: () => hasNode(box.home),
+      isDataLost: () => existsSync(input.flag("data-mark") ?? DATA_MARK),
+    }),
     offlinePolicy: policyOf(input.flag("offline-policy") ?? "as-before"),
     probationMs: (seconds === undefined ? PROBATION_SECONDS : parseCount(seconds, "--probation-seconds", 1, 86_400)) * 1_000,
     reboot: () => reboot(wordsOf(input.flag("reboot-command") ?? "systemctl reboot")),

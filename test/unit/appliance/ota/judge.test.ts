@@ -47,7 +47,7 @@ describe("a bundle is judged", () => {
 });
 
 describe("the commit gate", () => {
-  const good: GateFacts = { isRunning: true, healthyLooks: 3, isWorking: true, isAggregatorUp: true };
+  const good: GateFacts = { hasNode: true, isDataLost: false, isRunning: true, healthyLooks: 3, isWorking: true, isAggregatorUp: true };
   test.each<[string, Partial<GateFacts>, boolean, number]>([
     ["all is well", {}, true, 0],
     ["no node", { isRunning: false }, true, 1],
@@ -56,6 +56,8 @@ describe("the commit gate", () => {
     ["the aggregator that was reached is not", { isAggregatorUp: false }, true, 1],
     ["the aggregator was not reached before either", { isAggregatorUp: false }, false, 0],
     ["none is configured any more", { isAggregatorUp: undefined }, true, 0],
+    ["there is no node to run yet", { hasNode: false, isRunning: false, healthyLooks: 0, isWorking: false }, true, 0],
+    ["the data partition is lost, and the node with it", { hasNode: false, isDataLost: true }, false, 1],
   ])("ota: %s, as before", (_name, change, needs, lacks) => {
     expect(findGateLacks({ ...good, ...change }, needs, "asBefore").length).toBe(lacks);
   });

@@ -18,7 +18,7 @@ import { SetTime } from "../supervisor/set-time.ts";
 const folder = mkdtempSync(join(tmpdir(), "bizra-updater-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const WELL: GateFacts = { isRunning: true, healthyLooks: 3, isWorking: true, isAggregatorUp: true };
+const WELL: GateFacts = { hasNode: true, isDataLost: false, isRunning: true, healthyLooks: 3, isWorking: true, isAggregatorUp: true };
 const LEVEL: MoveFacts = { isRunning: true, syncState: "synced", isValidator: true, missingValidators: 0 };
 
 /** An installer that writes down what it was asked, and fails where a test says so. */
@@ -140,6 +140,31 @@ describe("an updater", () => {
     alone.facts.gate = WELL;
     await alone.time.pass(4_000);
     expect(staying.status.row.kind).toBe("good");
+  });
+
+  test("ota: a box without a node yet, committed as it starts; without its data, never committed and never sent back", async () => {
+    const fresh = rig();
+    fresh.facts.gate = { ...WELL, hasNode: false, isRunning: false, healthyLooks: 0, isWorking: false, isAggregatorUp: undefined };
+    await fresh.open().start();
+    await fresh.time.pass(2_000);
+    expect(fresh.installer.asked).toEqual(["commit"]);
+    const lost = rig();
+    lost.facts.gate = { ...fresh.facts.gate, isDataLost: true };
+    await lost.open().start();
+    await lost.time.pass(600_000);
+    expect([lost.installer.asked, lost.reboots]).toEqual([[], []]);
+  });
+
+  test("ota: the commit cannot be written down, tried again until it can", async () => {
+    const { time, fs, record, open } = rig(onTrial, "1.1.0");
+    const updater = open();
+    await updater.start();
+    fs.capacityBytes = 0;
+    await time.pass(5_000);
+    expect(updater.status.row.kind).toBe("probation");
+    fs.capacityBytes = 1_000_000;
+    await time.pass(5_000);
+    expect(record.load()).toMatchObject({ row: { kind: "good" }, floor: "1.1.0" });
   });
 
   test("ota: the updater does not answer, the slot is marked good once it does", async () => {
