@@ -1,4 +1,5 @@
 import { assert } from "../../src/kernel/index.ts";
+import { KEPT_MODULES } from "./kept-modules.ts";
 
 /** What each kernel module needs loaded first, by paths below the modules' folder, in the order to load from the end. */
 export type ModuleNeeds = ReadonlyMap<string, readonly string[]>;
@@ -38,99 +39,9 @@ export function modulesToLoad(needs: ModuleNeeds, names: readonly string[]): rea
   return order;
 }
 
-/** Folders of modules that a box may need: storage, wired and wireless network, buses, sensors, watchdogs, what systemd uses. */
-const KEPT_FOLDERS = [
-  "arch",
-  "block",
-  "crypto",
-  "drivers/acpi",
-  "drivers/ata",
-  "drivers/base",
-  "drivers/block",
-  "drivers/bus",
-  "drivers/char",
-  "drivers/clk",
-  "drivers/cpufreq",
-  "drivers/crypto",
-  "drivers/dma",
-  "drivers/edac",
-  "drivers/firmware",
-  "drivers/gpio",
-  "drivers/hid",
-  "drivers/hwmon",
-  "drivers/i2c",
-  "drivers/leds",
-  "drivers/mailbox",
-  "drivers/md",
-  "drivers/mfd",
-  "drivers/misc/eeprom",
-  "drivers/mmc",
-  "drivers/net/ethernet/aquantia",
-  "drivers/net/ethernet/broadcom",
-  "drivers/net/ethernet/cadence",
-  "drivers/net/ethernet/freescale",
-  "drivers/net/ethernet/intel",
-  "drivers/net/ethernet/marvell",
-  "drivers/net/ethernet/realtek",
-  "drivers/net/ethernet/stmicro",
-  "drivers/net/mdio",
-  "drivers/net/pcs",
-  "drivers/net/phy",
-  "drivers/net/usb",
-  "drivers/net/virtio_net",
-  "drivers/net/vmxnet3",
-  "drivers/net/hyperv",
-  "drivers/nvme",
-  "drivers/nvmem",
-  "drivers/pci",
-  "drivers/phy",
-  "drivers/pinctrl",
-  "drivers/platform",
-  "drivers/power",
-  "drivers/pwm",
-  "drivers/regulator",
-  "drivers/reset",
-  "drivers/rtc",
-  "drivers/scsi/hv_storvsc",
-  "drivers/scsi/scsi_mod",
-  "drivers/scsi/sd_mod",
-  "drivers/scsi/virtio_scsi",
-  "drivers/scsi/vmw_pvscsi",
-  "drivers/soc",
-  "drivers/spi",
-  "drivers/thermal",
-  "drivers/tty",
-  "drivers/usb",
-  "drivers/virtio",
-  "drivers/watchdog",
-  "fs/autofs",
-  "fs/efivarfs",
-  "fs/erofs",
-  "fs/ext4",
-  "fs/fat",
-  "fs/fuse",
-  "fs/jbd2",
-  "fs/mbcache",
-  "fs/nls",
-  "fs/overlayfs",
-  "fs/squashfs",
-  "lib",
-  "net/8021q",
-  "net/bridge",
-  "net/core",
-  "net/ipv4",
-  "net/ipv6",
-  "net/llc",
-  "net/netfilter",
-  "net/packet",
-  "net/sched",
-  "net/unix",
-  "net/wireless",
-] as const;
-
-/** The modules that an image keeps: those of the kept folders and all that they need, whichever folder that is in. */
+/** The modules that an image keeps: those of the list and all that they need, wherever that is. */
 export function modulesToKeep(needs: ModuleNeeds): ReadonlySet<string> {
   const isWanted = (path: string): boolean =>
-    KEPT_FOLDERS.some((folder) => path.startsWith(`kernel/${folder}/`) || path.startsWith(`kernel/${folder}.ko`));
+    KEPT_MODULES.some((kept) => path.startsWith(`kernel/${kept}/`) || path.startsWith(`kernel/${kept}.ko`));
   return new Set([...needs].flatMap(([path, needed]) => (isWanted(path) ? [path, ...needed] : [])));
 }

@@ -1,6 +1,6 @@
 /**
- * What Debian's packages bring that a box never reads: documentation, translations, what installs packages and what builds
- * initrds. Globs below the root.
+ * What Debian's packages bring that a box never reads: documentation, translations, what installs packages, what builds
+ * initrds, and device trees of boards, which are read from a boot partition if at all. Globs below the root.
  */
 export const PRUNED_PATHS = [
   "boot/*",
@@ -17,6 +17,7 @@ export const PRUNED_PATHS = [
   "usr/bin/perl*",
   "usr/lib/apt",
   "usr/lib/dpkg",
+  "usr/lib/linux-image-*",
   "usr/lib/*-linux-gnu/gconv",
   "usr/lib/*-linux-gnu/perl*",
   "usr/lib/udev/hwdb.bin",

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { INITRD_MODULES } from "../../../image/boot/initrd-script.ts";
 import { makeAccounts } from "../../../image/rootfs/accounts.ts";
 import { compatibleOf, type ImageIdentity, imageName, isVersion } from "../../../image/rootfs/identity.ts";
+import { KEPT_MODULES } from "../../../image/rootfs/kept-modules.ts";
 import { moduleName, modulesToKeep, modulesToLoad, parseModuleNeeds } from "../../../image/rootfs/kernel-modules.ts";
 import { nodeFiles } from "../../../image/rootfs/node-files.ts";
 import { systemFiles } from "../../../image/rootfs/system-files.ts";
@@ -54,7 +56,7 @@ describe("accounts", () => {
 
 describe("kernel modules", () => {
   const needs = parseModuleNeeds(
-    "kernel/fs/ext4/ext4.ko.xz: kernel/fs/mbcache.ko.xz kernel/fs/jbd2/jbd2.ko.xz\nkernel/fs/jbd2/jbd2.ko.xz:\nkernel/fs/mbcache.ko.xz:\nkernel/sound/snd.ko.xz:\nkernel/drivers/md/dm-verity.ko.xz: kernel/drivers/md/dm-mod.ko.xz kernel/sound/odd.ko.xz\nkernel/drivers/md/dm-mod.ko.xz:\nkernel/sound/odd.ko.xz:\n",
+    "kernel/fs/ext4/ext4.ko.xz: kernel/fs/mbcache.ko.xz kernel/fs/jbd2/jbd2.ko.xz\nkernel/fs/jbd2/jbd2.ko.xz:\nkernel/fs/mbcache.ko.xz:\nkernel/sound/snd.ko.xz:\nkernel/drivers/net/wireless/odd/wifi.ko.xz:\nkernel/drivers/md/dm-verity.ko.xz: kernel/drivers/md/dm-mod.ko.xz kernel/sound/odd.ko.xz\nkernel/drivers/md/dm-mod.ko.xz:\nkernel/sound/odd.ko.xz:\n",
   );
 
   test("image: modules to load, come after what they need, once each", () => {
@@ -74,6 +76,26 @@ describe("kernel modules", () => {
     expect(kept.has("kernel/sound/odd.ko.xz")).toBe(true);
     expect(kept.has("kernel/sound/snd.ko.xz")).toBe(false);
     expect(kept.has("kernel/fs/mbcache.ko.xz")).toBe(true);
+    expect(kept.has("kernel/drivers/net/wireless/odd/wifi.ko.xz")).toBe(false);
+  });
+
+  test("image: the list of kept modules, has each once, in order, and all that the first root loads", () => {
+    expect([...KEPT_MODULES].sort()).toEqual([...KEPT_MODULES]);
+    const covered = (path: string): boolean => KEPT_MODULES.some((kept) => path === kept || path.startsWith(`${kept}/`));
+    for (const path of [
+      "drivers/mmc/host/sdhci-iproc",
+      "drivers/nvme/host/nvme",
+      "drivers/ata/ahci",
+      "drivers/usb/storage/uas",
+      "fs/ext4/ext4",
+    ])
+      expect([path, covered(path)]).toEqual([path, true]);
+  });
+
+  test("image: the first root loads, checksums before what asks for them and processors' hashes before the verified root", () => {
+    const at = (name: (typeof INITRD_MODULES)[number]): number => INITRD_MODULES.indexOf(name);
+    for (const name of ["erofs", "ext4"] as const) expect(at("crc32c_generic")).toBeLessThan(at(name));
+    for (const name of ["sha256-ssse3", "sha256-arm64", "sha2-ce"] as const) expect(at(name)).toBeLessThan(at("dm-verity"));
   });
 });
 
