@@ -9,11 +9,11 @@ const HEAD = "# Written from provision.json; changes here are overwritten by the
  */
 export function systemFilesOf({ hostname, network, ntp, ssh, update }: ProvisionDocument): Readonly<Record<string, string | undefined>> {
   return {
-    hostname: `${hostname}\n`,
     "systemd/network/10-bizra.network": network && networkFile(network),
     "systemd/timesyncd.conf.d/10-bizra.conf": ntp && `${HEAD}[Time]\nNTP=${ntp.join(" ")}\n`,
     "ssh/authorized_keys": ssh && `${ssh.keys.join("\n")}\n`,
     "update.json": update && `${JSON.stringify({ channel: "stable", ...update })}\n`,
+    hostname: `${hostname}\n`, // last: its change tells the system that there is something to apply
   };
 }
 

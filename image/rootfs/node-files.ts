@@ -1,6 +1,8 @@
 import { COUNTERS_BACKEND, COUNTERS_BACKEND_PATH } from "../boot/counters-backend.ts";
 import { SLOT_WORD } from "../boot/initrd-script.ts";
 import { type AddedFile, linkFile, scriptFile, textFile } from "./file.ts";
+import { rootSandbox } from "./root-sandbox.ts";
+import { SYSTEM_SETTINGS, systemSettingsFiles } from "./system-settings.ts";
 
 /** Where the node's program is in an image. */
 export const PROGRAM_PATH = "usr/bin/bizra";
@@ -16,8 +18,8 @@ export const NODE_HOME_ON_DATA = "var/lib/bizra/home";
  */
 export const NODE_USER = { name: "bizra", id: 900 } as const;
 
-/** Settings of the system that provisioning writes and a unit of root's applies, on the data partition. */
-const SYSTEM_SETTINGS = "/data/system";
+/** The page of a box, for phones beside it; the node's own interface is on 8645, peers on 8646. */
+const PAGE_PORT = 8080;
 
 /** A file by whose appearance the node's user has the machine restarted; it has no other right over it. */
 const RESTART_REQUEST = "/run/bizra-node/restart";
@@ -105,14 +107,18 @@ ${SLOTS_READABLE}
 WantedBy=multi-user.target
 `;
 
-const PROVISION_SERVICE = `[Unit]
-Description=BIZRA provisioning
+/**
+ * Provisioning and the box's page: a process of its own, since it listens to phones and needs nothing that the main process
+ * has but its socket. Should it end, the node goes on.
+ */
+const PAGE_SERVICE = `[Unit]
+Description=BIZRA provisioning and the page of this box
 After=network.target provision.mount
 Wants=provision.mount
 
 [Service]
 Type=exec
-ExecStart=/${PROGRAM_PATH} provision run --home ${NODE_HOME} --medium /provision --system ${SYSTEM_SETTINGS}
+ExecStart=/${PROGRAM_PATH} box console --home ${NODE_HOME} --medium /provision --system ${SYSTEM_SETTINGS} --listen 0.0.0.0:${PAGE_PORT}
 ReadWritePaths=-/provision ${SYSTEM_SETTINGS}
 Restart=always
 RestartSec=5s
@@ -122,52 +128,6 @@ ${SANDBOX}
 
 [Install]
 WantedBy=multi-user.target
-`;
-
-const SYSTEM_SERVICE = `[Unit]
-Description=Apply host name, network and time servers of the provisioning
-DefaultDependencies=no
-Before=systemd-networkd.service
-
-[Service]
-Type=oneshot
-ExecStart=/usr/lib/bizra/apply-system
-
-[Install]
-WantedBy=multi-user.target
-`;
-
-/** Provisioning writes the host name last of what it always writes, so its change says that there is something to apply. */
-const SYSTEM_PATH = `[Unit]
-Description=Watch for settings of the provisioning
-
-[Path]
-PathChanged=${SYSTEM_SETTINGS}/hostname
-Unit=bizra-system.service
-
-[Install]
-WantedBy=multi-user.target
-`;
-
-/**
- * Takes the settings that provisioning wrote, and no others: plain files of these names, never a link, since the writer has
- * fewer rights than the reader.
- */
-const APPLY_SYSTEM = `#!/bin/bash
-set -u
-from=${SYSTEM_SETTINGS}
-take() {
-  if [ -f "$from/$1" ] && [ ! -L "$from/$1" ]; then install -D -m 0644 "$from/$1" "/run/$1"; else rm -f "/run/$1"; fi
-}
-take systemd/network/10-bizra.network
-take systemd/timesyncd.conf.d/10-bizra.conf
-if [ -f "$from/hostname" ] && [ ! -L "$from/hostname" ]; then
-  name=$(head -c 64 "$from/hostname" | head -n 1)
-  [[ $name =~ ^[a-z0-9-]{1,63}$ ]] && hostname "$name"
-fi
-systemctl is-active -q systemd-networkd.service && networkctl reload
-systemctl try-restart --no-block systemd-timesyncd.service
-exit 0
 `;
 
 /**
@@ -194,6 +154,7 @@ RequiresMountsFor=/bootstate
 Type=oneshot
 ExecCondition=/${COUNTERS_BACKEND_PATH} is-uncommitted
 ExecStart=/bin/systemctl --no-block reboot
+${rootSandbox()}
 `;
 
 const RESTART_PATH = `[Unit]
@@ -207,13 +168,15 @@ Unit=bizra-restart.service
 WantedBy=multi-user.target
 `;
 
+/** It stays active, so that the file does not ask again while the machine goes down. */
 const RESTART_SERVICE = `[Unit]
 Description=Restart the machine for the node
 
 [Service]
 Type=oneshot
-ExecStart=/bin/rm -f ${RESTART_REQUEST}
+RemainAfterExit=yes
 ExecStart=/bin/systemctl --no-block reboot
+${rootSandbox()}
 `;
 
 /** Lets the node's user call the updater, which only takes bundles whose signature it trusts. */
@@ -235,18 +198,18 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/true
 ExecStop=/${COUNTERS_BACKEND_PATH} forget-attempt
+ReadWritePaths=-/bootstate
+${rootSandbox()}
 
 [Install]
 WantedBy=multi-user.target
 `;
 
-/** The node, its provisioning, and what restarts the machine for them. */
+/** The node, its provisioning and page, the system's settings, and what restarts the machine for them. */
 export function nodeFiles(): readonly AddedFile[] {
   const units = {
     "bizra-node.service": NODE_SERVICE,
-    "bizra-provision.service": PROVISION_SERVICE,
-    "bizra-system.service": SYSTEM_SERVICE,
-    "bizra-system.path": SYSTEM_PATH,
+    "bizra-page.service": PAGE_SERVICE,
     "bizra-uncommitted.timer": UNCOMMITTED_TIMER,
     "bizra-boot-count.service": COUNT_SERVICE,
     "bizra-restart.path": RESTART_PATH,
@@ -262,7 +225,7 @@ export function nodeFiles(): readonly AddedFile[] {
     textFile("usr/share/dbus-1/system.d/bizra-updater.conf", UPDATER_POLICY),
     textFile("etc/udev/rules.d/91-bizra-slots.rules", SLOT_RULE),
     scriptFile(COUNTERS_BACKEND_PATH, COUNTERS_BACKEND),
-    scriptFile("usr/lib/bizra/apply-system", APPLY_SYSTEM),
+    ...systemSettingsFiles(),
     textFile("usr/lib/sysusers.d/bizra.conf", `u ${owner} ${NODE_USER.id} "BIZRA node" /var/lib/bizra /usr/sbin/nologin\n`),
     textFile("usr/lib/tmpfiles.d/bizra.conf", `d ${SYSTEM_SETTINGS} 0755 ${owner} ${owner} -\n`),
   ];

@@ -3,6 +3,7 @@ import { PARTITION_FOLDER } from "../boot/initrd-script.ts";
 import { type AddedFile, linkFile, textFile } from "./file.ts";
 import { compatibleOf, type ImageIdentity } from "./identity.ts";
 import { NODE_USER } from "./node-files.ts";
+import { rootSandbox } from "./root-sandbox.ts";
 
 /** Folders that must exist in a root that is never written, for what is mounted over them. */
 export const MOUNT_POINTS = ["data", "bootstate", "provision", "signstate", "proc", "sys", "dev", "run", "tmp", "var", "root"] as const;
@@ -62,6 +63,8 @@ ConditionPathIsMountPoint=/data
 [Service]
 Type=oneshot
 ExecStart=/usr/lib/systemd/systemd-growfs /data
+ReadWritePaths=/data
+${rootSandbox({ capabilities: "CAP_SYS_RESOURCE", settings: ["PrivateDevices=no", "DevicePolicy=closed", "DeviceAllow=block-* r"] })}
 `;
 
 /** Where the updater keeps what it knows of the slots, on the data partition. */
