@@ -1,7 +1,10 @@
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type AggregatorStore, type EventBus, openBus, PostgresStore } from "../../sync/aggregator/index.ts";
 import { findServiceUrls, loadObjectCredentials } from "../config/index.ts";
 import { systemEntropy, systemTimers } from "../node/index.ts";
-import { type ObjectStore, openObjects } from "../storage/index.ts";
+import { measureDiskSpace, type ObjectStore, openObjects } from "../storage/index.ts";
 import { CommandFailure, type CommandInput, UsageError } from "./command.ts";
 
 /** Flags that say where an aggregator's engines are. */
@@ -24,17 +27,25 @@ export const SERVICE_FLAGS = {
 } as const;
 
 /** Opens what the flags, or else the environment, name; nothing of what they do not. */
-export async function openServices(
-  input: CommandInput,
-): Promise<{ readonly store?: AggregatorStore; readonly bus?: EventBus; readonly objects?: ObjectStore }> {
+export async function openServices(input: CommandInput): Promise<{
+  readonly store?: AggregatorStore;
+  readonly bus?: EventBus;
+  readonly objects?: ObjectStore;
+  /** Whether the folder of the objects lies on a disk with room; always so where they are in S3. */
+  readonly hasObjectRoom: () => boolean;
+}> {
   const given = findServiceUrls();
-  const objects = openObjectsAt(flagOf(input, "objects") ?? given.objects);
+  const place = flagOf(input, "objects") ?? given.objects;
+  const objects = openObjectsAt(place);
+  const folder = objects?.kind === "files" ? folderOf(place ?? "") : undefined;
+  if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const hasObjectRoom = (): boolean => folder === undefined || measureDiskSpace(folder).level === "ample";
   const busUrl = flagOf(input, "bus") ?? given.bus;
   const bus = busUrl === undefined ? undefined : openBus(busUrl);
   if (bus && !bus.ok) throw new UsageError(bus.error.detail);
   const databaseUrl = flagOf(input, "database") ?? given.database;
   const store = databaseUrl === undefined ? undefined : await openDatabaseAt(databaseUrl);
-  return { ...(store && { store }), ...(bus && { bus: bus.value }), ...(objects && { objects }) };
+  return { hasObjectRoom, ...(store && { store }), ...(bus && { bus: bus.value }), ...(objects && { objects }) };
 }
 
 async function openDatabaseAt(url: string): Promise<AggregatorStore> {
@@ -51,6 +62,10 @@ function openObjectsAt(place: string | undefined): ObjectStore | undefined {
   const opened = openObjects(place, { base: ".", entropy: systemEntropy, credentials: credentials.ok ? credentials.value : undefined });
   if (opened.ok) return opened.value;
   throw new UsageError(opened.error.detail);
+}
+
+function folderOf(place: string): string {
+  return place.startsWith("file:") ? fileURLToPath(place) : resolve(place);
 }
 
 /** A flag's address. Everybody on the machine can read command lines, so one with a password is refused. */

@@ -16,7 +16,7 @@ import {
 } from "../../sync/agent/index.ts";
 import { compareCursors, event, type LaneCursor } from "../events/index.ts";
 import { type Log, Prng, parseHex } from "../kernel/index.ts";
-import type { EventLoopLag, MetricFamily, MetricSource } from "../monitoring/index.ts";
+import type { Alert, EventLoopLag, MetricFamily, MetricSource } from "../monitoring/index.ts";
 import { EPOCH_KEY, networkIdOf } from "../protocol/index.ts";
 import type { Database } from "../storage/index.ts";
 import type { Contexts } from "./contexts.ts";
@@ -112,6 +112,7 @@ export class NodeSync implements MetricSource {
     const { networking } = parts;
     const isEscrowed = setup.configuration.sync.escrow === "on" && networking !== undefined;
     this.#escrow = isEscrowed ? new NodeEscrow({ ...parts, networking, database: this.#database }, this.#agents) : undefined;
+    parts.watch.watchAlso(() => this.#alerts());
     contexts.pruning.holdBack((_height, place) => this.#agents.every((agent) => isHeld(agent.acknowledged("chain"), place)));
   }
 
@@ -143,6 +144,17 @@ export class NodeSync implements MetricSource {
   /** How each aggregator's agent stands. */
   status(): readonly SyncStatus[] {
     return this.#agents.map((agent) => agent.status());
+  }
+
+  /** An aggregator without room for this node's records: nothing is lost before this disk is full, so people have time, and must know. */
+  #alerts(): readonly Alert[] {
+    const full = this.status().flatMap(({ url, lanes }) => lanes.flatMap((lane) => (lane.full === undefined ? [] : [{ url, ...lane }])));
+    const [first] = full;
+    if (!first) return [];
+    const reason = `${first.url} takes no ${full.map(({ lane }) => lane).join(", ")} for now: ${first.full}`;
+    return [
+      { name: "aggregator-full", severity: "warning", reason, remedy: "raise the node's quota there, or give the aggregator more disk" },
+    ];
   }
 
   collect(): readonly MetricFamily[] {
@@ -185,6 +197,11 @@ export class NodeSync implements MetricSource {
         "bizra_sync_held_lanes",
         "Lanes of which the aggregator holds another history.",
         ({ lanes }) => lanes.filter(({ isHeld }) => isHeld).length,
+      ),
+      gauge(
+        "bizra_sync_full_lanes",
+        "Lanes that the aggregator has no room for.",
+        ({ lanes }) => lanes.filter(({ full }) => full !== undefined).length,
       ),
     ];
   }

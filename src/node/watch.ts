@@ -29,6 +29,7 @@ export class Watch {
   readonly #findSharedKey: () => SharedKey | undefined;
   readonly #hardware: HardwareFiguresReader;
   readonly #raised = new Map<string, Alert>();
+  readonly #findMore: (() => readonly Alert[])[] = [];
   #threadFaults: { readonly count: number; readonly atMs: number }[] = [];
   #threadFaultsTold = 0;
   #isSparing = false;
@@ -46,6 +47,11 @@ export class Watch {
   /** Conditions that hold. */
   get raisedCount(): number {
     return this.#raised.size;
+  }
+
+  /** Has conditions looked at that another part of the node knows of. */
+  watchAlso(find: () => readonly Alert[]): void {
+    this.#findMore.push(find);
   }
 
   /** Begins to look; the first time after an interval. */
@@ -74,7 +80,9 @@ export class Watch {
     const { events } = this.#contexts;
     const sample = this.#sample();
     this.#spareTheDisk(sample);
-    const holding = new Map([...this.#custodyAlerts(), ...findAlerts(sample)].map((alert) => [alert.name, alert]));
+    const holding = new Map(
+      [...this.#custodyAlerts(), ...this.#findMore.flatMap((find) => find()), ...findAlerts(sample)].map((alert) => [alert.name, alert]),
+    );
     for (const [name, alert] of holding) {
       if (this.#raised.has(name)) continue;
       this.#log.warn("alert.raised", { alert: name, severity: alert.severity, reason: alert.reason, remedy: alert.remedy });

@@ -23,6 +23,8 @@ export class LaneProgress {
   #intervalMs = 0;
   #flightsMax = 1;
   #isReading = false;
+  /** Whether it was refused for want of room or time: then one small batch asks whether that has passed. */
+  #isProbing = false;
   /** What the aggregator holds beyond or beside this lane; nothing is sent while it stands. */
   #held: { readonly cursor: SyncCursor; readonly verdict: CursorVerdict } | undefined;
 
@@ -33,6 +35,11 @@ export class LaneProgress {
   /** Whether the lane may not be sent. */
   get isHeld(): boolean {
     return this.#held !== undefined;
+  }
+
+  /** Whether the last answer was that there is no room or time for it. */
+  get isProbing(): boolean {
+    return this.#isProbing;
   }
 
   /** Whether a batch is being read and has not gone out yet. */
@@ -51,7 +58,8 @@ export class LaneProgress {
 
   /** When the next batch is due: at once when a full one waits, else after the linger. Infinity while nothing may be sent. */
   dueAtMs(lingerMs: number | undefined): number {
-    if (this.#held || this.#isReading || this.#flights.length >= this.#flightsMax || !isAfter(this.#tip, this.#sent)) return Infinity;
+    const flightsMax = this.#isProbing ? 1 : this.#flightsMax;
+    if (this.#held || this.#isReading || this.#flights.length >= flightsMax || !isAfter(this.#tip, this.#sent)) return Infinity;
     const isFull = this.#tip.epoch !== this.#sent.epoch || this.#tip.sequence - this.#sent.sequence >= SYNC_LIMITS.batchRecordsMax;
     if (lingerMs === undefined) return Infinity;
     return Math.max(this.#notBeforeMs, isFull ? 0 : this.#growthAtMs + lingerMs);
@@ -74,6 +82,7 @@ export class LaneProgress {
   ): void {
     this.#intervalMs = intervalMs;
     this.#flightsMax = isOrdered ? SYNC_LIMITS.inFlightMax : 1;
+    this.#isProbing = false;
     this.#notBeforeMs = 0;
     if (cursor) this.onRewound(cursor, verdict, nowMs);
     else this.#rewind(START, nowMs);
@@ -120,6 +129,7 @@ export class LaneProgress {
     nowMs: number,
   ): { readonly isNews: boolean; readonly landed: { readonly bytes: number; readonly sentAtMs: number } | undefined } {
     this.#intervalMs = intervalMs;
+    this.#isProbing = false;
     const landed = this.#flights.findLast(({ epoch, to }) => !isAfter({ epoch, sequence: to }, cursor));
     this.#flights = this.#flights.filter(({ epoch, to }) => isAfter({ epoch, sequence: to }, cursor));
     const isNews = isAfter(cursor, this.#acked);
@@ -133,8 +143,9 @@ export class LaneProgress {
     return this.#flights.some((flight) => flight.epoch === epoch && flight.to === sequence);
   }
 
-  /** Everything on its way was refused for now. */
+  /** Everything on its way was refused for now: what comes next is one batch, and the rest once that was taken. */
   onPaused(untilMs: number): void {
+    this.#isProbing = true;
     this.#flights = [];
     this.#sent = this.#acked;
     this.#isReading = false;

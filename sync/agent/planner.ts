@@ -11,6 +11,9 @@ const CRIT_RESERVE = { share: 1 / 4, bytesMax: 65_536 } as const;
 /** The smallest part of its room that a lane waits for, so that batches do not fall to pieces. */
 const ROOM_SHARE_MIN = 1 / 8;
 
+/** Bytes of the batch that asks whether a lane is taken again: what a store without room refuses for weeks costs little. */
+const PROBE_BYTES = 2_048;
+
 /** Where the link stands. */
 export type LinkState =
   | { readonly kind: "waiting"; readonly untilMs: number }
@@ -57,6 +60,11 @@ export class SyncPlanner {
   /** Lanes that wait for the node to catch up with what the aggregator holds, or for a new incarnation. */
   get heldLanes(): readonly SyncLane[] {
     return SYNC_LANES.filter((lane) => this.#lanes[lane].isHeld);
+  }
+
+  /** Lanes that were refused for want of room or time, and wait. */
+  get waitingLanes(): readonly SyncLane[] {
+    return SYNC_LANES.filter((lane) => this.#lanes[lane].isProbing);
   }
 
   /** Bytes on their way without an acknowledgement. */
@@ -238,7 +246,9 @@ export class SyncPlanner {
     const room = Math.min(own, left, Math.max(1, share / 2));
     // Something always goes: `crit` when none of it is on its way, the others when nothing is.
     const isOwed = lane === "crit" ? crit.bytesInFlight === 0 : this.bytesInFlight === 0;
-    if (isOwed) return Math.max(1, Math.floor(room));
+    const { isProbing } = this.#lanes[lane];
+    if (isOwed) return Math.max(1, Math.floor(isProbing ? Math.min(room, PROBE_BYTES) : room));
+    if (isProbing) return Math.max(0, Math.floor(Math.min(room, PROBE_BYTES)));
     return room >= Math.max(1, share * ROOM_SHARE_MIN) ? Math.floor(room) : 0;
   }
 

@@ -79,6 +79,8 @@ export type LaneStatus = {
   readonly acknowledged: number;
   readonly last: number;
   readonly isHeld: boolean;
+  /** Why the aggregator takes none of it for now: it has no room for this node's records. */
+  readonly full?: string;
   /** Age of its oldest event without an acknowledgement, ms. */
   readonly unacknowledgedMs: number;
 };
@@ -116,6 +118,8 @@ export class SyncAgent implements EscrowOutlet {
   readonly #kept = new Map<SyncLane, KeptAck>();
   readonly #age: UnacknowledgedAge;
   readonly #forkedAtMs = new Map<SyncLane, number>();
+  /** Lanes that the aggregator had no room for, with its words, until it takes some again. */
+  readonly #full = new Map<SyncLane, string>();
   #link: SyncLink | undefined;
   #session: Session | undefined;
   #heartbeats = 0;
@@ -195,6 +199,7 @@ export class SyncAgent implements EscrowOutlet {
       acknowledged: this.#kept.get(lane)?.sequence ?? 0,
       last: source.tip(lane).sequence,
       isHeld: held.includes(lane),
+      ...(this.#full.has(lane) && { full: this.#full.get(lane) ?? "" }),
     }));
     const traffic = this.#link?.traffic ?? { sentBytes: 0, receivedBytes: 0 };
     return {
@@ -345,7 +350,12 @@ export class SyncAgent implements EscrowOutlet {
 
   #onRefused({ lane, epoch, to }: SyncBatch, refusal: SyncRefusal, nowMs: number): readonly AgentEffect[] {
     const { cursor } = refusal;
-    this.#parts.log.debug("sync.refused", { lane, epoch, to, code: refusal.code, detail: refusal.detail });
+    const { log, carrier } = this.#parts;
+    log.debug("sync.refused", { lane, epoch, to, code: refusal.code, detail: refusal.detail });
+    if (refusal.code === "full") {
+      if (!this.#full.has(lane)) log.warn("sync.full", { url: carrier.url, lane, detail: refusal.detail });
+      this.#full.set(lane, refusal.detail);
+    }
     const judged = cursor && { cursor, verdict: judgeCursor(this.#parts.source, cursor, this.#kept.get(lane)) };
     return this.#planner.onRefused(lane, { epoch, sequence: to }, refusal, judged, nowMs);
   }
@@ -360,6 +370,7 @@ export class SyncAgent implements EscrowOutlet {
     const session = this.#session;
     assert(session !== undefined, "an acknowledgement comes in a session");
     const kept = { lane, epoch, sequence, hash, timeMs, witness, witnessKey: session.welcome.witnessKey };
+    this.#full.delete(lane);
     this.#parts.acks.put(this.#parts.carrier.url, kept);
     this.#kept.set(lane, kept);
   }

@@ -4,7 +4,7 @@ import type { Hono } from "hono";
 import type { CryptoSuite, Signer } from "../../src/crypto/index.ts";
 import type { CancelTimer, Clock, Entropy, Log, Timers } from "../../src/kernel/index.ts";
 import { HealthModel, MetricRegistry, type MetricSource } from "../../src/monitoring/index.ts";
-import { openDatabase } from "../../src/storage/index.ts";
+import { measureDiskSpace, openDatabase } from "../../src/storage/index.ts";
 import { Forwarder } from "./bus/forwarder.ts";
 import type { EnrolmentDesk } from "./enrolment/desk.ts";
 import { Enrolment, type EnrolmentSetup } from "./enrolment/enrolment.ts";
@@ -12,6 +12,7 @@ import { UserChanges } from "./fleet/user-changes.ts";
 import { makeApplication } from "./front/application.ts";
 import { Front, type FrontOptions } from "./front/front.ts";
 import { Ingest } from "./ingest/ingest.ts";
+import { StoreRoom } from "./ingest/room.ts";
 import { AGGREGATOR_APPLICATION_ID, AGGREGATOR_MIGRATIONS, AGGREGATOR_PAGE_BYTES } from "./stores/migrations.ts";
 import { SqliteStore } from "./stores/sqlite-store.ts";
 import type { AdmissionPolicy, AggregatorStore, EventBus } from "./types.ts";
@@ -33,6 +34,8 @@ export type AggregatorSetup = {
   readonly metrics: readonly MetricSource[];
   /** Told of errors that nothing expected; the process should end. */
   readonly onDefect: (error: unknown) => void;
+  /** What a node's records may take where no administrator set others, bytes; undefined: `DEFAULT_QUOTA`. */
+  readonly eventBytesMax?: number;
   /** Where everything is kept; undefined: aggregator.db in the home. */
   readonly store?: AggregatorStore;
   /** Who is handed all events; undefined: nobody. */
@@ -58,6 +61,9 @@ export class AggregatorRefused extends Error {
 
 /** Days of heartbeats that are kept, and how often older ones go. */
 const HEARTBEATS = { keptMs: 30 * 86_400_000, pruneEveryMs: 3_600_000 } as const;
+
+/** Entries of the audit that are kept: at a thousand a day, three years. */
+const AUDIT_ENTRIES_MAX = 1_000_000;
 
 /** An aggregator that runs. */
 export class Aggregator {
@@ -95,7 +101,12 @@ export class Aggregator {
     const { bus, onDefect } = setup;
     const forwarder = bus && new Forwarder({ store, bus, clock, timers, entropy, log, onDefect });
     const told = forwarder && { onStored: () => forwarder.wake() };
-    const ingest = new Ingest({ store, policy, witness, verify: suite.verify, clock, entropy, log, ...told });
+    const bounds = {
+      ...(setup.eventBytesMax !== undefined && { quotaBytes: setup.eventBytesMax }),
+      // The disk of a database server is its own to watch: it says when it is full.
+      ...(setup.store === undefined && { room: new StoreRoom(() => measureDiskSpace(home).level, clock) }),
+    };
+    const ingest = new Ingest({ store, policy, witness, verify: suite.verify, clock, entropy, log, ...told, ...bounds });
     const health = new HealthModel();
     health.add({ name: "process", gates: ["live", "ready", "startup"], check: () => ({ isOk: true }) });
     const registry = new MetricRegistry();
@@ -113,9 +124,9 @@ export class Aggregator {
     enrolment.keepTls((renewed) => front.value.renewTls(renewed));
     const cancelPruning: { current: CancelTimer | undefined } = { current: undefined };
     const prune = (): void => {
-      store
-        .pruneHeartbeats(clock.nowMs() - HEARTBEATS.keptMs)
-        .catch((error: unknown) => log.warn("aggregator.pruning", { error: String(error) }));
+      Promise.all([store.pruneHeartbeats(clock.nowMs() - HEARTBEATS.keptMs), store.pruneAudit(AUDIT_ENTRIES_MAX)]).catch((error: unknown) =>
+        log.warn("aggregator.pruning", { error: String(error) }),
+      );
       cancelPruning.current = timers.after(HEARTBEATS.pruneEveryMs, prune);
     };
     prune();

@@ -3,6 +3,9 @@ import type { LinkProfile } from "../protocol/index.ts";
 /** Whom an aggregator speaks of: a node's name within a network (hex of the genesis hash). */
 export type NodeRef = { readonly network: string; readonly node: string };
 
+/** What differs for one node from the quota of all, in bytes; undefined: nothing. */
+export type NodeQuota = { readonly eventBytes?: number; readonly objectBytes?: number };
+
 /** A node that was admitted. Times in ms since the Unix epoch. */
 export type EnrolledNode = NodeRef & {
   /** Public key of its identity, 32 bytes: signs hellos, heartbeats and checkpoints. */
@@ -15,4 +18,6 @@ export type EnrolledNode = NodeRef & {
   readonly status: "enrolled" | "revoked";
   readonly enrolledAtMs: number;
   readonly lastHelloAtMs: number;
+  /** Bytes that an administrator allows it in place of the aggregator's own quota; set by `setQuota` alone. */
+  readonly quota?: NodeQuota;
 };

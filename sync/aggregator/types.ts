@@ -1,9 +1,9 @@
 import type { Hello, SyncLane } from "../protocol/index.ts";
 import type { EnrolmentStore } from "./enrolment/types.ts";
-import type { EnrolledNode, NodeRef } from "./node.ts";
+import type { EnrolledNode, NodeQuota, NodeRef } from "./node.ts";
 
 /** A node as the aggregator knows it. */
-export type { EnrolledNode, NodeRef } from "./node.ts";
+export type { EnrolledNode, NodeQuota, NodeRef } from "./node.ts";
 
 /** How far one incarnation of a lane is held, with its hash tree. */
 export type LaneHolding = {
@@ -44,7 +44,24 @@ export type Appendage = {
   readonly events: readonly StoredEvent[];
   /** A verified checkpoint. */
   readonly checkpoint?: { readonly size: number; readonly note: string };
+  /**
+   * Bytes that the node's records may take where no administrator set others: beyond what `laneLimitBytes` makes of them the
+   * appendage is `full`. Undefined: no bound.
+   */
+  readonly quotaBytes?: number;
 };
+
+/** What became of an appendage: `moved`: the lane is not held as it says; `full`: it would go beyond the node's quota. */
+export type AppendOutcome = "stored" | "moved" | "full";
+
+/** What a node keeps here, as it is counted. */
+export type NodeUsage = {
+  /** Of each lane that anything is held of: bytes as `appendageBytes` counts them, every incarnation. */
+  readonly lanes: readonly { readonly lane: SyncLane; readonly bytes: number }[];
+};
+
+/** A count of the objects below a prefix. */
+export type ObjectCount = { readonly bytes: number; readonly countedAtMs: number };
 
 /** A heartbeat as it is kept: what the node signed, whole, and when it came. */
 export type StoredHeartbeat = NodeRef & {
@@ -126,9 +143,31 @@ export interface AggregatorStore {
   holdings(ref: NodeRef): Promise<readonly LaneHolding[]>;
   /**
    * Adds records, each all or nothing, together in one durable step where that is cheaper. `moved` when the lane is not
-   * held as `before` says any more: another aggregator was faster.
+   * held as `before` says any more: another aggregator was faster. What they take is counted in the same step; of other
+   * aggregators' steps with other lanes of the node that are under way, nothing is seen: so much may go beyond its quota, once.
    */
-  append(appendages: readonly Appendage[]): Promise<readonly ("stored" | "moved")[]>;
+  append(appendages: readonly Appendage[]): Promise<readonly AppendOutcome[]>;
+  /** What a node keeps here. */
+  usage(ref: NodeRef): Promise<NodeUsage>;
+  /** Sets what differs for a node, all of it; false when it is not known. */
+  setQuota(ref: NodeRef, quota: NodeQuota): Promise<boolean>;
+
+  /**
+   * Counts an object that is about to be written below a prefix, unless that goes beyond a limit.
+   *
+   * @returns what is counted there now, or undefined: nothing was counted
+   */
+  countObject(prefix: string, bytes: number, limitBytes: number): Promise<ObjectCount | undefined>;
+  /** What is counted below a prefix; undefined: nothing ever was. */
+  findObjectCount(prefix: string): Promise<ObjectCount | undefined>;
+  /**
+   * Takes it on oneself to count what lies below a prefix; undefined when somebody did since a time.
+   *
+   * @returns what is counted until then
+   */
+  beginRecount(prefix: string, sinceMs: number, nowMs: number): Promise<number | undefined>;
+  /** Corrects the count by what was found; of no effect when another has begun since. */
+  finishRecount(prefix: string, beganAtMs: number, countedBytes: number, foundBytes: number): Promise<void>;
   /** Up to `limit` records of a lane after a place, in order. */
   readEvents(ref: NodeRef, lane: SyncLane, after: EventPlace, limit: number): Promise<readonly StoredEvent[]>;
   /** Up to `limit` records of a lane before a place, the newest first. */
@@ -154,6 +193,7 @@ export interface AggregatorStore {
   /** Whether `holder` is the one who hands on to a bus until a time: the one who was, or anyone once that time is over. */
   leaseForwarding(bus: string, holder: string, nowMs: number, untilMs: number): Promise<boolean>;
 
+  /** Keeps a finding; of each node the newest 1,000 stay. */
   addFinding(finding: Finding): Promise<void>;
   /** The newest first. */
   listFindings(ref: NodeRef | undefined, limit: number): Promise<readonly Finding[]>;
@@ -161,6 +201,9 @@ export interface AggregatorStore {
   addAudit(entry: AuditEntry): Promise<void>;
   /** The newest first, before a time. */
   listAudit(beforeMs: number, limit: number): Promise<readonly AuditEntry[]>;
+
+  /** Lets go of all but so many of the newest entries. */
+  pruneAudit(countMax: number): Promise<void>;
 
   /** Keeps a login, for every aggregator over this store. Lets go of those that ended by then, and over a count of the oldest. */
   putLogin(login: StoredLogin, nowMs: number, countMax: number): Promise<void>;

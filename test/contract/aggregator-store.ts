@@ -3,6 +3,9 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { EMPTY_LANE, event, type LaneTip, sealRecord, tipOf } from "../../src/events/index.ts";
 import { present, utf8 } from "../../src/kernel/index.ts";
 import type { AggregatorStore, Appendage, EnrolledNode, LaneHolding, NodeRef, StoredEvent } from "../../sync/aggregator/index.ts";
+import { appendageBytes } from "../../sync/aggregator/quota.ts";
+import { FINDINGS_OF_NODE_MAX } from "../../sync/aggregator/stores/sql-store.ts";
+import type { SyncLane } from "../../sync/protocol/index.ts";
 
 /** An implementation under test. */
 export type StoreSubject = {
@@ -43,6 +46,11 @@ export function appendageOf(ref: NodeRef, before: LaneHolding | undefined, count
   });
   const peaks = [tip.hash, new Uint8Array(32).fill(count)];
   return { ref, before, after: { lane: "ops", epoch, sequence: tip.sequence, hash: tip.hash, peaks, checkpointed: 0 }, events };
+}
+
+/** The same records in another lane. */
+function inLane(lane: SyncLane, { after, events, ...rest }: Appendage): Appendage {
+  return { ...rest, after: { ...after, lane }, events: events.map((event) => ({ ...event, lane })) };
 }
 
 const START = { epoch: 0, sequence: 0 };
@@ -119,7 +127,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
 
     test("aggregator store: two writers on one lane, one of them is told that it moved, and nothing is there twice", async () => {
       const other = await subject.another();
-      const tallies = { stored: 0, moved: 0 };
+      const tallies = { stored: 0, moved: 0, full: 0 };
       const write = async (writer: AggregatorStore): Promise<void> => {
         for (let round = 0; round < 20; round++) {
           const [before] = await writer.holdings(refOf("a"));
@@ -132,6 +140,112 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       const events = await store.readEvents(refOf("a"), "ops", START, 1_000);
       expect(events.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 3 * tallies.stored }, (_, at) => at + 1));
       expect((await other.readEvents(refOf("b"), "ops", START, 1_000)).length).toBe(1);
+    });
+
+    test("aggregator store: a node's quota, counted with the step; ops ends there, crit a quarter later, others untouched", async () => {
+      const first = appendageOf(refOf("a"), undefined, 10);
+      const quotaBytes = appendageBytes(first) + 50;
+      expect(await store.append([{ ...first, quotaBytes }])).toEqual(["stored"]);
+      const counted = { lanes: [{ lane: "ops", bytes: appendageBytes(first) }] } as const;
+      expect(await store.usage(refOf("a"))).toEqual(counted);
+      const more = { ...appendageOf(refOf("a"), first.after, 1), quotaBytes };
+      const others = { ...appendageOf(refOf("b"), undefined, 3), quotaBytes };
+      expect(await store.append([more, others])).toEqual(["full", "stored"]);
+      expect(await store.holdings(refOf("a"))).toEqual([first.after]);
+      expect(await store.usage(refOf("a"))).toEqual(counted);
+      const vital = (before: LaneHolding | undefined): Appendage => ({ ...inLane("crit", appendageOf(refOf("a"), before, 1)), quotaBytes });
+      const crit = vital(undefined);
+      expect(await store.append([crit])).toEqual(["stored"]);
+      let held = crit.after;
+      for (let outcome = "stored"; outcome === "stored"; ) {
+        const next = vital(held);
+        outcome = present((await store.append([next]))[0], "an outcome");
+        if (outcome === "stored") held = next.after;
+        else expect(outcome).toBe("full");
+      }
+      const used = (await store.usage(refOf("a"))).lanes.reduce((sum, { bytes }) => sum + bytes, 0);
+      expect(used).toBeWithin(quotaBytes * 1.25 - appendageBytes(crit) - 1, quotaBytes * 1.25 + 1);
+    });
+
+    test("aggregator store: a quota in one step for several lanes and appendages, each judged by what is before it", async () => {
+      const first = appendageOf(refOf("a"), undefined, 20);
+      const second = appendageOf(refOf("a"), first.after, 5);
+      const crit = inLane("crit", appendageOf(refOf("a"), undefined, 2));
+      const quotaBytes = appendageBytes(first) + 10;
+      const steps = [first, second, crit, first].map((step) => ({ ...step, quotaBytes }));
+      expect(await store.append(steps)).toEqual(["stored", "full", "stored", "moved"]);
+      expect((await store.usage(refOf("a"))).lanes).toEqual([
+        { lane: "crit", bytes: appendageBytes(crit) },
+        { lane: "ops", bytes: appendageBytes(first) },
+      ]);
+    });
+
+    test("aggregator store: a new incarnation, counted beside the one before; a checkpoint, counted too", async () => {
+      const first = appendageOf(refOf("a"), undefined, 4);
+      const noted = { ...first, checkpoint: { size: 4, note: "four\n".repeat(20) } };
+      expect(appendageBytes(noted)).toBeGreaterThan(appendageBytes(first) + 100);
+      const second = appendageOf(refOf("a"), first.after, 2, 2);
+      expect(await store.append([noted, second])).toEqual(["stored", "stored"]);
+      expect((await store.usage(refOf("a"))).lanes).toEqual([{ lane: "ops", bytes: appendageBytes(noted) + appendageBytes(second) }]);
+      expect(await (await subject.reopen()).usage(refOf("a"))).toEqual({
+        lanes: [{ lane: "ops", bytes: appendageBytes(noted) + appendageBytes(second) }],
+      });
+    });
+
+    test("aggregator store: two writers on two lanes of a node at its quota, beyond it by what is under way and no more", async () => {
+      const other = await subject.another();
+      const size = appendageBytes(appendageOf(refOf("a"), undefined, 20));
+      const quotaBytes = 10 * size;
+      const write = async (writer: AggregatorStore, lane: "chain" | "ops"): Promise<void> => {
+        for (;;) {
+          const before = (await writer.holdings(refOf("a"))).find((held) => held.lane === lane);
+          const [outcome] = await writer.append([{ ...inLane(lane, appendageOf(refOf("a"), before, 20)), quotaBytes }]);
+          if (outcome === "full") return;
+        }
+      };
+      await Promise.all([write(store, "ops"), write(other, "ops"), write(store, "chain"), write(other, "chain")]);
+      const { lanes } = await store.usage(refOf("a"));
+      const used = lanes.reduce((sum, { bytes }) => sum + bytes, 0);
+      expect(used).toBeWithin(quotaBytes * 1.25 - 1.2 * size, quotaBytes * 1.25 + 2 * size);
+      for (const { lane, bytes } of lanes) {
+        const events = await store.readEvents(refOf("a"), lane, START, 10_000);
+        expect(bytes).toBe(appendageBytes({ events }));
+      }
+    });
+
+    test("aggregator store: a quota of a node's own, in force at once, kept by its hellos, and taken back", async () => {
+      const first = appendageOf(refOf("a"), undefined, 3);
+      expect(await store.append([{ ...first, quotaBytes: 10 }])).toEqual(["full"]);
+      expect(await store.setQuota(refOf("a"), { eventBytes: 1_000_000 })).toBe(true);
+      expect(await store.append([{ ...first, quotaBytes: 10 }])).toEqual(["stored"]);
+      expect(await store.putNode(nodeOf("a"))).toBe("stored");
+      expect(await store.findNode(refOf("a"))).toEqual({ ...nodeOf("a"), quota: { eventBytes: 1_000_000 } });
+      await store.setQuota(refOf("a"), { objectBytes: 7 });
+      expect((await store.findNode(refOf("a")))?.quota).toEqual({ objectBytes: 7 });
+      await store.setQuota(refOf("a"), {});
+      expect(await store.findNode(refOf("a"))).toEqual(nodeOf("a"));
+      expect(await store.setQuota(refOf("nobody"), {})).toBe(false);
+      expect(await store.append([{ ...appendageOf(refOf("a"), first.after, 1), quotaBytes: 10 }])).toEqual(["full"]);
+    });
+
+    test("aggregator store: objects, counted by many at once and never beyond their limit; corrected by one count at a time", async () => {
+      const other = await subject.another();
+      const taken = await Promise.all(Array.from({ length: 30 }, (_, at) => (at % 2 === 0 ? store : other).countObject("p/", 100, 1_050)));
+      expect(taken.filter((count) => count !== undefined)).toHaveLength(10);
+      expect(await store.findObjectCount("p/")).toEqual({ bytes: 1_000, countedAtMs: 0 });
+      expect(await store.countObject("q/", 2_000, 1_050)).toBeUndefined();
+      expect(await store.findObjectCount("q/")).toBeUndefined();
+      const begun = await Promise.all([store.beginRecount("p/", 50, 100), other.beginRecount("p/", 50, 101)]);
+      expect(begun.filter((count) => count === 1_000)).toHaveLength(1);
+      expect(begun.filter((count) => count === undefined)).toHaveLength(1);
+      const beganAtMs = present(await store.findObjectCount("p/"), "a count").countedAtMs;
+      expect(await store.countObject("p/", 40, 1_050)).toMatchObject({ bytes: 1_040 });
+      await other.finishRecount("p/", beganAtMs - 1, 1_000, 0); // of a count that was begun before
+      await other.finishRecount("p/", beganAtMs, 1_000, 300);
+      expect(await store.findObjectCount("p/")).toEqual({ bytes: 340, countedAtMs: beganAtMs });
+      expect(await store.beginRecount("q/", 0, 200)).toBe(0);
+      await store.finishRecount("q/", 200, 0, 77);
+      expect((await store.findObjectCount("q/"))?.bytes).toBe(77);
     });
 
     test("aggregator store: checkpoints, the newest that covers a record", async () => {
@@ -164,6 +278,18 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       expect(await store.listFindings(refOf("a"), 10)).toEqual([fork]);
       for (const atMs of [10, 20, 30]) await store.addAudit({ atMs, actor: "x", action: "y", target: "z", outcome: "done", detail: "" });
       expect((await store.listAudit(30, 10)).map(({ atMs }) => atMs)).toEqual([20, 10]);
+    });
+
+    test("aggregator store: findings of each node and the audit, the oldest let go over a count", async () => {
+      const findingOf = (node: string, atMs: number) => ({ ...refOf(node), atMs, kind: "fork", detail: "" });
+      await store.addFinding(findingOf("b", 1));
+      for (let at = 1; at <= FINDINGS_OF_NODE_MAX + 5; at++) await store.addFinding(findingOf("a", at));
+      const left = await store.listFindings(refOf("a"), 10_000);
+      expect([left.length, left[0]?.atMs, left.at(-1)?.atMs]).toEqual([FINDINGS_OF_NODE_MAX, FINDINGS_OF_NODE_MAX + 5, 6]);
+      expect(await store.listFindings(refOf("b"), 10)).toHaveLength(1);
+      for (const atMs of [1, 2, 3, 4]) await store.addAudit({ atMs, actor: "x", action: "y", target: "z", outcome: "done", detail: "" });
+      await store.pruneAudit(3);
+      expect((await store.listAudit(9, 10)).map(({ atMs }) => atMs)).toEqual([4, 3, 2]);
     });
 
     test("aggregator store: logins, known to every writer until they end; the oldest go over a count, and those that are over", async () => {

@@ -4,7 +4,10 @@ import {
   type AdmissionPolicy,
   Aggregator,
   AggregatorRefused,
+  DEFAULT_QUOTA,
   fleetRoutes,
+  QUOTA_BYTES,
+  type StorageQuota,
   USER_CHANGES_FILE,
   USERS_FILE,
   UserFile,
@@ -19,6 +22,7 @@ import { acquireHomeLock, isStorageError } from "../../storage/index.ts";
 import { openEnrolment } from "../aggregator-authority.ts";
 import { announceAggregator, DESK_SOCKET, WITNESS_KEY, withdrawAggregator } from "../aggregator-home.ts";
 import { openServices, SERVICE_FLAGS } from "../aggregator-services.ts";
+import { parseByteSize } from "../byte-size.ts";
 import { type Command, CommandFailure, type CommandInput, required, UsageError } from "../command.ts";
 import { readText } from "../files.ts";
 import { writeNew } from "../home.ts";
@@ -62,6 +66,12 @@ export const aggregator: Command = {
       isRepeatable: true,
     },
     "certificate-life": { kind: "text", value: "TIME", doc: "With --tls: how long a node's certificate lasts (default 90d)." },
+    "event-quota": {
+      kind: "text",
+      value: "SIZE",
+      doc: "What the events of one node may take (default 64GiB); ops ends there, the rest a quarter later.",
+    },
+    "object-quota": { kind: "text", value: "SIZE", doc: "What the backups of one node may take (default 32GiB)." },
     ...SERVICE_FLAGS,
     "exit-with-parent": { kind: "presence", doc: "Also stops when standard input closes, which it does when a supervisor dies." },
     ...PASSPHRASE_FLAG,
@@ -102,10 +112,12 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
     fields: { aggregator: toHex(witness.publicKey).slice(0, 8) },
   });
   const failure = Promise.withResolvers<{ readonly error: unknown }>();
-  const { objects, ...services } = await openServices(input);
+  const quota = quotaOf(input);
+  const { objects, hasObjectRoom, ...services } = await openServices(input);
   const running = await Aggregator.start({
     home,
     ...services,
+    eventBytesMax: quota.eventBytes,
     listen,
     tls,
     policy: { ...policyOf(input, isCertified), isEnrolled: hasAuthority },
@@ -131,7 +143,8 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
         entropy: systemEntropy,
         log,
         isTls: isCertified,
-        ...(objects && { objects }),
+        ...(objects && { objects, hasObjectRoom }),
+        quota,
         version: VERSION.version,
       }),
   });
@@ -155,6 +168,17 @@ async function runAggregator(home: string, input: CommandInput, terminal: Termin
   await running.stop();
   await objects?.close();
   return 0;
+}
+
+function quotaOf(input: CommandInput): StorageQuota {
+  const sizeOf = (flag: "event-quota" | "object-quota", fallback: number): number => {
+    const text = input.flag(flag);
+    return text === undefined ? fallback : parseByteSize(text, `--${flag}`, QUOTA_BYTES.min, QUOTA_BYTES.max);
+  };
+  return {
+    eventBytes: sizeOf("event-quota", DEFAULT_QUOTA.eventBytes),
+    objectBytes: sizeOf("object-quota", DEFAULT_QUOTA.objectBytes),
+  };
 }
 
 function policyOf(input: CommandInput, isCertified: boolean): AdmissionPolicy {

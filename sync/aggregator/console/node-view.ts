@@ -241,10 +241,17 @@ function factsOf(node: NodeAnswer): Content {
     if (value !== undefined) known.push([capital(figureName(name)), figureText(name, value)]);
   }
   if (figures["syncBytes"] !== undefined) known.push(["Data used since start", bytesText(figures["syncBytes"])]);
+  known.push(["Events stored", storedText(node.storage.events, "no ops any more")]);
+  if (node.storage.objects.bytes > 0) known.push(["Objects stored, at most", storedText(node.storage.objects, "full")]);
   known.push(["Identity key", make("code", { id: "identity-key", class: "whole" }, node.identityKey)]);
   if (node.validatorKey !== undefined) known.push(["Validator key", make("code", { class: "whole" }, node.validatorKey)]);
   known.push(["Enrolled", momentText(node.enrolledAt)], ["Last session", momentText(node.lastHelloAt)]);
   return known.map(([term, value]) => make("div", {}, make("dt", {}, term), make("dd", {}, value)));
+}
+
+/** What is used of a quota, and that it is used up. */
+function storedText({ bytes, quotaBytes }: { readonly bytes: number; readonly quotaBytes: number }, beyond: string): string {
+  return `${bytesText(bytes)} of ${bytesText(quotaBytes)}${bytes >= quotaBytes ? `: ${beyond}` : ""}`;
 }
 
 function findingItem({ at, kind, lane, epoch, sequence, detail }: NodeAnswer["findings"][number]): HTMLLIElement {

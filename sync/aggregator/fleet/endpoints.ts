@@ -1,4 +1,5 @@
 import type { Clock, Timers } from "../../../src/kernel/index.ts";
+import { DEFAULT_QUOTA, type StorageQuota } from "../quota.ts";
 import type { AggregatorStore, NodeRef } from "../types.ts";
 import { FleetDirectory, type FleetEntry } from "./directory.ts";
 import { defineFleetEndpoint, type FleetEndpoint } from "./endpoint.ts";
@@ -7,6 +8,7 @@ import { listRows } from "./listing.ts";
 import { Networks } from "./networks.ts";
 import { FleetProblem } from "./problem.ts";
 import { proofOf } from "./proof.ts";
+import { quotaEndpoint, storageOf } from "./quota-endpoint.ts";
 import { detailOf, findingRow, holdingRow, rowOf, timeText } from "./rows.ts";
 import * as schema from "./schemas.ts";
 import { seriesOf } from "./series.ts";
@@ -14,14 +16,20 @@ import { SubtreeRoots } from "./subtree-roots.ts";
 import { wordOf } from "./word.ts";
 
 /** What the endpoints answer from. */
-export type EndpointParts = { readonly store: AggregatorStore; readonly clock: Clock; readonly timers: Timers };
+export type EndpointParts = {
+  readonly store: AggregatorStore;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** What a node may store where no administrator set others; undefined: `DEFAULT_QUOTA`. */
+  readonly quota?: StorageQuota;
+};
 
 /** Heartbeats that one history is made of: 30 days at one a minute. */
 const HISTORY_MAX = 43_200;
 const FINDINGS_OF_NODE = 50;
 
 /** The fleet API's routes, but those of the login. */
-export function fleetEndpoints({ store, clock, timers }: EndpointParts): readonly FleetEndpoint[] {
+export function fleetEndpoints({ store, clock, timers, quota = DEFAULT_QUOTA }: EndpointParts): readonly FleetEndpoint[] {
   const directory = new FleetDirectory({ store, clock, timers });
   const networks = new Networks(store, timers);
   const roots = new SubtreeRoots(store, timers);
@@ -66,7 +74,8 @@ export function fleetEndpoints({ store, clock, timers }: EndpointParts): readonl
         const best = Math.max(bestHeights.get(params.network) ?? 0, entry.word?.height ?? 0);
         const holdings = (await store.holdings(params)).map(holdingRow);
         const findings = (await store.listFindings(params, FINDINGS_OF_NODE)).map(findingRow);
-        return { now: timeText(nowMs), ...detailOf(entry, nowMs, best), holdings, findings };
+        const storage = await storageOf(store, entry.node, quota);
+        return { now: timeText(nowMs), ...detailOf(entry, nowMs, best), holdings, findings, storage };
       },
     }),
     defineFleetEndpoint({
@@ -87,6 +96,7 @@ export function fleetEndpoints({ store, clock, timers }: EndpointParts): readonl
         return { site };
       },
     }),
+    quotaEndpoint(store, find),
     defineFleetEndpoint({
       method: "get",
       path: "/nodes/{network}/{node}/events",

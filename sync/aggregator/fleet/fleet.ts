@@ -6,7 +6,9 @@ import type { Clock, Entropy, Log, Timers } from "../../../src/kernel/index.ts";
 import { OBJECTS_PATH, type ObjectStore } from "../../../src/storage/index.ts";
 import type { EnrolmentDesk } from "../enrolment/desk.ts";
 import { ObjectCallers } from "../objects/callers.ts";
+import { ObjectQuota } from "../objects/object-quota.ts";
 import { objectRoutes } from "../objects/object-routes.ts";
+import { DEFAULT_QUOTA, type StorageQuota } from "../quota.ts";
 import { type AggregatorStore, StoreUnavailable } from "../types.ts";
 import { FleetAccess, type Login } from "./access.ts";
 import { consoleRoutes } from "./console-routes.ts";
@@ -33,6 +35,10 @@ export type FleetParts = {
   readonly isTls: boolean;
   /** Where snapshots of nodes are kept; undefined: nowhere, and nobody is answered about them. */
   readonly objects?: ObjectStore;
+  /** What a node may store where no administrator set others; undefined: `DEFAULT_QUOTA`. */
+  readonly quota?: StorageQuota;
+  /** Whether the disk of the objects has room; undefined: it is not known, and taken for granted. */
+  readonly hasObjectRoom?: () => boolean;
   readonly version: string;
 };
 
@@ -50,8 +56,10 @@ const BODY_BYTES_MAX = 8_192;
  */
 export function fleetRoutes(parts: FleetParts): Readonly<Record<string, FleetRoutes>> {
   const access = new FleetAccess(parts);
-  const { objects, log } = parts;
-  const stored = objects && { [OBJECTS_PATH]: objectRoutes({ objects, log, callers: new ObjectCallers({ ...parts, access }) }) };
+  const { objects, log, store, clock, quota = DEFAULT_QUOTA, hasObjectRoom: hasRoom = () => true } = parts;
+  const callers = new ObjectCallers({ ...parts, access });
+  const bounds = objects && new ObjectQuota({ objects, store, clock, bytesMax: quota.objectBytes, hasRoom });
+  const stored = objects && bounds && { [OBJECTS_PATH]: objectRoutes({ objects, log, callers, quota: bounds }) };
   return { "/api/v2/fleet": apiRoutes(parts, access), ...stored, "/": consoleRoutes() };
 }
 

@@ -11,6 +11,7 @@ export const FLEET_PROBLEMS = {
   unsupportedMediaType: { status: 415, title: "The body's media type is not taken" },
   slowDown: { status: 429, title: "Too many attempts from this address" },
   busy: { status: 503, title: "Too many logins are being judged" },
+  full: { status: 507, title: "There is no room for it" },
   unavailable: { status: 503, title: "The store cannot be reached" },
 } as const;
 

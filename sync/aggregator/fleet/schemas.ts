@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { SYNC_LANES } from "../../protocol/index.ts";
+import { QUOTA_BYTES } from "../quota.ts";
 import { SORT_KEYS } from "./listing.ts";
 import { SERIES_POINTS_MAX } from "./series.ts";
 import { NODE_STATES, STATUS_REASONS } from "./status.ts";
@@ -66,6 +67,10 @@ export const auditQuery = z.object({ limit: integer(1, 500, 100), before: time.o
 export const loginBody = z.object({ user: z.string().min(1).max(64), password: z.string().min(1).max(256) });
 /** A node's site. */
 export const siteBody = z.strictObject({ site: z.string().max(64) });
+
+const quotaBytes = z.int().min(QUOTA_BYTES.min).max(QUOTA_BYTES.max);
+/** What a node may store in place of what all may, in bytes. */
+export const quotaBody = z.strictObject({ eventBytes: quotaBytes.optional(), objectBytes: quotaBytes.optional() });
 
 const statusSchema = z.object({
   state: z.enum(NODE_STATES),
@@ -134,6 +139,20 @@ export const nodeAnswer = rowSchema.extend({
   boot: z.object({ id: hex, heartbeat: count, time }).optional(),
   holdings: z.array(z.object({ lane, epoch: count, sequence: count, hash, checkpointed: count, isWhole: z.boolean() })),
   findings: z.array(findingSchema),
+  storage: z.object({
+    events: z.object({
+      bytes: count,
+      quotaBytes: count.openapi({ description: "Where ops is not taken any more" }),
+      hardBytes: count.openapi({ description: "Where nothing is" }),
+      lanes: z.record(z.string(), count),
+      isSet: z.boolean().openapi({ description: "Whether the quota is this node's own" }),
+    }),
+    objects: z.object({
+      bytes: count.openapi({ description: "At most: what was removed today may be in it" }),
+      quotaBytes: count,
+      isSet: z.boolean(),
+    }),
+  }),
 });
 
 /** A page of a lane. */

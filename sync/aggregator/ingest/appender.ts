@@ -1,4 +1,4 @@
-import type { AggregatorStore, Appendage } from "../types.ts";
+import type { AggregatorStore, Appendage, AppendOutcome } from "../types.ts";
 
 /**
  * What goes into one durable step at most: a sync costs the same for one record and for thousands, but the step keeps
@@ -8,7 +8,7 @@ const TOGETHER = { appendagesMax: 1_024, eventsMax: 16_000, bodyBytesMax: 16 * 1
 
 type Waiting = {
   readonly appendage: Appendage;
-  readonly resolve: (outcome: "stored" | "moved") => void;
+  readonly resolve: (outcome: AppendOutcome) => void;
   readonly reject: (error: unknown) => void;
 };
 
@@ -27,9 +27,9 @@ export class Appender {
     return this.#waiting.length;
   }
 
-  /** Resolves when the records are durable, or the lane has moved. Rejects as the store does. */
-  append(appendage: Appendage): Promise<"stored" | "moved"> {
-    const { promise, resolve, reject } = Promise.withResolvers<"stored" | "moved">();
+  /** Resolves when the records are durable, the lane has moved, or the node has no room left. Rejects as the store does. */
+  append(appendage: Appendage): Promise<AppendOutcome> {
+    const { promise, resolve, reject } = Promise.withResolvers<AppendOutcome>();
     this.#waiting.push({ appendage, resolve, reject });
     if (!this.#isRunning) void this.#runAll();
     return promise;

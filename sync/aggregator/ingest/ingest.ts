@@ -19,6 +19,7 @@ import {
   signWitness,
   type VerifySignature,
 } from "../../protocol/index.ts";
+import { DEFAULT_QUOTA } from "../quota.ts";
 import type {
   AdmissionPolicy,
   AggregatorStore,
@@ -34,6 +35,7 @@ import { Appender } from "./appender.ts";
 import { findOrigin, openOffer } from "./escrow.ts";
 import { type BatchVerdict, judgeBatch } from "./judge-batch.ts";
 import { IngestCounters } from "./metrics.ts";
+import { judgeRoom, overQuota, type StoreRoom } from "./room.ts";
 import { type Session, SessionTable } from "./sessions.ts";
 
 /** What ingest stands on. */
@@ -46,6 +48,10 @@ export type IngestParts = {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
+  /** What a node's records may take where no administrator set others, bytes; undefined: `DEFAULT_QUOTA`. */
+  readonly quotaBytes?: number;
+  /** The room left where the store writes; undefined: the store alone knows, and says `full` itself. */
+  readonly room?: StoreRoom;
   /** Told of events once they are durable. Returns at once. */
   readonly onStored?: (ref: NodeRef, events: readonly StoredEvent[]) => void;
 };
@@ -257,6 +263,9 @@ export class Ingest {
       verify: this.#parts.verify,
     });
     if (!verdict.ok) return this.#refuseBatch(session, batch, verdict.error, holding);
+    const { room } = this.#parts;
+    const refusal = room && judgeRoom(room.level, batch.lane);
+    if (refusal) return this.#refuse(refusal);
     return this.#store(session, batch, holding, verdict.value, wireBytes);
   }
 
@@ -306,7 +315,13 @@ export class Ingest {
       receivedAtMs,
     }));
     const ref = refOf(node);
-    const outcome = await this.#appender.append({ ref, before, after, events, ...(checkpoint && { checkpoint }) });
+    const { quotaBytes = DEFAULT_QUOTA.eventBytes } = this.#parts;
+    const outcome = await this.#appender.append({ ref, before, after, events, quotaBytes, ...(checkpoint && { checkpoint }) });
+    if (outcome === "full") {
+      const refusal = overQuota(batch.lane, node.node);
+      await this.#note({ ...ref, kind: "overQuota", lane: batch.lane, epoch: batch.epoch, sequence: batch.from, detail: refusal.detail });
+      return this.#refuse(refusal);
+    }
     if (outcome === "moved") {
       // Another aggregator over the same store took records of this node meanwhile.
       for (const holding of await this.#parts.store.holdings(node)) session.holdings.set(holding.lane, holding);

@@ -114,7 +114,8 @@ function judgeTree(
   return ok({
     after,
     records,
-    ...(covered && checkpoint ? { checkpoint: { size: covered.size, note: checkpoint } } : {}),
+    // One that covers no more than what was verified before says nothing new, and is not kept again.
+    ...(covered && checkpoint && covered.size > joint.checkpointed ? { checkpoint: { size: covered.size, note: checkpoint } } : {}),
     ...(remark ? { remark } : {}),
   });
 }

@@ -5,12 +5,14 @@ import { nodePrefix, nodeWord } from "../../protocol/index.ts";
 import type { FleetAccess } from "../fleet/access.ts";
 import { FleetProblem } from "../fleet/problem.ts";
 import { peerOf } from "../front/connections.ts";
-import type { AggregatorStore, PeerCertificate } from "../types.ts";
+import type { AggregatorStore, NodeRef, PeerCertificate } from "../types.ts";
 
 /** What somebody may do with objects. */
 export type ObjectCaller = {
   /** For logs and the audit. */
   readonly name: string;
+  /** The node that it is, where the certificate says of which network. */
+  readonly ref?: NodeRef;
   readonly mayWrite: boolean;
   /** Whether a name, or everything below a prefix, is theirs to touch. */
   readonly owns: (name: string) => boolean;
@@ -60,7 +62,12 @@ export class ObjectCallers {
     const chainId = issued && parseHex(issued.network);
     if (chainId) {
       const prefix = nodePrefix(chainId, issued.node);
-      return { name: issued.node, mayWrite: true, owns: (object) => object.startsWith(prefix) };
+      return {
+        name: issued.node,
+        ref: { network: issued.network, node: issued.node },
+        mayWrite: true,
+        owns: (object) => object.startsWith(prefix),
+      };
     }
     // An authority of the operator's names a node and no network.
     const own = new RegExp(`^backup/[0-9a-f]{16}/${nodeWord(name).replaceAll(".", "\\.")}/`);

@@ -13,9 +13,15 @@ import {
 import { FleetProblem, problemAnswer } from "../fleet/problem.ts";
 import { StoreUnavailable } from "../types.ts";
 import type { ObjectCaller, ObjectCallers } from "./callers.ts";
+import type { ObjectQuota } from "./object-quota.ts";
 
 /** What the routes of objects stand on. */
-export type ObjectRoutesParts = { readonly objects: ObjectStore; readonly callers: ObjectCallers; readonly log: Log };
+export type ObjectRoutesParts = {
+  readonly objects: ObjectStore;
+  readonly callers: ObjectCallers;
+  readonly quota: ObjectQuota;
+  readonly log: Log;
+};
 
 type ObjectContext = Context<{ Bindings: HttpBindings }>;
 
@@ -29,7 +35,7 @@ const BUSY_RETRY_MS = 2_000;
  * Objects of nodes over HTTP: `GET`, `PUT` and `DELETE` of `object/NAME`, and `list?prefix=&after=&limit=`. Refusals are problems
  * with the codes of the fleet API; a store that does not serve is `unavailable`, and what was there stays.
  */
-export function objectRoutes({ objects, callers, log }: ObjectRoutesParts): Hono<{ Bindings: HttpBindings }> {
+export function objectRoutes({ objects, callers, quota, log }: ObjectRoutesParts): Hono<{ Bindings: HttpBindings }> {
   const routes = new Hono<{ Bindings: HttpBindings }>();
   let bodies = 0;
   const answering = async (context: ObjectContext, action: (caller: ObjectCaller) => Promise<Response>): Promise<Response> => {
@@ -64,7 +70,9 @@ export function objectRoutes({ objects, callers, log }: ObjectRoutesParts): Hono
       if (bodies >= BODIES_MAX) throw new FleetProblem("unavailable", "many objects are on their way", BUSY_RETRY_MS);
       bodies++;
       try {
-        await objects.put(name, new Uint8Array(await context.req.arrayBuffer()));
+        const bytes = new Uint8Array(await context.req.arrayBuffer());
+        await quota.take(name, bytes.length, caller.ref);
+        await objects.put(name, bytes);
       } finally {
         bodies--;
       }

@@ -20,6 +20,9 @@ export const AGGREGATOR_MIGRATIONS: readonly Migration[] = [
   (database) => {
     for (const statement of LOGINS) database.run(statement);
   },
+  (database) => {
+    for (const statement of QUOTAS) database.run(statement);
+  },
 ];
 
 const FIRST = [
@@ -66,4 +69,13 @@ const FORWARDING = [
 const LOGINS = [
   `CREATE TABLE console_login (key TEXT PRIMARY KEY, name TEXT NOT NULL, password_mark TEXT NOT NULL, expires_at_ms INTEGER NOT NULL) STRICT`,
   `CREATE INDEX console_login_time ON console_login (expires_at_ms)`,
+] as const;
+
+const QUOTAS = [
+  `ALTER TABLE node ADD COLUMN event_quota_bytes INTEGER`,
+  `ALTER TABLE node ADD COLUMN object_quota_bytes INTEGER`,
+  `ALTER TABLE holding ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0`,
+  // What was there before is estimated: to add it up would take minutes of a start.
+  `UPDATE holding SET bytes = sequence * 256`,
+  `CREATE TABLE object_count (prefix TEXT PRIMARY KEY, bytes INTEGER NOT NULL, counted_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
 ] as const;

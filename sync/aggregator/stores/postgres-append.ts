@@ -1,6 +1,7 @@
 import { concatBytes } from "../../../src/kernel/index.ts";
 import { SYNC_LANE_NUMBER } from "../../protocol/index.ts";
-import type { Appendage, StoredEvent } from "../types.ts";
+import { appendageBytes, laneLimitBytes } from "../quota.ts";
+import type { Appendage, AppendOutcome, StoredEvent } from "../types.ts";
 import { encodePeaks } from "./peaks.ts";
 import { keepableText, numberList, type PostgresQuery } from "./postgres-connection.ts";
 
@@ -8,7 +9,9 @@ import { keepableText, numberList, type PostgresQuery } from "./postgres-connect
 export type PlacedAppendage = { readonly id: number | undefined; readonly appendage: Appendage };
 
 type Place = { readonly epoch: number; readonly sequence: number };
-type Taken = { readonly id: number; readonly lane: number; readonly appendage: Appendage };
+type Taken = { readonly id: number; readonly lane: number; readonly appendage: Appendage; readonly bytes: number };
+/** What a node's records take, and what an administrator allows it. */
+type Room = { used: number; readonly quota: number | undefined };
 
 /**
  * Adds records within a transaction. The rows of the lanes are locked in one order by everybody, so writers wait for one
@@ -16,16 +19,23 @@ type Taken = { readonly id: number; readonly lane: number; readonly appendage: A
  * three statements, its bodies as one value that the server cuts up: a value for each record would cost more than the
  * records.
  */
-export async function appendWithin(query: PostgresQuery, placed: readonly PlacedAppendage[]): Promise<readonly ("stored" | "moved")[]> {
+export async function appendWithin(query: PostgresQuery, placed: readonly PlacedAppendage[]): Promise<readonly AppendOutcome[]> {
   const held = await lockLanes(query, placed);
+  const rooms = await readRooms(query, placed);
   const taken: Taken[] = [];
-  const outcomes = placed.map(({ id, appendage }): "stored" | "moved" => {
+  const outcomes = placed.map(({ id, appendage }): AppendOutcome => {
     const lane = SYNC_LANE_NUMBER[appendage.after.lane];
     const now = held.get(`${id}/${lane}`) ?? NOTHING;
     const { epoch, sequence } = appendage.before ?? NOTHING;
     if (id === undefined || now.epoch !== epoch || now.sequence !== sequence) return "moved";
+    const bytes = appendageBytes(appendage);
+    const room = rooms.get(id);
+    const { quotaBytes } = appendage;
+    if (room && quotaBytes !== undefined && room.used + bytes > laneLimitBytes(appendage.after.lane, room.quota ?? quotaBytes))
+      return "full";
+    if (room) room.used += bytes;
     held.set(`${id}/${lane}`, appendage.after);
-    taken.push({ id, lane, appendage });
+    taken.push({ id, lane, appendage, bytes });
     return "stored";
   });
   if (taken.length === 0) return outcomes;
@@ -56,6 +66,20 @@ async function lockLanes(query: PostgresQuery, placed: readonly PlacedAppendage[
     keys(lanes),
   );
   return new Map(rows.map((row) => [`${row.node_id}/${row.lane}`, { epoch: Number(row.epoch), sequence: Number(row.sequence) }] as const));
+}
+
+/** Read after the lanes are locked, so that what others added to these lanes is in it. Nothing is read where no quota is asked for. */
+async function readRooms(query: PostgresQuery, placed: readonly PlacedAppendage[]): Promise<Map<number, Room>> {
+  const ids = placed.flatMap(({ id, appendage: { quotaBytes } }) => (id === undefined || quotaBytes === undefined ? [] : [id]));
+  if (ids.length === 0) return new Map();
+  const rows = await query<{ readonly id: bigint; readonly quota: bigint | null; readonly used: bigint }>(
+    `SELECT n.id, n.event_quota_bytes AS quota, (SELECT coalesce(sum(h.bytes), 0)::bigint FROM holding h WHERE h.node_id = n.id) AS used
+     FROM node n WHERE n.id = ANY ($1::bigint[])`,
+    [numberList([...new Set(ids)])],
+  );
+  return new Map(
+    rows.map(({ id, quota, used }) => [Number(id), { used: Number(used), quota: quota === null ? undefined : Number(quota) }]),
+  );
 }
 
 async function insertEvents(query: PostgresQuery, taken: readonly Taken[]): Promise<void> {
@@ -92,6 +116,8 @@ async function insertEvents(query: PostgresQuery, taken: readonly Taken[]): Prom
 /** The last word on each lane: it may be in one step more than once. */
 async function putHoldings(query: PostgresQuery, taken: readonly Taken[]): Promise<void> {
   const last = [...new Map(taken.map((step) => [`${step.id}/${step.lane}`, step])).values()];
+  const added = new Map<string, number>();
+  for (const { id, lane, bytes } of taken) added.set(`${id}/${lane}`, (added.get(`${id}/${lane}`) ?? 0) + bytes);
   const trees = last.map(({ appendage: { after } }) => (after.peaks ? encodePeaks(after.peaks) : new Uint8Array(0)));
   let end = 0;
   const starts = trees.map((tree) => {
@@ -101,9 +127,9 @@ async function putHoldings(query: PostgresQuery, taken: readonly Taken[]): Promi
   });
   await query(
     `UPDATE holding SET epoch = e, sequence = s, checkpointed = c, hash = substring($6::bytea FROM (32 * (nth - 1) + 1)::int FOR 32),
-       peaks = CASE WHEN size = 0 THEN NULL ELSE substring($7::bytea FROM at::int FOR size::int) END
-     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $8::bigint[], $9::bigint[])
-     WITH ORDINALITY AS t (i, l, e, s, c, at, size, nth) WHERE node_id = i AND lane = l`,
+       peaks = CASE WHEN size = 0 THEN NULL ELSE substring($7::bytea FROM at::int FOR size::int) END, bytes = bytes + more
+     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
+     WITH ORDINALITY AS t (i, l, e, s, c, at, size, more, nth) WHERE node_id = i AND lane = l`,
     [
       numberList(last.map(({ id }) => id)),
       numberList(last.map(({ lane }) => lane)),
@@ -114,6 +140,7 @@ async function putHoldings(query: PostgresQuery, taken: readonly Taken[]): Promi
       concatBytes(...trees),
       numberList(starts),
       numberList(trees.map((tree) => tree.length)),
+      numberList(last.map(({ id, lane }) => added.get(`${id}/${lane}`) ?? 0)),
     ],
   );
 }

@@ -59,4 +59,11 @@ export const POSTGRES_MIGRATIONS: readonly (readonly string[])[] = [
     "CREATE TABLE console_login (key text PRIMARY KEY, name text NOT NULL, password_mark text NOT NULL, expires_at_ms bigint NOT NULL)",
     "CREATE INDEX console_login_time ON console_login (expires_at_ms)",
   ],
+  [
+    "ALTER TABLE node ADD COLUMN event_quota_bytes bigint, ADD COLUMN object_quota_bytes bigint",
+    "ALTER TABLE holding ADD COLUMN bytes bigint NOT NULL DEFAULT 0",
+    // What was there before is estimated: to add it up would take longer than a statement may.
+    "UPDATE holding SET bytes = sequence * 256",
+    'CREATE TABLE object_count (prefix text COLLATE "C" PRIMARY KEY, bytes bigint NOT NULL, counted_at_ms bigint NOT NULL)',
+  ],
 ];

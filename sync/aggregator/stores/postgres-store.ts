@@ -2,6 +2,7 @@ import { bytesEqual, err, ok, type Result, type Timers } from "../../../src/kern
 import {
   type AggregatorStore,
   type Appendage,
+  type AppendOutcome,
   type EnrolledNode,
   type ForwardStep,
   type NodeRef,
@@ -61,7 +62,7 @@ export class PostgresStore extends SqlStore implements AggregatorStore {
     return known && !bytesEqual(known.identityKey, identityKey) ? "otherIdentity" : "revoked";
   }
 
-  async append(appendages: readonly Appendage[]): Promise<readonly ("stored" | "moved")[]> {
+  async append(appendages: readonly Appendage[]): Promise<readonly AppendOutcome[]> {
     const placed = await Promise.all(appendages.map(async (appendage) => ({ id: await this.ids.find(appendage.ref), appendage })));
     return this.#connections.atomically((query) => appendWithin(query, placed));
   }

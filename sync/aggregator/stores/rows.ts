@@ -7,6 +7,7 @@ import type {
   Finding,
   LaneHolding,
   NodeRef,
+  ObjectCount,
   StoredEvent,
   StoredHeartbeat,
   StoredLogin,
@@ -27,6 +28,8 @@ export type NodeRow = {
   readonly status: string;
   readonly enrolled_at_ms: bigint;
   readonly last_hello_at_ms: bigint;
+  readonly event_quota_bytes: bigint | null;
+  readonly object_quota_bytes: bigint | null;
 };
 
 /** A row of `holding`. */
@@ -76,6 +79,9 @@ export type AuditRow = {
 /** A row of `console_login`. */
 export type LoginRow = { readonly key: string; readonly name: string; readonly password_mark: string; readonly expires_at_ms: bigint };
 
+/** A row of `object_count`. */
+export type ObjectCountRow = { readonly bytes: bigint; readonly counted_at_ms: bigint };
+
 /** A lane that waits for a bus. */
 export type WaitingRow = {
   readonly network: string;
@@ -90,8 +96,14 @@ export function nodeOfRow(row: NodeRow): EnrolledNode {
   const profile = LINK_PROFILES.find((name) => name === row.profile) ?? "unmetered";
   const status = row.status === "revoked" ? "revoked" : "enrolled";
   const keys = { identityKey: row.identity_key, ...(row.validator_key ? { validatorKey: row.validator_key } : {}) };
+  const { event_quota_bytes: events, object_quota_bytes: objects } = row;
+  const differing = {
+    ...(events === null ? {} : { eventBytes: Number(events) }),
+    ...(objects === null ? {} : { objectBytes: Number(objects) }),
+  };
+  const quota = events === null && objects === null ? {} : { quota: differing };
   const times = { enrolledAtMs: Number(row.enrolled_at_ms), lastHelloAtMs: Number(row.last_hello_at_ms) };
-  return { network: row.network, node: row.node, ...keys, software: row.software, profile, site: row.site, status, ...times };
+  return { network: row.network, node: row.node, ...keys, software: row.software, profile, site: row.site, status, ...times, ...quota };
 }
 
 /** A holding of its row. */
@@ -118,6 +130,11 @@ export function eventOfRow(lane: SyncLane, row: EventRow): StoredEvent {
   };
 }
 
+/** What a lane's records are counted as, of its row. */
+export function laneBytesOfRow({ lane, bytes }: { readonly lane: bigint; readonly bytes: bigint }) {
+  return { lane: laneOf(Number(lane)), bytes: Number(bytes) };
+}
+
 /** A heartbeat of its row. */
 export function heartbeatOfRow({ network, node }: NodeRef, row: HeartbeatRow): StoredHeartbeat {
   return { network, node, receivedAtMs: Number(row.received_at_ms), timeMs: Number(row.time_ms), message: row.message };
@@ -142,6 +159,11 @@ export function auditOfRow({ at_ms, actor, action, target, outcome, detail }: Au
 /** A login of its row. */
 export function loginOfRow({ key, name, password_mark, expires_at_ms }: LoginRow): StoredLogin {
   return { key, name, passwordMark: password_mark, expiresAtMs: Number(expires_at_ms) };
+}
+
+/** A count of objects of its row. */
+export function objectCountOfRow({ bytes, counted_at_ms }: ObjectCountRow): ObjectCount {
+  return { bytes: Number(bytes), countedAtMs: Number(counted_at_ms) };
 }
 
 /** A waiting lane of its row. */

@@ -5,7 +5,10 @@ import type {
   EventPlace,
   Finding,
   LaneHolding,
+  NodeQuota,
   NodeRef,
+  NodeUsage,
+  ObjectCount,
   StoredEvent,
   StoredHeartbeat,
   StoredLogin,
@@ -16,6 +19,9 @@ import { NodeIds, type SqlPort } from "./sql-port.ts";
 
 /** Heartbeats of a node in its history are at least this far apart. */
 export const HISTORY_EVERY_MS = 60_000;
+
+/** Findings that are kept of one node: the oldest go. */
+export const FINDINGS_OF_NODE_MAX = 1_000;
 
 const EVENT = "SELECT epoch, sequence, body, hash, received_at_ms FROM event WHERE node_id = $1 AND lane = $2";
 const AFTER = `${EVENT} AND (epoch, sequence) > ($3, $4) ORDER BY epoch, sequence LIMIT $5`;
@@ -47,6 +53,42 @@ export class SqlStore {
     const text =
       "SELECT lane, epoch, sequence, hash, peaks, checkpointed FROM holding WHERE node_id = $1::bigint AND epoch > 0 ORDER BY lane";
     return (await this.#ofNode<rows.HoldingRow>(ref, text, [])).map(rows.holdingOfRow);
+  }
+
+  async usage(ref: NodeRef): Promise<NodeUsage> {
+    const text = "SELECT lane, bytes FROM holding WHERE node_id = $1::bigint AND epoch > 0 ORDER BY lane";
+    return { lanes: (await this.#ofNode<{ readonly lane: bigint; readonly bytes: bigint }>(ref, text, [])).map(rows.laneBytesOfRow) };
+  }
+
+  async setQuota({ network, node }: NodeRef, { eventBytes, objectBytes }: NodeQuota): Promise<boolean> {
+    const text = `UPDATE node SET event_quota_bytes = $3::bigint, object_quota_bytes = $4::bigint
+       WHERE network = $1 AND node = $2 RETURNING id`;
+    return (await this.sql.change([text, [network, node, eventBytes ?? null, objectBytes ?? null]])).length === 1;
+  }
+
+  async countObject(prefix: string, bytes: number, limitBytes: number): Promise<ObjectCount | undefined> {
+    const text = `INSERT INTO object_count AS c (prefix, bytes, counted_at_ms) SELECT $1, $2::bigint, 0 WHERE $2::bigint <= $3::bigint
+       ON CONFLICT (prefix) DO UPDATE SET bytes = c.bytes + excluded.bytes WHERE c.bytes + excluded.bytes <= $3::bigint
+       RETURNING bytes, counted_at_ms`;
+    return (await this.sql.change<rows.ObjectCountRow>([text, [prefix, bytes, limitBytes]])).map(rows.objectCountOfRow)[0];
+  }
+
+  async findObjectCount(prefix: string): Promise<ObjectCount | undefined> {
+    const text = "SELECT bytes, counted_at_ms FROM object_count WHERE prefix = $1";
+    return (await this.sql.read<rows.ObjectCountRow>(text, [prefix])).map(rows.objectCountOfRow)[0];
+  }
+
+  async beginRecount(prefix: string, sinceMs: number, nowMs: number): Promise<number | undefined> {
+    const text = `INSERT INTO object_count AS c (prefix, bytes, counted_at_ms) VALUES ($1, 0, $3::bigint)
+       ON CONFLICT (prefix) DO UPDATE SET counted_at_ms = excluded.counted_at_ms WHERE c.counted_at_ms <= $2::bigint
+       RETURNING bytes, counted_at_ms`;
+    return (await this.sql.change<rows.ObjectCountRow>([text, [prefix, sinceMs, nowMs]])).map(rows.objectCountOfRow)[0]?.bytes;
+  }
+
+  async finishRecount(prefix: string, beganAtMs: number, countedBytes: number, foundBytes: number): Promise<void> {
+    const text = `UPDATE object_count SET bytes = CASE WHEN bytes + $3::bigint < 0 THEN 0 ELSE bytes + $3::bigint END
+       WHERE prefix = $1 AND counted_at_ms = $2::bigint`;
+    await this.sql.change([text, [prefix, beganAtMs, foundBytes - countedBytes]]);
   }
 
   async readEvents(ref: NodeRef, lane: SyncLane, { epoch, sequence }: EventPlace, limit: number): Promise<readonly StoredEvent[]> {
@@ -105,10 +147,15 @@ export class SqlStore {
   }
 
   async addFinding({ network, node, atMs, kind, lane, epoch, sequence, detail }: Finding): Promise<void> {
-    await this.sql.change([
-      "INSERT INTO finding (network, node, at_ms, kind, lane, epoch, sequence, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-      [network, node, atMs, kind, lane ?? null, epoch ?? null, sequence ?? null, detail],
-    ]);
+    const pruned = `DELETE FROM finding WHERE network = $1 AND node = $2 AND id <=
+       (SELECT id FROM finding WHERE network = $1 AND node = $2 ORDER BY id DESC LIMIT 1 OFFSET $3::bigint)`;
+    await this.sql.change(
+      [
+        "INSERT INTO finding (network, node, at_ms, kind, lane, epoch, sequence, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        [network, node, atMs, kind, lane ?? null, epoch ?? null, sequence ?? null, detail],
+      ],
+      [pruned, [network, node, FINDINGS_OF_NODE_MAX]],
+    );
   }
 
   async listFindings(ref: NodeRef | undefined, limit: number): Promise<readonly Finding[]> {
@@ -130,6 +177,10 @@ export class SqlStore {
   async listAudit(beforeMs: number, limit: number): Promise<readonly AuditEntry[]> {
     const text = "SELECT * FROM audit WHERE at_ms < $1 ORDER BY id DESC LIMIT $2";
     return (await this.sql.read<rows.AuditRow>(text, [beforeMs, limit])).map(rows.auditOfRow);
+  }
+
+  async pruneAudit(countMax: number): Promise<void> {
+    await this.sql.change(["DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - $1::bigint", [countMax]]);
   }
 
   async putLogin({ key, name, passwordMark, expiresAtMs }: StoredLogin, nowMs: number, countMax: number): Promise<void> {

@@ -16,9 +16,14 @@ export function prepareStatements(database: Database) {
        software = excluded.software, profile = excluded.profile, site = excluded.site, status = excluded.status,
        last_hello_at_ms = excluded.last_hello_at_ms`,
     ),
-    selectHolding: database.prepare<Place, [number, number]>("SELECT epoch, sequence FROM holding WHERE node_id = ? AND lane = ?"),
-    putHolding: database.prepare<never, [number, number, number, number, Uint8Array, Uint8Array | null, number]>(
-      "INSERT OR REPLACE INTO holding (node_id, lane, epoch, sequence, hash, peaks, checkpointed) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    selectHolding: database.prepare<Place & { readonly bytes: bigint }, [number, number]>(
+      "SELECT epoch, sequence, bytes FROM holding WHERE node_id = ? AND lane = ?",
+    ),
+    putHolding: database.prepare<never, [number, number, number, number, Uint8Array, Uint8Array | null, number, number]>(
+      "INSERT OR REPLACE INTO holding (node_id, lane, epoch, sequence, hash, peaks, checkpointed, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    ),
+    selectRoom: database.prepare<{ readonly quota: bigint | null; readonly used: bigint }, [number]>(
+      "SELECT event_quota_bytes AS quota, (SELECT coalesce(sum(bytes), 0) FROM holding WHERE node_id = id) AS used FROM node WHERE id = ?",
     ),
     insertEvent: database.prepare<never, [number, number, number, number, Uint8Array, Uint8Array, number]>(
       "INSERT INTO event (node_id, lane, epoch, sequence, body, hash, received_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -1,7 +1,8 @@
 import { bytesEqual } from "../../../src/kernel/index.ts";
 import type { Database } from "../../../src/storage/index.ts";
-import { SYNC_LANE_NUMBER } from "../../protocol/index.ts";
-import type { AggregatorStore, Appendage, EnrolledNode, ForwardStep, NodeRef, StoredHeartbeat } from "../types.ts";
+import { SYNC_LANE_NUMBER, type SyncLane } from "../../protocol/index.ts";
+import { appendageBytes, laneLimitBytes } from "../quota.ts";
+import type { AggregatorStore, Appendage, AppendOutcome, EnrolledNode, ForwardStep, NodeRef, StoredHeartbeat } from "../types.ts";
 import { encodePeaks } from "./peaks.ts";
 import { heartbeatOfRow } from "./rows.ts";
 import { HISTORY_EVERY_MS, SqlStore } from "./sql-store.ts";
@@ -40,7 +41,7 @@ export class SqliteStore extends SqlStore implements AggregatorStore {
     });
   }
 
-  async append(appendages: readonly Appendage[]): Promise<readonly ("stored" | "moved")[]> {
+  async append(appendages: readonly Appendage[]): Promise<readonly AppendOutcome[]> {
     const placed = await Promise.all(appendages.map(async (appendage) => ({ id: await this.ids.find(appendage.ref), appendage })));
     return this.#port.atomically(() => placed.map(({ id, appendage }) => (id === undefined ? "moved" : this.#append(id, appendage))));
   }
@@ -76,17 +77,26 @@ export class SqliteStore extends SqlStore implements AggregatorStore {
     this.#database.close();
   }
 
-  #append(id: number, { before, after, events, checkpoint }: Appendage): "stored" | "moved" {
+  #append(id: number, appendage: Appendage): AppendOutcome {
+    const { before, after, events, checkpoint, quotaBytes } = appendage;
     const { selectHolding, putHolding, insertEvent, putCheckpoint } = this.#statements;
     const lane = SYNC_LANE_NUMBER[after.lane];
     const held = selectHolding.get(id, lane);
     const isAsJudged = before ? held && Number(held.epoch) === before.epoch && Number(held.sequence) === before.sequence : !held;
     if (!isAsJudged) return "moved";
+    const bytes = appendageBytes(appendage);
+    if (quotaBytes !== undefined && !this.#hasRoom(id, bytes, appendage.after.lane, quotaBytes)) return "full";
     for (const { epoch, sequence, body, hash, receivedAtMs } of events)
       insertEvent.run(id, lane, epoch, sequence, body, hash, receivedAtMs);
-    putHolding.run(id, lane, after.epoch, after.sequence, after.hash, after.peaks ? encodePeaks(after.peaks) : null, after.checkpointed);
+    const peaks = after.peaks ? encodePeaks(after.peaks) : null;
+    putHolding.run(id, lane, after.epoch, after.sequence, after.hash, peaks, after.checkpointed, Number(held?.bytes ?? 0n) + bytes);
     if (checkpoint) putCheckpoint.run(id, lane, after.epoch, checkpoint.size, checkpoint.note);
     return "stored";
+  }
+
+  #hasRoom(id: number, bytes: number, lane: SyncLane, quotaBytes: number): boolean {
+    const room = this.#statements.selectRoom.get(id);
+    return Number(room?.used ?? 0n) + bytes <= laneLimitBytes(lane, Number(room?.quota ?? quotaBytes));
   }
 
   #moveForwarded(bus: string, id: number, { lane, forwarded, to }: ForwardStep): "stored" | "moved" {

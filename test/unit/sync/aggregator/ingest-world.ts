@@ -1,6 +1,6 @@
 import { localSigner, nativeSuite, sha256 } from "../../../../src/crypto/index.ts";
 import { type Clock, Prng, silentLog, toHex, utf8 } from "../../../../src/kernel/index.ts";
-import { openMemoryDatabase } from "../../../../src/storage/index.ts";
+import { openMemoryDatabase, type SpaceLevel } from "../../../../src/storage/index.ts";
 import type { Reply } from "../../../../sync/agent/index.ts";
 import {
   type AdmissionPolicy,
@@ -11,6 +11,7 @@ import {
   Ingest,
   SqliteStore,
 } from "../../../../sync/aggregator/index.ts";
+import { StoreRoom } from "../../../../sync/aggregator/ingest/room.ts";
 import type { RequestKind } from "../../../../sync/protocol/index.ts";
 import { type Answerer, network } from "../agent/agent-world.ts";
 
@@ -32,6 +33,10 @@ export class RealAggregator implements Answerer {
   readonly #clock: Clock;
   readonly #policy: AdmissionPolicy;
   readonly #prng = new Prng(5);
+  /** Bytes that a node's records may take; takes effect with the next crash. */
+  quotaBytes: number | undefined;
+  /** How much room the disk has. */
+  level: SpaceLevel = "ample";
   ingest: Ingest;
 
   constructor(clock: Clock, store: AggregatorStore = memoryStore(), policy: Partial<AdmissionPolicy> = {}) {
@@ -59,6 +64,8 @@ export class RealAggregator implements Answerer {
       clock: this.#clock,
       entropy: { bytes: (count) => sha256(utf8(`${this.#prng.uint32()}`)).subarray(0, count) },
       log: silentLog,
+      room: new StoreRoom(() => this.level, this.#clock),
+      ...(this.quotaBytes !== undefined && { quotaBytes: this.quotaBytes }),
       onStored: (ref, events) => this.stored.push(...events.map((event) => ({ ...event, ...ref }))),
     });
   }

@@ -16,7 +16,9 @@ import { memoryStore, REF } from "./ingest-world.ts";
 const CHAIN = Uint8Array.fromHex(REF.network);
 const OWN = nodePrefix(CHAIN, REF.node);
 const OTHER = nodePrefix(CHAIN, "box-2");
-const clock = { nowMs: () => 1_767_225_600_000, monotonicMs: () => 0 };
+let nowMs = 1_767_225_600_000;
+const clock = { nowMs: () => nowMs, monotonicMs: () => 0 };
+const MIB = 1_024 ** 2;
 const USERS = { root: "admin", eye: "viewer" } as const satisfies Record<string, FleetRole>;
 const PASSWORD = "a long password";
 
@@ -24,6 +26,8 @@ const PASSWORD = "a long password";
 class World {
   readonly objects = new MemoryObjects();
   readonly store: AggregatorStore = memoryStore();
+  /** Whether the disk of the objects has room. */
+  hasRoom = true;
   readonly #app: Hono<{ Bindings: HttpBindings }>;
 
   constructor(passwordHash: string, objects: ObjectStore = this.objects) {
@@ -31,7 +35,8 @@ class World {
     const timers = { after: () => () => {} };
     const desk = new EnrolmentDesk({ store: this.store, clock, entropy: systemEntropy, onRevoked: () => {} });
     const parts = { desk, store: this.store, users: { find }, clock, timers, entropy: systemEntropy, log: silentLog, isTls: true, objects };
-    const routes = fleetRoutes({ ...parts, version: "test" })[OBJECTS_PATH];
+    const bounds = { quota: { eventBytes: MIB, objectBytes: 2 * MIB }, hasObjectRoom: () => this.hasRoom };
+    const routes = fleetRoutes({ ...parts, ...bounds, version: "test" })[OBJECTS_PATH];
     if (!routes) throw new Error("there are routes of objects");
     this.#app = new Hono<{ Bindings: HttpBindings }>().route(OBJECTS_PATH, routes);
   }
@@ -139,5 +144,53 @@ describe("routes of objects", () => {
     world.objects.failsAfter = 0;
     expect(await world.ask("PUT", `/object/${OWN}parts/x`, node, "z")).toEqual([503, "unavailable"]);
     expect(await world.ask("PUT", `/object/${OWN}PARTS`, node, "z")).toEqual([400, "malformed"]);
+  });
+
+  test("object routes: objects of a node up to its quota, then full; what it removed counts again after a while", async () => {
+    const world = new World(passwordHash);
+    await world.issue("a1", REF.node);
+    await world.issue("b1", "box-2");
+    const node = { serial: "a1" };
+    const half = "x".repeat(MIB / 2);
+    const put = (name: string, body = half) => world.ask("PUT", `/object/${OWN}parts/${name}`, node, body);
+    for (const name of ["a", "b", "c", "d"]) expect(await put(name)).toEqual([204, ""]);
+    expect(await put("e")).toEqual([507, "full"]);
+    expect(world.objects.objects.size).toBe(4);
+    expect(await world.ask("GET", `/object/${OWN}parts/a`, node)).toEqual([200, half]);
+    expect((await world.ask("PUT", `/object/${OTHER}parts/a`, { serial: "b1" }, half))[0]).toBe(204);
+    await world.ask("DELETE", `/object/${OWN}parts/a`, node);
+    await world.ask("DELETE", `/object/${OWN}parts/b`, node);
+    expect(await put("e")).toEqual([507, "full"]);
+    nowMs += 600_000;
+    expect(await put("e")).toEqual([204, ""]);
+    expect(await put("f")).toEqual([204, ""]);
+    expect(await put("g", "z")).toEqual([507, "full"]);
+    expect(await world.store.setQuota(REF, { objectBytes: 3 * MIB })).toBe(true);
+    expect(await put("g", "z")).toEqual([204, ""]);
+  });
+
+  test("object routes: the same object over and over, and thousands that are tiny, never beyond the quota by the count", async () => {
+    const world = new World(passwordHash);
+    await world.issue("a1", REF.node);
+    const node = { serial: "a1" };
+    for (let i = 0; i < 40; i++) {
+      nowMs += 700_000; // a count between two of them is taken when the limit is met
+      expect(await world.ask("PUT", `/object/${OWN}parts/same`, node, "y".repeat(MIB / 4))).toEqual([204, ""]);
+    }
+    let taken = 0;
+    for (let i = 0; i < 40; i++) taken += (await world.ask("PUT", `/object/${OWN}parts/${i}`, node, "t"))[0] === 204 ? 1 : 0;
+    expect(taken).toBeWithin(1, 8);
+  });
+
+  test("object routes: objects of an earlier release, counted before the first is taken; a disk that is low takes none", async () => {
+    const world = new World(passwordHash);
+    await world.issue("a1", REF.node);
+    for (let i = 0; i < 4; i++) await world.objects.put(`${OWN}parts/${i}`, new Uint8Array(MIB / 2));
+    expect(await world.ask("PUT", `/object/${OWN}parts/new`, { serial: "a1" }, "z")).toEqual([507, "full"]);
+    await world.issue("b1", "box-2");
+    world.hasRoom = false;
+    expect(await world.ask("PUT", `/object/${OTHER}parts/new`, { serial: "b1" }, "z")).toEqual([507, "full"]);
+    world.hasRoom = true;
+    expect((await world.ask("PUT", `/object/${OTHER}parts/new`, { serial: "b1" }, "z"))[0]).toBe(204);
   });
 });

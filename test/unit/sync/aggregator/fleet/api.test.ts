@@ -211,3 +211,25 @@ test("fleet api: records that no checkpoint covers yet, a proof is not found", a
   const partial = (await api.json(`${NODE_PATH}/proof?lane=chain&epoch=1&from=1590&to=1605`)) as ProofAnswer;
   expect(partial.to).toBe(partial.size);
 }, 120_000);
+
+test("fleet api: what a node stores and may, and an admin's change of it: read back, audited, refused to others and beyond bounds", async () => {
+  const api = await fullWorld("eye");
+  const storageOf = async () => schema.nodeAnswer.parse(await api.json(NODE_PATH)).storage;
+  const { events, objects } = await storageOf();
+  expect(events).toMatchObject({ quotaBytes: 64 * 1_024 ** 3, hardBytes: 80 * 1_024 ** 3, isSet: false });
+  expect(events.bytes).toBe(Object.values(events.lanes).reduce((sum, bytes) => sum + bytes, 0));
+  expect(events.bytes).toBeGreaterThan(10_000);
+  expect(objects).toEqual({ bytes: 0, quotaBytes: 32 * 1_024 ** 3, isSet: false });
+  const change = { method: "PUT", body: { eventBytes: 4_000_000 } };
+  expect((await api.json(`${NODE_PATH}/quota`, change))["code"]).toBe("forbidden");
+  await api.logIn("root");
+  expect(await api.json(`${NODE_PATH}/quota`, change)).toEqual({ eventBytes: 4_000_000 });
+  expect((await storageOf()).events).toMatchObject({ quotaBytes: 4_000_000, hardBytes: 5_000_000, isSet: true });
+  for (const body of [{ eventBytes: 1 }, { objectBytes: 2 ** 51 }, { eventBytes: 1.5e6 + 0.5 }, { other: 1 }])
+    expect([body, (await api.json(`${NODE_PATH}/quota`, { method: "PUT", body }))["code"]]).toEqual([body, "malformed"]);
+  expect((await api.json(`${NODE_PATH}x/quota`, change))["code"]).toBe("notFound");
+  expect(await api.json(`${NODE_PATH}/quota`, { method: "PUT", body: {} })).toEqual({});
+  expect((await storageOf()).events.isSet).toBe(false);
+  const { entries } = schema.auditAnswer.parse(await api.json("/audit"));
+  expect(entries.filter(({ action }) => action === "node.quota").map(({ actor, outcome }) => `${actor} ${outcome}`)).toContain("root done");
+}, 120_000);

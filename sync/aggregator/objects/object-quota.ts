@@ -1,0 +1,79 @@
+import type { Clock } from "../../../src/kernel/index.ts";
+import type { ObjectStore } from "../../../src/storage/index.ts";
+import { FleetProblem } from "../fleet/problem.ts";
+import { objectBytes } from "../quota.ts";
+import type { AggregatorStore, NodeRef } from "../types.ts";
+
+/** What counting objects stands on. */
+export type ObjectQuotaParts = {
+  readonly objects: ObjectStore;
+  readonly store: Pick<AggregatorStore, "findNode" | "countObject" | "findObjectCount" | "beginRecount" | "finishRecount">;
+  readonly clock: Clock;
+  /** What a node's objects may take where no administrator set others, bytes. */
+  readonly bytesMax: number;
+  /** Whether objects are taken at all; false while their disk is low. */
+  readonly hasRoom: () => boolean;
+};
+
+/** When what lies below a prefix is counted anew, ms: once a day, and where the count is at its limit. */
+const RECOUNT = { everyMs: 86_400_000, atLimitMs: 600_000 } as const;
+/** Names in one reading. */
+const PAGE = 1_000;
+
+/**
+ * Bounds the objects of each node. The count in the store goes up before an object is written, in one step that no other
+ * aggregator can pass by; it comes down when what really lies there is counted, so an object that is replaced, removed or
+ * never arrived counts until then. Objects on their way while others are counted may go beyond: 128 MiB for each aggregator.
+ */
+export class ObjectQuota {
+  readonly #parts: ObjectQuotaParts;
+
+  constructor(parts: ObjectQuotaParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Counts an object that is about to be written.
+   *
+   * @param ref the node whose it is; undefined where nobody asks who writes
+   * @throws FleetProblem `full`
+   */
+  async take(name: string, sizeBytes: number, ref: NodeRef | undefined): Promise<void> {
+    const { store, clock, hasRoom } = this.#parts;
+    if (!hasRoom()) throw new FleetProblem("full", "the disk of the objects is low", RECOUNT.atLimitMs);
+    const node = ref && (await store.findNode(ref));
+    const bytesMax = node?.quota?.objectBytes ?? this.#parts.bytesMax;
+    const prefix = ownerPrefix(name);
+    const bytes = objectBytes(sizeBytes);
+    const nowMs = clock.nowMs();
+    const known = await store.findObjectCount(prefix);
+    if (!known || known.countedAtMs <= nowMs - RECOUNT.everyMs) await this.#recount(prefix, nowMs - RECOUNT.everyMs);
+    if (await store.countObject(prefix, bytes, bytesMax)) return;
+    const isRecounted = await this.#recount(prefix, nowMs - RECOUNT.atLimitMs);
+    if (isRecounted && (await store.countObject(prefix, bytes, bytesMax))) return;
+    throw new FleetProblem("full", `what lies below ${prefix} takes the ${bytesMax} bytes that it may`, RECOUNT.atLimitMs);
+  }
+
+  /** @returns whether it was counted: nobody else did so since then */
+  async #recount(prefix: string, sinceMs: number): Promise<boolean> {
+    const { store, objects, clock } = this.#parts;
+    const beganAtMs = clock.nowMs();
+    const counted = await store.beginRecount(prefix, sinceMs, beganAtMs);
+    if (counted === undefined) return false;
+    let found = 0;
+    for (let after = ""; ; ) {
+      const page = await objects.list(prefix, after, PAGE);
+      for (const { sizeBytes } of page) found += objectBytes(sizeBytes);
+      const last = page.at(-1);
+      if (!last || page.length < PAGE) break;
+      after = last.name;
+    }
+    await store.finishRecount(prefix, beganAtMs, counted, found);
+    return true;
+  }
+}
+
+/** `backup/<network>/<node>/` of an object's name: what is counted together. */
+function ownerPrefix(name: string): string {
+  return `${name.split("/").slice(0, 3).join("/")}/`;
+}

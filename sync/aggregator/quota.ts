@@ -1,0 +1,44 @@
+import type { SyncLane } from "../protocol/index.ts";
+import type { Appendage } from "./types.ts";
+
+/** What one node may keep at an aggregator, in bytes. */
+export type StorageQuota = {
+  /** For its records: `ops` ends here, the other lanes at `laneLimitBytes`. */
+  readonly eventBytes: number;
+  /** For its objects. */
+  readonly objectBytes: number;
+};
+
+const GIB = 1_024 ** 3;
+
+/**
+ * What holds when nobody says otherwise: eight years of an event a second, and some forty backups of a state of 800 MB.
+ */
+export const DEFAULT_QUOTA: StorageQuota = { eventBytes: 64 * GIB, objectBytes: 32 * GIB };
+
+/** What a quota may be set to, in bytes. */
+export const QUOTA_BYTES = { min: 1_024 ** 2, max: 2 ** 50 } as const;
+
+/** Beside its body a record takes a hash of 32 bytes, its key, and the row's share of a page: counted as this. */
+const ROW_BYTES = 96;
+/** A small object is a name to list and a file all the same: counted as this, so that they stay few enough to be counted. */
+const OBJECT_BYTES_MIN = 262_144;
+
+/**
+ * Where a lane ends, in bytes of all the node's records: `ops` at the quota, `crit` and `chain`, of which a node lets nothing
+ * go, a quarter later. So telemetry never takes the room of what is vital, and an enrolled node is bounded whatever it sends.
+ */
+export function laneLimitBytes(lane: SyncLane, quotaBytes: number): number {
+  return lane === "ops" ? quotaBytes : quotaBytes + Math.floor(quotaBytes / 4);
+}
+
+/** What records and their checkpoint are counted as. */
+export function appendageBytes({ events, checkpoint }: Pick<Appendage, "events" | "checkpoint">): number {
+  const records = events.reduce((sum, { body }) => sum + body.length + ROW_BYTES, 0);
+  return records + (checkpoint ? checkpoint.note.length + ROW_BYTES : 0);
+}
+
+/** What an object is counted as. */
+export function objectBytes(sizeBytes: number): number {
+  return Math.max(OBJECT_BYTES_MIN, sizeBytes);
+}
