@@ -30,7 +30,7 @@ export {
   writeUsers,
 } from "./fleet/users.ts";
 export { Ingest, type IngestParts } from "./ingest/ingest.ts";
-export { DEFAULT_QUOTA, laneLimitBytes, QUOTA_BYTES, type StorageQuota } from "./quota.ts";
+export { DEFAULT_QUOTA, QUOTA_BYTES, type StorageQuota } from "./quota.ts";
 export { AGGREGATOR_APPLICATION_ID, AGGREGATOR_MIGRATIONS, AGGREGATOR_PAGE_BYTES } from "./stores/migrations.ts";
 export { PostgresStore } from "./stores/postgres-store.ts";
 export { SqliteStore } from "./stores/sqlite-store.ts";
