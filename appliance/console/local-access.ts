@@ -44,6 +44,11 @@ export class LocalAccess {
     this.#attempts = new LoginAttempts(parts.clock);
   }
 
+  /** Ends all logins: the box is not the one any more that they were made at. */
+  endAll(): void {
+    this.#sessions.clear();
+  }
+
   /** Judges a code or a password; one after the other, so that nobody tries many at once. */
   logIn(secret: string, address: string): Promise<Result<LocalLogin, AccessFault>> {
     if (this.#waiting >= WAITING_MAX) return Promise.resolve(err({ code: "slowDown", waitMs: 1_000 }));

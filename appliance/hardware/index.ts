@@ -8,6 +8,7 @@
 export * from "./figures.ts";
 export * from "./findings.ts";
 export { linuxSource } from "./linux-source.ts";
+export { mountOf, parseMounts } from "./mounts.ts";
 export { readReport } from "./report.ts";
 /** What is found out about the box. */
 export type * from "./types.ts";

@@ -12,7 +12,7 @@ export * from "./document.ts";
 export { asciiOf } from "./field.ts";
 export { linuxFiles } from "./linux-files.ts";
 /** What provisioning does to the box, behind a port. */
-export type { BoxFiles, BoxNode, EnrolmentOutcome, ProvisioningPaths, ProvisioningPlatform } from "./platform.ts";
+export type { BoxConditions, BoxFiles, BoxNode, EnrolmentOutcome, ProvisioningPaths, ProvisioningPlatform } from "./platform.ts";
 export { PROVISION_STATES, type ProvisionState, type PublicKeys, parseProgress } from "./progress.ts";
 export { MEDIUM, Provisioner, type ProvisioningStatus } from "./provisioner.ts";
 export { fingerprintOf } from "./status-text.ts";

@@ -59,6 +59,18 @@ export type ProvisioningPaths = {
   readonly record: string;
 };
 
+/** What is true of the machine itself, whatever its progress. */
+export type BoxConditions = {
+  /** Whether another process makes the box forget what it was told, right now: nothing is done meanwhile. */
+  readonly isBeingReset: boolean;
+  /** Why the box makes no keys and takes no plan now, as a sentence: what it would write would be lost. */
+  readonly standstill?: string;
+  /** What else a person should know, as sentences. */
+  readonly notes: readonly string[];
+  /** Whether anybody could log in by the ssh keys of a plan. */
+  readonly hasSshServer: boolean;
+};
+
 /** Everything outside that provisioning reaches. */
 export type ProvisioningPlatform = {
   readonly files: BoxFiles;
@@ -66,6 +78,9 @@ export type ProvisioningPlatform = {
   readonly paths: ProvisioningPaths;
   /** Addresses at which the box's console answers, for status.txt. */
   readonly consoleUrls: () => readonly string[];
+  readonly conditions: () => BoxConditions;
+  /** Called when the record of the progress has gone: a factory reset has made the box forget what it was told. */
+  readonly onForgotten?: () => void;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly entropy: Entropy;

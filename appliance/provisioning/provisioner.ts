@@ -48,7 +48,7 @@ type RunningEnrolment = { readonly hash: string; readonly abandon: () => void; o
 export class Provisioner {
   readonly #platform: ProvisioningPlatform;
   #progress: Progress;
-  #seen: Seen = { file: { kind: "absent" }, hasLeftover: false, wantsCode: false, hasPassword: false };
+  #seen: Seen = { file: { kind: "absent" }, hasLeftover: false, wantsCode: false, hasPassword: false, isStandingStill: false };
   #judged: { readonly key: string; readonly file: SeenFile } | undefined;
   #enrolment: RunningEnrolment | undefined;
   #remark: string | undefined;
@@ -124,17 +124,33 @@ export class Provisioner {
    * @returns what is wrong with it, as sentences; then nothing was changed
    */
   propose(text: string): Result<void, readonly string[]> {
-    const bytes = new TextEncoder().encode(text);
-    const file = this.#judge(bytes);
+    const { standstill } = this.#platform.conditions();
+    if (standstill !== undefined) return err([standstill]);
+    const file = this.#judge(new TextEncoder().encode(text));
     if (file.kind !== "good") return err(file.kind === "faulty" ? file.faults : []);
     const { files, paths } = this.#platform;
     const written = attempt(() => files.replace(join(paths.medium, MEDIUM.document), text, 0o600));
     return written.ok ? ok(undefined) : err([`provision.json could not be written: ${written.error}.`]);
   }
 
+  /** A factory reset, by another process, takes the record away: what this one remembers of it is no longer so. */
+  #forget(): void {
+    const { files, paths, log, onForgotten } = this.#platform;
+    const kept = attempt(() => files.read(paths.record, 0));
+    if (this.#progress === FACTORY || !kept.ok || kept.value !== undefined) return;
+    log.warn("provisioning.forgotten", { state: this.#progress.state });
+    this.#abandonEnrolment();
+    this.#progress = FACTORY;
+    this.#judged = undefined;
+    this.#trouble = undefined;
+    onForgotten?.();
+  }
+
   async #work(): Promise<void> {
     for (let steps = 0; ; steps++) {
       assert(steps < STEPS_MAX, "a box comes to rest after a few steps");
+      if (this.#platform.conditions().isBeingReset) return; // whatever is written now may be removed, or outlive the reset
+      this.#forget();
       const seen = attempt(() => this.#see());
       if (!seen.ok) return this.#onTrouble(seen.error);
       this.#seen = seen.value;
@@ -159,6 +175,7 @@ export class Provisioner {
       hasLeftover: MEDIUM.leftovers.some((name) => files.read(at(name), 0) !== undefined),
       wantsCode: MEDIUM.codeRequests.some((name) => files.read(at(name), 0) !== undefined),
       hasPassword: node.hasPassword(),
+      isStandingStill: this.#platform.conditions().standstill !== undefined,
     };
   }
 
@@ -278,10 +295,17 @@ export class Provisioner {
   }
 
   #facts(): StatusFacts {
-    const { files, node, paths, consoleUrls } = this.#platform;
+    const { files, node, paths, consoleUrls, conditions } = this.#platform;
     const found = attempt(() => MEDIUM.lookalikes.find((name) => files.read(join(paths.medium, name), 0) !== undefined));
     const lookalike = this.#seen.file.kind === "absent" && found.ok ? found.value : undefined;
-    return { keys: node.publicKeys(), consoleUrls: consoleUrls(), remark: this.#remark, lookalike, trouble: this.#trouble };
+    return {
+      keys: node.publicKeys(),
+      consoleUrls: consoleUrls(),
+      remark: this.#remark,
+      lookalike,
+      trouble: this.#trouble,
+      conditions: conditions(),
+    };
   }
 
   /** Writes status.txt when it would say something else: a card wears out, and may be write-protected or gone. */

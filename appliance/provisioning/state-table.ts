@@ -17,6 +17,8 @@ export type Seen = {
   readonly wantsCode: boolean;
   /** Whether an administrator has a password. */
   readonly hasPassword: boolean;
+  /** Whether only an administrator's way in is cared for: what would be made now would be lost. */
+  readonly isStandingStill: boolean;
 };
 
 /** Something to do. Doing it twice, or a part of it and then all of it, comes to the same as once. */
@@ -43,6 +45,7 @@ export type Outcome =
 
 /** The next thing to do; undefined when there is nothing before something changes. */
 export function nextEffect(progress: Progress, seen: Seen): Effect | undefined {
+  if (seen.isStandingStill) return codeEffect(progress, seen);
   if (progress.state === "factory") return { kind: "makeKeys" };
   return codeEffect(progress, seen) ?? planEffect(progress, seen);
 }

@@ -1,6 +1,7 @@
 import { sha256 } from "../../src/crypto/index.ts";
 import { parseHex, present, toHex } from "../../src/kernel/index.ts";
 import { asciiOf } from "./field.ts";
+import type { BoxConditions } from "./platform.ts";
 import type { Progress, PublicKeys } from "./progress.ts";
 import type { Seen } from "./state-table.ts";
 
@@ -14,6 +15,7 @@ export type StatusFacts = {
   readonly lookalike: string | undefined;
   /** What went wrong on the box itself. */
   readonly trouble: string | undefined;
+  readonly conditions: BoxConditions;
 };
 
 /** The fingerprint that people compare: SHA-256 of a public key, in groups of four hex digits. */
@@ -28,12 +30,14 @@ export function fingerprintOf(publicKey: string): string {
 export function describeProgress(
   progress: Progress,
   { file }: Seen,
-  { remark, lookalike, trouble }: Omit<StatusFacts, "keys" | "consoleUrls">,
+  { remark, lookalike, trouble, conditions }: Omit<StatusFacts, "keys" | "consoleUrls">,
 ): readonly string[] {
   const { state, refusal, plan } = progress;
   const faults = file.kind === "faulty" ? file.faults : [];
   const isRefused = refusal !== undefined && file.kind !== "absent" && file.hash === refusal.hash;
   return [
+    ...(conditions.standstill === undefined ? [] : [conditions.standstill]),
+    ...conditions.notes,
     ...(trouble === undefined ? [] : [`The box cannot go on: ${trouble}`]),
     ...(faults.length > 0
       ? [
@@ -48,7 +52,10 @@ export function describeProgress(
       ? []
       : [`There is a file ${lookalike}, which is not read: rename it to provision.json (Windows may hide the end of a name).`]),
     ...(faults.length > 0 ? ["Correct it and put it back here; the box looks again by itself."] : []),
-    SENTENCES[state],
+    ...(conditions.standstill === undefined ? [SENTENCES[state]] : []),
+    ...(plan?.ssh && !conditions.hasSshServer
+      ? ["The plan has ssh keys, but this release has no ssh server: they are kept, and nobody can log in by them."]
+      : []),
     ...(state === "claimed" && plan?.aggregator
       ? [`Enrolling at ${plan.aggregator.url}${remark === undefined ? "." : `: ${remark}`}`]
       : []),

@@ -13,6 +13,7 @@ import type { Log } from "../../kernel/index.ts";
 import { findRunningNode, systemClock, systemEntropy, systemTimers, VERSION } from "../../node/index.ts";
 import { programWords } from "../up/supervised-child.ts";
 import { hasNode } from "./box-files.ts";
+import { findStorageFaults } from "./conditions.ts";
 import { ControlDoor, ControlRefused, type ControlRoutes } from "./control.ts";
 import { confirmationOf, finishReset, lossOf, orderReset, type ResetOrder } from "./reset.ts";
 
@@ -109,6 +110,7 @@ export class BoxProcess {
       version: VERSION.version,
       home: this.#order.home,
       hasNode: hasNode(this.#order.home),
+      faults: findStorageFaults(this.#order.home).map(({ sentence }) => sentence),
       node: {
         phase,
         detail,

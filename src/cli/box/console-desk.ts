@@ -25,6 +25,7 @@ import {
 } from "../../node/index.ts";
 import { isJson } from "../client.ts";
 import { CommandFailure } from "../command.ts";
+import { findStorageFaults } from "./conditions.ts";
 import { secretsOf } from "./console-secrets.ts";
 import { askBox } from "./control-client.ts";
 
@@ -60,7 +61,7 @@ export class ConsoleDesk implements BoxDesk {
       fingerprint: fingerprintOf(keys.identity),
       genesis: this.#genesisHash(),
     };
-    return { name: plan?.hostname, state, isWell: this.#isWell, claim };
+    return { name: plan?.hostname, state, isWell: this.#isWell && findStorageFaults(this.#parts.home).length === 0, claim };
   }
 
   async view(): Promise<BoxView> {
@@ -72,7 +73,8 @@ export class ConsoleDesk implements BoxDesk {
       ask(home, "/update"),
       this.#node(),
     ]);
-    const findings = [...this.#nodeFindings(node), ...findingsOf(report)].sort((a, b) => RANK[a.severity] - RANK[b.severity]);
+    const faults = findStorageFaults(home).map(({ sentence }): BoxFinding => ({ severity: "error", detail: sentence }));
+    const findings = [...faults, ...this.#nodeFindings(node), ...findingsOf(report)].sort((a, b) => RANK[a.severity] - RANK[b.severity]);
     this.#isWell = findings.every(({ severity }) => severity !== "error");
     return {
       version: VERSION.version,

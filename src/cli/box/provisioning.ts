@@ -6,6 +6,7 @@ import { systemClock, systemEntropy, systemTimers } from "../../node/index.ts";
 import { acquireFileLock, type FileLock, isStorageError } from "../../storage/index.ts";
 import { CommandFailure, type CommandInput, type FlagSpec } from "../command.ts";
 import { makeBoxFolders } from "./box-files.ts";
+import { conditionsOf } from "./conditions.ts";
 import { BOX_HOME_FLAG } from "./control-client.ts";
 import { ProvisionedNode } from "./provisioned-node.ts";
 
@@ -27,13 +28,20 @@ export function mediumOf(input: CommandInput): string {
 }
 
 /** Makes the provisioner of a home; nothing is done before it looks. */
-export function openProvisioner(home: string, input: CommandInput, log: Log, consoleUrls: () => readonly string[] = () => []): Provisioner {
+export function openProvisioner(
+  home: string,
+  input: CommandInput,
+  log: Log,
+  page: { readonly urls?: () => readonly string[]; readonly onForgotten?: () => void } = {},
+): Provisioner {
   makeBoxFolders(home);
   return new Provisioner({
     files: linuxFiles,
     node: new ProvisionedNode(home, log),
     paths: { medium: mediumOf(input), system: input.flag("system") ?? "/data/system", record: join(home, PROVISIONING_RECORD) },
-    consoleUrls,
+    consoleUrls: page.urls ?? (() => []),
+    conditions: () => conditionsOf(home),
+    ...(page.onForgotten && { onForgotten: page.onForgotten }),
     clock: systemClock,
     timers: systemTimers,
     entropy: systemEntropy,

@@ -39,12 +39,13 @@ async function serve(home: string, input: CommandInput, terminal: Terminal): Pro
   const failure = Promise.withResolvers<never>();
   let page: BoxConsole | undefined;
   const urls = (): readonly string[] => (page ? urlsOf(listen.host, page.port) : []);
-  const provisioner = openProvisioner(home, input, log, urls);
+  const provisioner = openProvisioner(home, input, log, { urls, onForgotten: () => access.endAll() });
   const book = adminFile(home, provisioner);
+  const access = new LocalAccess({ book, clock: systemClock, entropy: systemEntropy, normalCode });
   const desk = new ConsoleDesk({ home, medium: mediumOf(input), provisioner, passwordHash: () => book.passwordHash() });
   const opened = BoxConsole.start({
     desk,
-    access: new LocalAccess({ book, clock: systemClock, entropy: systemEntropy, normalCode }),
+    access,
     clock: systemClock,
     log,
     listen,

@@ -1,5 +1,6 @@
 /** A box in memory whose power can fail at any write, and an aggregator that it enrols at. */
 import {
+  type BoxConditions,
   type BoxFiles,
   type BoxNode,
   type EnrolmentOutcome,
@@ -200,6 +201,8 @@ export class FakeBox {
   readonly aggregator = new FakeAggregator();
   readonly node = new FakeNode(this.disk, this.aggregator);
   readonly time = new ManualTime();
+  conditions: BoxConditions = { isBeingReset: false, notes: [], hasSshServer: true };
+  forgotten = 0;
   provisioner = this.#boot();
   #drawn = 0;
 
@@ -209,6 +212,8 @@ export class FakeBox {
       node: this.node,
       paths: { medium: "/medium", system: "/system", record: "/record" },
       consoleUrls: () => ["http://192.168.1.20:8080"],
+      conditions: () => this.conditions,
+      onForgotten: () => this.forgotten++,
       clock: this.time,
       timers: this.time,
       entropy: { bytes: (count) => new Uint8Array(count).map((_, at) => (at * 7 + this.#drawn++ * 31) % 256) },
