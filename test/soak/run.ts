@@ -49,8 +49,12 @@ async function main(words: readonly string[]): Promise<number> {
     for (const { name, summary } of SOAKS) console.log(`npm run soak -- ${name.padEnd(8)} ${summary}`);
     return words.length === 0 ? 0 : 2;
   }
-  const { values } = parseArgs({ args: words.slice(1), options: soak.options, strict: true });
-  const numbers = Object.fromEntries(Object.entries(values).map(([name, text]) => [name, Number(text)]));
+  const options = { ...soak.options, ...Object.fromEntries((soak.wordOptions ?? []).map((name) => [name, { type: "string" } as const])) };
+  const given = Object.entries(parseArgs({ args: words.slice(1), options, strict: true }).values).map(
+    ([name, text]) => [name, String(text)] as const,
+  );
+  const texts = Object.fromEntries(given.filter(([name]) => soak.wordOptions?.includes(name)));
+  const numbers = Object.fromEntries(given.filter(([name]) => !(name in texts)).map(([name, text]) => [name, Number(text)]));
   const wrong = Object.entries(numbers).find(([, value]) => !Number.isSafeInteger(value) || value < 0);
   if (wrong !== undefined) {
     console.error(`expected --${wrong[0]} as a whole number`);
@@ -58,7 +62,7 @@ async function main(words: readonly string[]): Promise<number> {
   }
   const place = new Workplace();
   try {
-    const faults = await soak.run(place, numbers);
+    const faults = await soak.run(place, numbers, texts);
     for (const fault of faults.slice(0, 50)) console.error(`FAULT ${fault}`);
     console.log(`${soak.name}: ${faults.length} faults`);
     return faults.length === 0 ? 0 : 1;

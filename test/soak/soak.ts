@@ -6,6 +6,12 @@ export type Soak = {
   readonly summary: string;
   /** Flags that take a whole number. */
   readonly options: Readonly<Record<string, { readonly type: "string" }>>;
+  /** Flags that take a word. */
+  readonly wordOptions?: readonly string[];
   /** Runs it, printing what it measures; gives what is wrong, in sentences. */
-  readonly run: (place: Workplace, numbers: Readonly<Record<string, number>>) => Promise<readonly string[]>;
+  readonly run: (
+    place: Workplace,
+    numbers: Readonly<Record<string, number>>,
+    words: Readonly<Record<string, string>>,
+  ) => Promise<readonly string[]>;
 };

@@ -138,6 +138,15 @@ export class Machine {
     }
   }
 
+  /** Waits until the system has switched itself off. */
+  async ended(limitMs: number): Promise<void> {
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), limitMs);
+    const code = await this.#child.exited;
+    clearTimeout(late);
+    this.kill();
+    if (code !== 0) throw new Error(`the machine did not switch itself off within ${limitMs} ms (${code}):\n${this.said().slice(-3_000)}`);
+  }
+
   /** Presses the reset button: the system is not asked. */
   reset(): void {
     this.#monitor.order("system_reset");

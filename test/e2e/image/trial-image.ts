@@ -23,6 +23,11 @@ const PACKAGES = [
   "xz-utils",
 ] as const;
 
+/** Installs what trials of both processors need; a sentence saying why it cannot, or undefined. */
+export async function machineTools(): Promise<string | undefined> {
+  return (await prepare("amd64")) ?? (await prepare("arm64"));
+}
+
 /** Installs what a trial needs; a sentence saying why it cannot, or undefined. */
 export function prepare(architecture: Architecture): Promise<string | undefined> {
   const qemu = architecture === "amd64" ? ["qemu-system-x86", "ovmf"] : ["qemu-system-arm", "qemu-efi-aarch64"];
@@ -57,6 +62,11 @@ export type TrialOrder = {
   readonly keys?: string;
 };
 
+/** The packages that an image is made of could not be fetched: nothing that the image is to blame for. */
+export class PackagesUnavailable extends Error {
+  override readonly name = "PackagesUnavailable";
+}
+
 /** A home of a network of one, whose node answers other machines. */
 export async function makeHome(folder: string): Promise<string> {
   const network = join(folder, "network");
@@ -78,7 +88,10 @@ export async function buildTrialImage(order: TrialOrder): Promise<TrialImage> {
   const child = Bun.spawn({ cmd: [BINARY, ...words, ...places, ...more], stdout: "pipe", stderr: "pipe" });
   const [said, text] = await Promise.all([new Response(child.stderr).text(), new Response(child.stdout).text()]);
   appendFileSync(join(folder, "build.log"), said);
-  if ((await child.exited) !== 0) throw new Error(`bizra image build failed: ${said}${text}`);
+  if ((await child.exited) !== 0) {
+    if (said.includes("fetching packages") && !said.includes("laying out the root")) throw new PackagesUnavailable(said.trim().slice(-500));
+    throw new Error(`bizra image build failed: ${said}${text}`);
+  }
   const name = `bizra-${architecture}-${kernel}-development${order.hasDebugShell ? "-debug" : ""}-${version}`;
   const manifest = parseManifest(readFileSync(join(out, `${name}.manifest.json`), "utf8"));
   if (!manifest.ok) throw new Error(manifest.error);
