@@ -55,6 +55,7 @@ const BODIES = {
     gateway: text(64).optional(),
     dns: z.array(text(64)).max(8).optional(),
   }),
+  reset: z.strictObject({ tier: z.enum(["settings", "everything"]), confirm: text(64) }),
   nothing: z.strictObject({}),
 } as const;
 
@@ -136,6 +137,11 @@ export function consoleApplication({ desk, access, log, onPlan }: ConsoleParts):
   change("/api/restart", BODIES.nothing, async (_body, context) => {
     const refusal = await desk.restartNode();
     log.info("console.restart", { outcome: refusal ?? "done", address: context.env.address });
+    return refusal === undefined ? context.json({}) : problem("refused", { mistakes: [refusal] });
+  });
+  change("/api/reset", BODIES.reset, async ({ tier, confirm }, context) => {
+    const refusal = await desk.reset(tier, confirm.trim());
+    log.warn("console.reset", { tier, outcome: refusal ?? "done", address: context.env.address });
     return refusal === undefined ? context.json({}) : problem("refused", { mistakes: [refusal] });
   });
   application.get("/api/support", async (context) => {

@@ -59,6 +59,13 @@ export interface BoxDesk {
   changeNetwork(network: BoxNetwork): Result<void, readonly string[]>;
   /** Starts the node anew; a sentence when it cannot. */
   restartNode(): Promise<string | undefined>;
+  /**
+   * A factory reset of the box, with its node running or not.
+   *
+   * @param confirm what the administrator typed to say that he means it; the refusal names what is wanted
+   * @returns a sentence when it is not done
+   */
+  reset(tier: "settings" | "everything", confirm: string): Promise<string | undefined>;
   /** Texts that must never leave the box, as they are now. */
   secrets(): readonly string[];
 }

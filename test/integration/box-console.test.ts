@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packSupport } from "../../appliance/console/index.ts";
@@ -41,7 +41,12 @@ test("box console: every secret of a real home planted into every file of a supp
   const pem = makeP256Key(systemEntropy);
   mkdirSync(join(home, "sync"), { recursive: true });
   writeFileSync(join(home, "sync/node.pem"), pem);
-  const desk = new ConsoleDesk({ home, medium, provisioner, passwordHash: () => book.passwordHash() });
+  const desk = new ConsoleDesk({ home, medium, system: join(place, "system"), provisioner, passwordHash: () => book.passwordHash() });
+
+  // No main process runs here, and nobody but it resets a box; what is typed is judged first.
+  expect(await desk.reset("settings", "yes")).toContain('Type the word "reset"');
+  for (const tier of ["settings", "everything"] as const) expect(await desk.reset(tier, "reset")).toContain("main process does not run");
+  expect(existsSync(join(home, "keys/validator.json"))).toBe(true);
 
   const keyTexts = readdirSync(join(home, "keys")).map((name) => readFileSync(join(home, "keys", name), "utf8"));
   const sealed = keyTexts.flatMap((text) =>

@@ -37,7 +37,7 @@ export class Api {
   }
 
   /** Changes something; the paths are those of the console's changes. */
-  change(path: "plan" | "network" | "restart" | "password" | "log-out", body: object): Promise<Result<object, ApiFault>> {
+  change(path: "plan" | "network" | "restart" | "reset" | "password" | "log-out", body: object): Promise<Result<object, ApiFault>> {
     return this.#ask("POST", `/api/${path}`, body);
   }
 

@@ -9,6 +9,7 @@ import { Api, type GlanceAnswer } from "./api.ts";
 import { networkSection, passwordForm, planSection } from "./change-forms.ts";
 import { loginSection } from "./login-form.ts";
 import { factList, faultText, qrDrawing, saying, section } from "./parts.ts";
+import { resetForm } from "./reset-form.ts";
 
 const LOOK_EVERY_MS = 3_000;
 
@@ -94,6 +95,7 @@ function careSection(logs: HTMLElement): HTMLElement {
     outcome.element,
     logs,
     passwordForm(api),
+    resetForm(api, lookSoon),
   );
   care.classList.add("wide");
   return care;

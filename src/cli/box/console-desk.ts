@@ -28,6 +28,7 @@ import { CommandFailure } from "../command.ts";
 import { findStorageFaults } from "./conditions.ts";
 import { secretsOf } from "./console-secrets.ts";
 import { askBox } from "./control-client.ts";
+import { confirmationOf } from "./reset.ts";
 
 /** Programs look at the hardware; its report holds for so long, ms. */
 const HARDWARE_FRESH_MS = 60_000;
@@ -38,6 +39,8 @@ const ASK_LIMIT_MS = 3_000;
 export type ConsoleDeskParts = {
   readonly home: string;
   readonly medium: string;
+  /** Folder of the system's settings, which a reset empties. */
+  readonly system: string;
   readonly provisioner: Provisioner;
   readonly passwordHash: () => string | undefined;
 };
@@ -148,6 +151,19 @@ export class ConsoleDesk implements BoxDesk {
     } catch (error) {
       if (!(error instanceof CommandFailure)) throw error;
       return error.message;
+    }
+  }
+
+  async reset(tier: "settings" | "everything", confirm: string): Promise<string | undefined> {
+    const { home, system } = this.#parts;
+    const losesKeys = tier === "everything" && confirmationOf(home) !== undefined;
+    if (!losesKeys && confirm !== "reset") return 'Type the word "reset" to say that you mean it.';
+    try {
+      const answer = await askBox(home, "POST", "/reset", { tier, system, confirm });
+      return answer === undefined ? "The box's main process does not run, and it alone does this." : undefined;
+    } catch (error) {
+      if (!(error instanceof CommandFailure)) throw error;
+      return error.message.replace("give --confirm ", "type ");
     }
   }
 

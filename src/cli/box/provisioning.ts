@@ -27,6 +27,11 @@ export function mediumOf(input: CommandInput): string {
   return input.flag("medium") ?? "/provision";
 }
 
+/** The folder of the system's settings that a command names. */
+export function systemOf(input: CommandInput): string {
+  return input.flag("system") ?? "/data/system";
+}
+
 /** Makes the provisioner of a home; nothing is done before it looks. */
 export function openProvisioner(
   home: string,
@@ -38,7 +43,7 @@ export function openProvisioner(
   return new Provisioner({
     files: linuxFiles,
     node: new ProvisionedNode(home, log),
-    paths: { medium: mediumOf(input), system: input.flag("system") ?? "/data/system", record: join(home, PROVISIONING_RECORD) },
+    paths: { medium: mediumOf(input), system: systemOf(input), record: join(home, PROVISIONING_RECORD) },
     consoleUrls: page.urls ?? (() => []),
     conditions: () => conditionsOf(home),
     ...(page.onForgotten && { onForgotten: page.onForgotten }),

@@ -7,7 +7,7 @@ import { systemClock, systemEntropy } from "../../node/index.ts";
 import { adminFile } from "../box/admin-file.ts";
 import { ConsoleDesk } from "../box/console-desk.ts";
 import { boxHomeOf } from "../box/control-client.ts";
-import { lockProvisioning, mediumOf, openProvisioner, PROVISION_FLAGS, urlsOf } from "../box/provisioning.ts";
+import { lockProvisioning, mediumOf, openProvisioner, PROVISION_FLAGS, systemOf, urlsOf } from "../box/provisioning.ts";
 import { type Command, CommandFailure, type CommandInput, UsageError } from "../command.ts";
 import { untilSignal } from "../signals.ts";
 import type { Terminal } from "../terminal.ts";
@@ -42,7 +42,13 @@ async function serve(home: string, input: CommandInput, terminal: Terminal): Pro
   const provisioner = openProvisioner(home, input, log, { urls, onForgotten: () => access.endAll() });
   const book = adminFile(home, provisioner);
   const access = new LocalAccess({ book, clock: systemClock, entropy: systemEntropy, normalCode });
-  const desk = new ConsoleDesk({ home, medium: mediumOf(input), provisioner, passwordHash: () => book.passwordHash() });
+  const desk = new ConsoleDesk({
+    home,
+    medium: mediumOf(input),
+    system: systemOf(input),
+    provisioner,
+    passwordHash: () => book.passwordHash(),
+  });
   const opened = BoxConsole.start({
     desk,
     access,

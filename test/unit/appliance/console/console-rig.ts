@@ -73,6 +73,11 @@ export class MemoryDesk implements BoxDesk {
     return undefined;
   }
 
+  async reset(tier: "settings" | "everything", confirm: string): Promise<string | undefined> {
+    this.told.push({ tier, confirm });
+    return confirm === "reset" ? undefined : "Type the word.";
+  }
+
   secrets(): readonly string[] {
     return this.hidden;
   }

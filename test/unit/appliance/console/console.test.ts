@@ -61,6 +61,21 @@ describe("box console", () => {
     expect(await statusOf(rig.ask("GET", "/api/view", undefined, login))).toBe(401);
   });
 
+  test("box console: a factory reset, for who is logged in and types the word; a refusal says which", async () => {
+    const rig = new ConsoleRig();
+    const order = { tier: "settings", confirm: "reset" };
+    expect(await statusOf(rig.ask("POST", "/api/reset", order))).toBe(401);
+    const login = await rig.logIn();
+    for (const wrong of [{ tier: "settings" }, { tier: "all", confirm: "reset" }, { ...order, force: true }])
+      expect(await statusOf(rig.ask("POST", "/api/reset", wrong, login))).toBe(400);
+    const refused = await rig.ask("POST", "/api/reset", { tier: "everything", confirm: "yes" }, login);
+    expect([refused.status, await refused.json()]).toEqual([409, expect.objectContaining({ mistakes: ["Type the word."] })]);
+    expect(await statusOf(rig.ask("POST", "/api/reset", { ...order, confirm: " reset " }, login))).toBe(200);
+    expect(rig.desk.told).toEqual([{ tier: "everything", confirm: "yes" }, order]);
+    rig.access.endAll();
+    expect(await statusOf(rig.ask("GET", "/api/view", undefined, login))).toBe(401);
+  });
+
   test("box console: a change from another site, without or with a wrong token, or in another form, not done", async () => {
     const rig = new ConsoleRig();
     const login = await rig.logIn();
