@@ -12,10 +12,16 @@ import type { ImageCheck } from "./verify.ts";
 /** Names of the images within a bundle. */
 const BUNDLE_IMAGES = { root: "root.img", boot: "boot.img" } as const;
 
+/** A squashfs begins with its superblock of 96 bytes (kernel documentation, "Squashfs"); this file fills up its first block. */
+const ALIGNMENT = { name: "align", bytes: 4_096 - 96 } as const;
+
 /**
- * The updater's manifest of a bundle: both images of a slot, each with an index of its blocks, by which a box fetches only
- * those it does not have (RAUC's reference, "Manifest").
+ * The payload keeps the images as they are, each at a multiple of 4 KiB, so that the blocks that the signed hash tree names are
+ * blocks of the slots: a box that has them need not fetch them (docs/adr/block-updates.md). Both images are compressed inside.
  */
+const STORED = ["-comp zstd", "-noD", "-no-fragments", "-no-sparse", "-no-duplicates", "-sort order"].join(" ");
+
+/** The updater's manifest of a bundle: both images of a slot (RAUC's reference, "Manifest"). */
 export function bundleManifest({ compatible, version }: Pick<ImageManifest, "compatible" | "version">): string {
   return `[update]
 compatible=${compatible}
@@ -26,11 +32,9 @@ format=verity
 
 [image.rootfs]
 filename=${BUNDLE_IMAGES.root}
-adaptive=block-hash-index
 
 [image.boot]
 filename=${BUNDLE_IMAGES.boot}
-adaptive=block-hash-index
 `;
 }
 
@@ -60,11 +64,12 @@ export async function buildBundle({ folder, name, keys }: BundleOrder): Promise<
     copyFileSync(files.rootSlot, join(content, BUNDLE_IMAGES.root));
     copyFileSync(files.bootSlot, join(content, BUNDLE_IMAGES.boot));
     writeFileSync(join(content, "manifest.raucm"), bundleManifest(manifest));
+    writeFileSync(join(content, ALIGNMENT.name), new Uint8Array(ALIGNMENT.bytes));
+    writeFileSync(join(work, "order"), `${ALIGNMENT.name} 3\n${BUNDLE_IMAGES.root} 2\n${BUNDLE_IMAGES.boot} 1\n`);
     const path = join(folder, `${name}.raucb`);
     rmSync(path, { force: true });
     const signing = [`--cert=${keys.certificate}`, `--key=${keys.key}`, `--keyring=${keys.authority}`];
-    // The images are compressed already where it pays; small blocks keep what a box fetches close to what it needs.
-    await runTool("rauc", ["bundle", ...signing, "--mksquashfs-args=-comp zstd -Xcompression-level 1 -b 64k", content, path]);
+    await runTool("rauc", ["bundle", ...signing, `--mksquashfs-args=${STORED}`, content, path], { cwd: work });
     return path;
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -93,7 +98,7 @@ async function readSigned(files: ImageFiles, keys: SigningKeys): Promise<ImageMa
 const infoSchema = z.object({
   compatible: z.string(),
   version: z.string(),
-  images: z.array(z.record(z.string(), z.object({ filename: z.string(), adaptive: z.array(z.string()).optional() }))),
+  images: z.array(z.record(z.string(), z.object({ filename: z.string() }))),
 });
 
 /** What a bundle is to be checked against. */

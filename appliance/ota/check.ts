@@ -16,14 +16,24 @@ export async function checkBundle(
   installer: Installer,
 ): Promise<Result<BundleWord, UpdateTrouble>> {
   if (!existsSync(path)) return err({ code: "notFound", detail: `there is no ${path}` });
-  const said = await installer.inspect(path);
-  if (!said.ok) return err(await explain(path, said.error, bar, installer));
-  const judged = judgeBundle(said.value, { ...bar, isUnattended: order.isUnattended });
+  const judged = await checkWord(path, order, bar, installer);
   if (!judged.ok) return judged;
   if (order.sha256 !== undefined && (await digestOf(path)) !== order.sha256)
     return err({ code: "tampered", detail: "it is not the file that was announced: its SHA-256 is another" });
   const payload = await checkPayload(path);
   return payload.ok ? judged : payload;
+}
+
+/** The first part of `checkBundle`, for which a file with nothing but a bundle's end, at its place, will do. */
+export async function checkWord(
+  path: string,
+  order: UpdateOrder,
+  bar: Omit<BundleBar, "isUnattended">,
+  installer: Installer,
+): Promise<Result<BundleWord, UpdateTrouble>> {
+  const said = await installer.inspect(path);
+  if (!said.ok) return err(await explain(path, said.error, bar, installer));
+  return judgeBundle(said.value, { ...bar, isUnattended: order.isUnattended });
 }
 
 /** A development key is a stranger to a release box; it is worth saying which stranger it is. */

@@ -8,8 +8,10 @@
  * release on probation is left by itself, and only for one that can be started. Never touches the node's files.
  */
 
+/** Bundles of which a machine has most blocks. */
+export { fetchByBlocks } from "./block-download.ts";
 /** Everything that is checked before a slot is touched. */
-export { checkBundle } from "./check.ts";
+export { checkBundle, checkWord } from "./check.ts";
 /** Files over HTTP, gone on with after a cut. */
 export { discardDownload, download } from "./download.ts";
 /** When a release stays, and when the node can be left. */
@@ -20,6 +22,8 @@ export * from "./installer.ts";
 export * from "./judge.ts";
 /** What a channel has to offer. */
 export * from "./offer.ts";
+/** Parts of files over HTTP. */
+export type { AskServer } from "./ranges.ts";
 /** RAUC. */
 export { RaucInstaller } from "./rauc.ts";
 /** The durable state. */

@@ -1,10 +1,12 @@
 import { assert, type CancelTimer, type Clock, err, type Log, ok, type Result, type Timers } from "../../src/kernel/index.ts";
 import { isStorageError } from "../../src/storage/index.ts";
-import { checkBundle } from "./check.ts";
-import { discardDownload, download } from "./download.ts";
+import { fetchByBlocks } from "./block-download.ts";
+import { checkBundle, checkWord } from "./check.ts";
+import { discardDownload, download, type Fetched } from "./download.ts";
 import { findGateLacks, findReasonToStay, type GateFacts, type MoveFacts, type OfflinePolicy } from "./gate.ts";
 import { type Installer, InstallerFailed } from "./installer.ts";
 import type { BoxStamp } from "./judge.ts";
+import type { AskServer } from "./ranges.ts";
 import type { UpdateRecord } from "./record.ts";
 import { canOrder, freshUpdateState, onUpdateInput } from "./transitions.ts";
 import type { RunningRelease, UpdateEffect, UpdateInput, UpdateOrder, UpdateState, UpdateTrouble } from "./types.ts";
@@ -26,6 +28,9 @@ export type UpdaterParts = {
   readonly record: UpdateRecord;
   /** Where downloads go. */
   readonly folder: string;
+  /** Devices of the slots, whose blocks need not be fetched. */
+  readonly slots: readonly string[];
+  readonly ask: AskServer;
   readonly node: UpdateNode;
   readonly offlinePolicy: OfflinePolicy;
   /** How long a new release may take to pass the gate. */
@@ -52,6 +57,8 @@ export type UpdateStatus = {
   /** What it waits for, as sentence parts. */
   readonly waitsFor: readonly string[];
   readonly progress: { readonly bytes: number; readonly of: number | undefined } | undefined;
+  /** Bytes that the last bundle took to fetch, and its own; since this process was started. */
+  readonly fetched: Pick<Fetched, "bytes" | "of"> | undefined;
 };
 
 /** Brings releases onto a box and keeps or leaves them: asks the state table and runs what it wants, one effect after the other. */
@@ -63,6 +70,7 @@ export class Updater {
   readonly #turns = { work: Promise.resolve(), rest: Promise.resolve() };
   #waitsFor: readonly string[] = [];
   #progress: UpdateStatus["progress"];
+  #fetched: UpdateStatus["fetched"];
   #cancelWatch: CancelTimer = () => {};
   #cancelAsk: CancelTimer = () => {};
   #isStopped = false;
@@ -91,7 +99,7 @@ export class Updater {
   /** Where it stands. */
   get status(): UpdateStatus {
     const { row, floor, failed } = this.#state;
-    return { ...this.#parts.stamp, row, floor, failed, waitsFor: this.#waitsFor, progress: this.#progress };
+    return { ...this.#parts.stamp, row, floor, failed, waitsFor: this.#waitsFor, progress: this.#progress, fetched: this.#fetched };
   }
 
   /** Takes an order, unless another one is under way. */
@@ -214,20 +222,30 @@ export class Updater {
     }
   }
 
-  async #fetch({ source }: UpdateOrder): Promise<UpdateInput> {
+  async #fetch(order: UpdateOrder): Promise<UpdateInput> {
+    const { source } = order;
     if (source.kind === "file") return { kind: "downloaded", path: source.path };
-    const { folder, timers } = this.#parts;
+    const { folder, timers, ask, slots, stamp, installer, log } = this.#parts;
     const onProgress = (bytes: number, of: number | undefined): void => {
       this.#progress = { bytes, of };
     };
-    const fetched = await download(source.url, { folder, timers, onProgress });
+    const { floor, failed } = this.#state;
+    const judge = (path: string) => checkWord(path, order, { stamp, floor, failed }, installer);
+    const parts = { folder, timers, ask, onProgress };
+    const byBlocks = await fetchByBlocks(source.url, { ...parts, slots, judge, log });
+    const fetched = byBlocks === "noRanges" ? await download(source.url, parts) : byBlocks;
     this.#progress = undefined;
-    return fetched.ok ? { kind: "downloaded", path: fetched.value } : { kind: "refused", trouble: fetched.error };
+    if (!fetched.ok) return { kind: "refused", trouble: fetched.error };
+    const { path, bytes, of } = fetched.value;
+    this.#fetched = { bytes, of };
+    log.info("update.fetched", { bytes, of });
+    return { kind: "downloaded", path };
   }
 
   /** What needs the updater is tried again by the next look, or ends the order; the machine is restarted all the same. */
   #onInstallerFailed(effect: UpdateEffect, detail: string): void {
-    if (effect.kind === "check" || effect.kind === "install") this.#take({ kind: "refused", trouble: { code: "installFailed", detail } });
+    const isWork = effect.kind === "fetch" || effect.kind === "check" || effect.kind === "install";
+    if (isWork) this.#take({ kind: "refused", trouble: { code: "installFailed", detail } });
     if (effect.kind === "commit") this.#watchGate(this.#parts.clock.monotonicMs());
   }
 

@@ -22,6 +22,8 @@ import { NodeFacts } from "./node-facts.ts";
 
 /** Names this run of the machine. */
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+/** Where an image's first program puts the partitions of the disk that was booted. */
+const SLOTS = "/dev/bizra";
 /** Left by an image's first program when the data partition cannot be used. */
 const DATA_MARK = "/run/bizra/data-failed";
 /** How long a new release may take to pass the gate, in seconds. */
@@ -33,6 +35,7 @@ export const UPDATE_FLAGS: Readonly<Record<string, FlagSpec>> = {
   rauc: { kind: "text", value: "PROGRAM", doc: "The updater, with options between spaces (default rauc)." },
   "reboot-command": { kind: "text", value: "WORDS", doc: "What restarts the machine (default `systemctl reboot`)." },
   "boot-id": { kind: "text", value: "FILE", doc: `What names this run of the machine (default ${BOOT_ID}).` },
+  slots: { kind: "text", value: "DIR", doc: `Folder of the slots' devices, whose blocks are not fetched again (default ${SLOTS}).` },
   "data-mark": { kind: "text", value: "FILE", doc: `Whose existence says that the data partition cannot be used (default ${DATA_MARK}).` },
   "probation-seconds": { kind: "text", value: "S", doc: `How long a new release may take to work (default ${PROBATION_SECONDS}).` },
   "offline-policy": {
@@ -54,6 +57,8 @@ export function openUpdater(box: BoxProcess, input: CommandInput, log: Log, onDe
     installer: new RaucInstaller(wordsOf(input.flag("rauc") ?? "rauc"), systemTimers),
     record: new UpdateRecord(nodeFileSystem, join(box.home, BOX.update)),
     folder: join(box.home, BOX.download),
+    slots: slotsIn(input.flag("slots") ?? SLOTS),
+    ask: fetch,
     node: new NodeFacts(box.supervisor, {
       findHttp: () => box.findHttp(),
       hasNode: () => hasNode(box.home),
@@ -67,6 +72,11 @@ export function openUpdater(box: BoxProcess, input: CommandInput, log: Log, onDe
     log,
     onDefect,
   });
+}
+
+/** Roots before kernels, as most of a bundle is of the first; what cannot be read is passed over. */
+function slotsIn(folder: string): readonly string[] {
+  return ["root-A", "root-B", "boot-A", "boot-B"].map((name) => join(folder, name));
 }
 
 function wordsOf(text: string): readonly string[] {

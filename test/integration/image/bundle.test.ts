@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkPayload } from "../../../appliance/ota/index.ts";
@@ -44,10 +44,12 @@ async function layBuilt(): Promise<void> {
     node: { version: "0.1.0", sha256: hash },
     verity: { blocks: 40, rootHash: hash, salt: hash },
     slot: { rootSha256: sha256Hex(root), bootSha256: sha256Hex(boot), rootBytes: root.length, bootBytes: boot.length },
+    secureBoot: { certificate: "", bootKey: "" },
     packagesSha256: hash,
     materialsSha256: hash,
     diskBytes,
     partitions: partitions.map(({ label, offsetBytes, sizeBytes }) => ({ label, offsetBytes, sizeBytes, use: "fixed", sha256: hash })),
+    reproducible: [],
   };
   writeFileSync(files.manifest, formatManifest(manifest));
   await signFile(files.manifest, files.signature, keys);
@@ -64,6 +66,13 @@ describe.skipIf(unavailable !== undefined)("update bundle", () => {
       const good = await verifyBundle({ path, authority: keys.authority, compatible: "bizra-amd64-cloud-development" });
       expect(good).toMatchObject({ isGood: true, version: "1.1.0", compatible: "bizra-amd64-cloud-development" });
       expect(await checkPayload(path)).toEqual({ ok: true, value: undefined });
+
+      // Its blocks are those of the slot, one by one.
+      const payload = readFileSync(path);
+      for (const slot of [filesOf(folder, NAME).rootSlot, filesOf(folder, NAME).bootSlot]) {
+        const at = payload.indexOf(readFileSync(slot));
+        expect([at > 0, at % 4096]).toEqual([true, 0]);
+      }
 
       const wrongBoard = await verifyBundle({ path, authority: keys.authority, compatible: "bizra-arm64-generic" });
       expect(wrongBoard.checks.filter(({ isOk }) => !isOk)).toEqual([

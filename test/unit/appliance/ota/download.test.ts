@@ -65,13 +65,13 @@ function cut(): void {
   open.clear();
 }
 
-const fetchFrom = (url: string) => download(url, { folder, timers: quick, onProgress: cut });
+const fetchFrom = (url: string) => download(url, { folder, timers: quick, ask: fetch, onProgress: cut });
 
 /** The file that came of it. */
 async function contentOf(url: string): Promise<Buffer> {
   const fetched = await fetchFrom(url);
   if (!fetched.ok) throw new Error(fetched.error.detail);
-  return readFileSync(fetched.value);
+  return readFileSync(fetched.value.path);
 }
 
 describe("a download", () => {
@@ -139,7 +139,7 @@ describe("a download", () => {
     const { url } = await serve(() => whole("one"));
     const fetched = await fetchFrom(url);
     discardDownload(folder);
-    expect(fetched.ok && existsSync(fetched.value)).toBe(false);
+    expect(fetched.ok && existsSync(fetched.value.path)).toBe(false);
   });
 });
 

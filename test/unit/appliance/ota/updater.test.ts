@@ -77,7 +77,7 @@ function rig(kept?: UpdateState, version = "1.0.0") {
   const log: Log = { ...silentLog, error: (event) => void errors.push(event) };
   const open = (): Updater =>
     new Updater({
-      ...{ stamp: { compatible: "board", version }, bootId: "one", installer, record, folder, log },
+      ...{ stamp: { compatible: "board", version }, bootId: "one", installer, record, folder, log, slots: [], ask: fetch },
       node: {
         gate: () => Promise.resolve(facts.gate),
         move: () => Promise.resolve(facts.move),
