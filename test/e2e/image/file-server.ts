@@ -42,12 +42,13 @@ export class FileServer {
       "last-modified": new Date(file.lastModified).toUTCString(),
     };
     if (request.method === "HEAD") return new Response(null, { headers: { ...headers, "content-length": String(file.size) } });
-    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get("range") ?? "") ?? [];
-    if (from === undefined) {
+    const [, from, to] = /^bytes=(?=.*\d)(\d*)-(\d*)$/.exec(request.headers.get("range") ?? "") ?? [];
+    if (from === undefined || to === undefined) {
       this.#bytes += file.size;
       return new Response(file, { headers });
     }
-    const [first, last] = [Number(from), to ? Math.min(Number(to), file.size - 1) : file.size - 1];
+    const first = from === "" ? Math.max(0, file.size - Number(to)) : Number(from); // bytes=-N are the last N
+    const last = from === "" || to === "" ? file.size - 1 : Math.min(Number(to), file.size - 1);
     if (first > last) return new Response(null, { status: 416, headers: { "content-range": `bytes */${file.size}` } });
     this.#bytes += last - first + 1;
     const body = await file.slice(first, last + 1).arrayBuffer();
