@@ -36,18 +36,24 @@ export class DebianArchive {
    *
    * @param cache folder that is kept between builds; downloads in it are used again
    * @param lock versions to take instead of the newest
+   * @param more further sources, as "SUITE COMPONENT"; for them alone a list that has expired is good enough
    * @throws ImageFailure when the lists cannot be fetched
    */
-  static async open(cache: string, architecture: Architecture, mirror: Mirror, lock?: PackageLock): Promise<DebianArchive> {
+  static async open(
+    cache: string,
+    architecture: Architecture,
+    mirror: Mirror,
+    lock?: PackageLock,
+    more: readonly string[] = [],
+  ): Promise<DebianArchive> {
     if (!existsSync(KEYRING)) throw new ImageFailure(`expected Debian's keys at ${KEYRING}; apt-get install debian-archive-keyring`);
     const folder = join(cache, `${SUITE}-${architecture}`);
     for (const part of ["state/lists/partial", "cache/archives/partial", "etc", "debs"]) mkdirSync(join(folder, part), { recursive: true });
     writeFileSync(join(folder, "state/status"), "");
-    const signed = `deb [signed-by=${KEYRING}]`;
-    writeFileSync(
-      join(folder, "sources.list"),
-      `${signed} ${mirror.main} ${SUITE} main\n${signed} ${mirror.security} ${SUITE}-security main\n`,
-    );
+    const source = (address: string, rest: string, words = ""): string => `deb [signed-by=${KEYRING}${words}] ${address} ${rest}\n`;
+    const main = source(mirror.main, `${SUITE} main`) + source(mirror.security, `${SUITE}-security main`);
+    const further = more.map((rest) => source(mirror.main, rest, " check-valid-until=no"));
+    writeFileSync(join(folder, "sources.list"), main + further.join(""));
     writeFileSync(join(folder, "apt.conf"), `${await fetchSettings()}${aptSettings(folder, architecture)}`);
     const archive = new DebianArchive(folder, lock);
     await archive.#apt(["apt-get", "-q", "update"]);

@@ -10,6 +10,12 @@ export const ARCHITECTURES = ["amd64", "arm64"] as const;
 /** One of them. */
 export type Architecture = (typeof ARCHITECTURES)[number];
 
+/** Boards that cannot start from the image for any machine with UEFI. */
+export const BOARDS = ["raspberry-pi"] as const;
+
+/** One of them. */
+export type Board = (typeof BOARDS)[number];
+
 /** The two sets of kernel and root, of which one runs and the other can be written. */
 export const SLOTS = ["A", "B"] as const;
 
@@ -51,12 +57,14 @@ const id = (suffix: string): string => `b12a0000-0000-4000-8000-${suffix.padStar
  * The partitions of an image in the order of the disk. data comes last, so that it can grow over the rest of any disk.
  *
  * The order and the numbers are part of the boot configuration of boxes in the field: only appending is possible.
+ *
+ * @param board absent: any machine with UEFI. A Raspberry Pi's own firmware looks for FAT partitions of Windows' type.
  */
-export function partitionsOf(architecture: Architecture): readonly Partition[] {
+export function partitionsOf(architecture: Architecture, board?: Board): readonly Partition[] {
   // arm64 kernels are stored uncompressed by Debian, three times the size.
   const bootMib = architecture === "arm64" ? 64 : 32;
   return [
-    { label: "esp", type: TYPE.efiSystem, id: id("1"), sizeMib: 48 },
+    { label: "esp", type: board === "raspberry-pi" ? TYPE.basicData : TYPE.efiSystem, id: id("1"), sizeMib: 48 },
     { label: "bootstate", type: TYPE.bootState, id: id("2"), sizeMib: 8 },
     { label: "boot-A", type: TYPE.boot, id: id("a"), sizeMib: bootMib },
     { label: "root-A", type: TYPE.root[architecture], id: id("aa"), sizeMib: 320 },

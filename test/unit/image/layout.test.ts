@@ -26,6 +26,12 @@ describe("layout", () => {
     expect(new Set(partitions.map(({ id }) => id)).size).toBe(partitions.length);
   });
 
+  test("image: a Raspberry Pi, has the layout of its processor but for the type of the partition that its firmware reads", () => {
+    const [pi, other] = [partitionsOf("arm64", "raspberry-pi"), partitionsOf("arm64")];
+    expect(pi.slice(1)).toEqual(other.slice(1));
+    expect(pi[0]).toEqual({ ...(other[0] ?? expect.unreachable()), type: "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7" });
+  });
+
   test("image: the slots, have equal sizes, since an update writes either", () => {
     const sizeOf = (label: string) => layout.partitions.find((each) => each.label === label)?.sizeBytes;
     expect(sizeOf("root-A")).toBe(sizeOf("root-B") ?? 0);

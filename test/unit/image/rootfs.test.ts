@@ -21,9 +21,11 @@ describe("identity", () => {
       compatibleOf(identity),
       compatibleOf({ ...identity, architecture: "arm64" }),
       compatibleOf({ ...identity, kernel: "cloud" }),
+      compatibleOf({ ...identity, architecture: "arm64", board: "raspberry-pi" }),
       compatibleOf({ ...identity, variant: "development" }),
     ];
-    expect(new Set(words).size).toBe(4);
+    expect(new Set(words).size).toBe(words.length);
+    expect(words).toContain("bizra-arm64-raspberry-pi");
     expect(imageName({ ...identity, variant: "development" })).toBe("bizra-amd64-generic-development-1.2.3");
   });
 
