@@ -40,10 +40,10 @@ RateLimitIntervalSec=30s
 RateLimitBurst=2000
 `;
 
-/** A kernel or systemd that hangs is reset by hardware. */
-const WATCHDOG = `[Manager]
-RuntimeWatchdogSec=30s
-RebootWatchdogSec=2min
+/** A kernel or systemd that hangs is reset by hardware. A Raspberry Pi's counts to 15 seconds and takes no more. */
+const watchdog = ({ board }: ImageIdentity): string => `[Manager]
+RuntimeWatchdogSec=${board === "raspberry-pi" ? "14s" : "30s"}
+RebootWatchdogSec=${board === "raspberry-pi" ? "14s" : "2min"}
 DefaultTimeoutStopSec=20s
 DefaultTimeoutStartSec=120s
 `;
@@ -156,7 +156,7 @@ export function systemFiles(identity: ImageIdentity): readonly AddedFile[] {
     linkFile("etc/localtime", "/usr/share/zoneinfo/UTC"),
     textFile("etc/systemd/network/80-wired.network", NETWORK),
     textFile("etc/systemd/journald.conf.d/10-flash.conf", JOURNAL),
-    textFile("etc/systemd/system.conf.d/10-watchdog.conf", WATCHDOG),
+    textFile("etc/systemd/system.conf.d/10-watchdog.conf", watchdog(identity)),
     textFile("usr/lib/repart.d/90-data.conf", GROW_DATA),
     textFile("etc/systemd/system/data-grow.service", GROW_DATA_SERVICE),
     linkFile("etc/systemd/system/sysinit.target.wants/data-grow.service", "../data-grow.service"),

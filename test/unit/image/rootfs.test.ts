@@ -157,6 +157,14 @@ describe("files", () => {
     expect(textOf("etc/systemd/system/bizra-uncommitted.service")).toContain("ExecCondition=/usr/lib/bizra/boot-counters is-uncommitted");
   });
 
+  test("image: the hardware's watchdog, is asked for no more than a Raspberry Pi's can count to", () => {
+    const watchdogOf = (of: ImageIdentity): readonly string[] =>
+      systemFiles(of).flatMap((file) => (file.path.endsWith("watchdog.conf") && file.kind === "text" ? file.text.split("\n") : []));
+    expect(watchdogOf(identity)).toContain("RuntimeWatchdogSec=30s");
+    for (const word of ["RuntimeWatchdogSec", "RebootWatchdogSec"])
+      expect(watchdogOf({ ...identity, architecture: "arm64", board: "raspberry-pi" })).toContain(`${word}=14s`);
+  });
+
   test("image: os-release, says version and variant", () => {
     const text = textOf("etc/os-release");
     for (const line of ["IMAGE_VERSION=1.2.3", "VARIANT_ID=release", "ID=bizra"]) expect(text.split("\n")).toContain(line);
