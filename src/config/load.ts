@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { err, ok, type Result } from "../kernel/index.ts";
@@ -65,6 +65,12 @@ export function loadObjectCredentials(
 ): Result<string | undefined, ConfigurationFault> {
   const given = environment["BIZRA_OBJECTS_CREDENTIALS"];
   return given ? ok(given) : readSecret(home, credentialsFile, "backup.credentialsFile", "NAME:SECRET");
+}
+
+/** The token that a node enrols with, from its file; undefined when there is none (any more). */
+export function loadEnrolmentToken(home: string, tokenFile: string): Result<string | undefined, ConfigurationFault> {
+  const path = isAbsolute(tokenFile) ? tokenFile : join(home, tokenFile);
+  return existsSync(path) ? readSecret(home, tokenFile, "sync.enrolTokenFile", "a token") : ok(undefined);
 }
 
 /** What a file of one secret holds, without its final line break; undefined when no file is named. */

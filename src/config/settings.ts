@@ -9,6 +9,7 @@ import {
   type Setting,
   textSetting,
 } from "./setting.ts";
+import { SYNC_SETTINGS } from "./sync-settings.ts";
 
 /** Version of the configuration document; a node refuses one it does not know. */
 export const CONFIGURATION_VERSION = 1;
@@ -403,54 +404,7 @@ export const SETTINGS = {
       doc: "Public keys that may command this node over MQTT, each with its role; none: no command is heard.",
     }),
   },
-  sync: {
-    aggregators: listSetting({
-      pattern: /^https?:\/\/[^\s@,/]{1,255}$/,
-      expected: "https:// (or, within one machine, http://) with host and port",
-      itemsMax: 2,
-      doc: "Aggregators that this node's events are brought to; none: they stay here.",
-    }),
-    profile: choiceSetting({
-      choices: ["unmetered", "metered", "emergency"],
-      fallback: "unmetered",
-      doc: "How the uplink is paid for: how long events wait for company, and how often the node says how it is.",
-    }),
-    caFile: textSetting({
-      pattern: /^[^\0]{0,4096}$/,
-      expected: "a path, relative to the home when it does not start with /",
-      fallback: "",
-      doc: "PEM of the authorities that an aggregator's certificate must come from; empty: those that the system trusts.",
-    }),
-    certificateFile: textSetting({
-      pattern: /^[^\0]{0,4096}$/,
-      expected: "a path, relative to the home when it does not start with /",
-      fallback: "",
-      doc: "PEM of this node's certificate at its aggregators; empty: none.",
-    }),
-    keyFile: textSetting({
-      pattern: /^[^\0]{0,4096}$/,
-      expected: "a path, relative to the home when it does not start with /",
-      fallback: "",
-      doc: "PEM of the key of that certificate.",
-    }),
-    witnessKeys: listSetting({
-      pattern: /^[0-9a-fA-F]{64}$/,
-      expected: "a public key in hex",
-      itemsMax: 2,
-      doc: "Keys whose acknowledgements count, in the order of the aggregators; none: whichever each of them names.",
-    }),
-    escrow: choiceSetting({
-      choices: ["on", "off"],
-      fallback: "on",
-      doc: "Whether two peers keep vital events that no aggregator has yet, and this node keeps theirs.",
-    }),
-    escrowPeers: listSetting({
-      pattern: /^[0-9a-fA-F]{64}$/,
-      expected: "a public key in hex",
-      itemsMax: 16,
-      doc: "Keys of the peers that may keep this node's vital events; none: any validator, and any node of network.allow.",
-    }),
-  },
+  sync: SYNC_SETTINGS,
   backup: BACKUP_SETTINGS,
   log: {
     level: choiceSetting({ choices: ["debug", "info", "warn", "error"], fallback: "info", doc: "Least level that is logged." }),

@@ -5,16 +5,20 @@
 export { bindNewKey } from "./custody.ts";
 export * from "./doctor.ts";
 export { type DrillReport, drillBackup } from "./drill.ts";
+export { enrolHome, isEnrolledAt } from "./enrolling.ts";
 export { type BoundKey, bindHomeKey, type ExportedHistory, exportHomeHistory, type ImportedHistory, importHomeHistory } from "./history.ts";
 export * from "./home.ts";
 export { type HomeLanes, openHomeLanes } from "./home-lanes.ts";
 export * from "./node.ts";
 export { openObjects } from "./object-store.ts";
+/** What a home and its aggregators know each other by. */
+export { readSyncTls } from "./sync-tls.ts";
 export * from "./ports.ts";
 /** What signed commands from afar may do to a node. */
 export type { NodeControls } from "./remote-commands.ts";
 export { type RestoredHome, type RestoreOrder, restoreHome, validatorKeyOf } from "./restoring.ts";
 export { findNextKey, layNextKey, readTombstone, takeUpNextKey } from "./rotation.ts";
+export { changeSettings } from "./settings-file.ts";
 export * from "./setup.ts";
 export * from "./start-refused.ts";
 export * from "./version.ts";

@@ -8,6 +8,7 @@ import { findValidatorIndex } from "../protocol/index.ts";
 import { NodeBackup } from "./backup.ts";
 import { type Contexts, openContexts } from "./contexts.ts";
 import { CustodyRefusals, hasSigned, takeCustody } from "./custody.ts";
+import { NodeEnrolment } from "./enrolment.ts";
 import { closeFiles, journalFloorOf, type NodeFiles, named, openFiles } from "./files.ts";
 import { gatewayPorts } from "./gateway-ports.ts";
 import { carryHandAudit } from "./hand-audit.ts";
@@ -44,6 +45,8 @@ export interface RunningNode {
    * recovering one, and a stop and a new start ask the others (R14).
    */
   readonly distrusted: Promise<string>;
+  /** Resolves with an aggregator's address when the node has enrolled there by its settings: a stop and a new start take it up. */
+  readonly enrolled: Promise<string>;
   /** Stops in good order: no new requests, running ones finish, everything accepted is on disk. */
   stop(): Promise<void>;
 }
@@ -83,8 +86,12 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
     distrust.resolve(detail);
   };
   const watch = new Watch(setup, contexts, lag, log, () => networking?.sharedKey);
+  const enrolment = NodeEnrolment.isWanted(setup)
+    ? new NodeEnrolment({ ...systemPlatform, setup, events: contexts.events, log, fail: failure.resolve })
+    : undefined;
+  if (enrolment) watch.watchAlso(() => enrolment.alerts());
   const { gateway, telemetry, broker, sync, backup } = await openServices(
-    { setup, contexts, networking, lag, watch, controls, log, onLaterHistory },
+    { setup, contexts, networking, lag, watch, controls, log, onLaterHistory, enrolment },
     files,
     startedAtMs,
     failure.resolve,
@@ -96,12 +103,14 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
   watch.start();
   telemetry?.start();
   backup?.start();
+  enrolment?.start();
   const mqtt = broker?.urls ?? {};
   announceRunningNode(setup.home, { pid: process.pid, http: gateway.url, ...(mqtt.tcp === undefined ? {} : { mqtt: mqtt.tcp }) });
   const { queries } = contexts.blocks;
   log.info("node.started", { height: queries.tipHeight, http: gateway.url, ms: Math.round(systemClock.monotonicMs() - startedAtMs) });
   const stop = async (): Promise<void> => {
     withdrawRunningNode(setup.home);
+    enrolment?.stop();
     await gateway.stop();
     await networking?.stop();
     await telemetry?.stop();
@@ -114,7 +123,8 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
     await closeContexts(contexts, files);
     log.info("node.stopped", { height: queries.tipHeight });
   };
-  return { http: gateway.url, mqtt, failed: failure.promise, rotated: rotation.promise, distrusted: distrust.promise, stop };
+  const enrolled = enrolment?.enrolled ?? new Promise<string>(() => {});
+  return { http: gateway.url, mqtt, failed: failure.promise, rotated: rotation.promise, distrusted: distrust.promise, enrolled, stop };
 }
 
 /** Aggregators are heard for so long before the first vote (DR-9); what they say later stops the next one. */
@@ -156,7 +166,7 @@ type Services = {
 
 /** Opens the broker, telemetry and the gateway, and sets the contexts and the network going. */
 async function openServices(
-  parts: Omit<NodeTelemetryParts, "broker" | "submissions"> & NodeSyncParts,
+  parts: Omit<NodeTelemetryParts, "broker" | "submissions"> & NodeSyncParts & { readonly enrolment: NodeEnrolment | undefined },
   files: NodeFiles,
   startedAtMs: number,
   fail: (error: unknown) => void,
@@ -187,6 +197,7 @@ async function openServices(
       telemetry?.metrics,
       broker,
       sync,
+      parts.enrolment,
       backup,
     ];
     const gateway = listen(setup, ports, sources, log, fail);

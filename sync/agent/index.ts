@@ -9,7 +9,14 @@
 
 export { EitherCarrier } from "./either-carrier.ts";
 export { type Bundle, readBundle, writeBundle, writeWhole } from "./enrolment/bundle.ts";
-export { ENROLMENT_FILES, type EnrolmentFault, type EnrolmentPlan, enrol } from "./enrolment/enrol.ts";
+export {
+  ENROLMENT_FILES,
+  type EnrolledAs,
+  type EnrolmentFault,
+  type EnrolmentPlan,
+  type EnrolmentSurroundings,
+  enrol,
+} from "./enrolment/enrol.ts";
 export { askForCertificate } from "./enrolment/exchange.ts";
 export { CertificateRenewal, type RenewalParts } from "./enrolment/renewal.ts";
 export { ESCROW_TIMES, EscrowDepositor, type EscrowDepositorParts } from "./escrow/depositor.ts";

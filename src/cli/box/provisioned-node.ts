@@ -8,15 +8,15 @@ import {
   type ProvisionDocument,
   type PublicKeys,
 } from "../../../appliance/provisioning/index.ts";
-import { ENROLMENT_FILES, enrol, readBundle, writeWhole } from "../../../sync/agent/index.ts";
+import { ENROLMENT_FILES, readBundle, writeWhole } from "../../../sync/agent/index.ts";
 import { loadConfiguration } from "../../config/index.ts";
-import { readCertificate, verifyEd25519 } from "../../crypto/index.ts";
+import { verifyEd25519 } from "../../crypto/index.ts";
 import { makeKeyFile, parseKeyFile } from "../../identity/index.ts";
-import { type Log, parseHex, present, type Timers, toHex } from "../../kernel/index.ts";
-import { bindNewKey, HOME, systemEntropy, systemTimers } from "../../node/index.ts";
+import { type Log, parseHex, present, toHex } from "../../kernel/index.ts";
+import { bindNewKey, changeSettings, enrolHome, HOME, isEnrolledAt, systemEntropy, systemTimers } from "../../node/index.ts";
 import { findValidatorIndex, genesisValidatorSet, validateGenesis } from "../../protocol/index.ts";
 import { CommandFailure } from "../command.ts";
-import { changeSettings, openEnrolmentHome, setUpSync } from "../enrolment.ts";
+import { openEnrolmentHome } from "../enrolment.ts";
 import { createHomeJournal } from "../home.ts";
 import { RANDOM_PASSPHRASE_COST } from "../network-files.ts";
 import { FIRST_SETTINGS } from "./box-files.ts";
@@ -110,28 +110,27 @@ export class ProvisionedNode implements BoxNode {
 
   async enrol(plan: ProvisionDocument, signal: AbortSignal, onRemark: (sentence: string) => void): Promise<EnrolmentOutcome> {
     const { url, caPin } = present(plan.aggregator, "a plan without an aggregator is not enrolled");
-    if (this.#isEnrolledAt(url, caPin)) {
+    if (isEnrolledAt(this.#home, url, caPin)) {
       rmSync(join(this.#home, ENROLMENT_FILES.request), { force: true }); // left by a power cut right after the certificate
       return { kind: "done" };
     }
     const token = present(plan.token, "a plan for an aggregator that the box is not enrolled at has its token");
-    const { identity, nodeId, genesis, configuration } = await openEnrolmentHome(this.#home, async () => undefined);
+    const { identity, nodeId, genesis } = await openEnrolmentHome(this.#home, async () => undefined);
     const pin = present(parseHex(caPin), "a pin was judged as hex");
-    const enrolled = await enrol(
+    const enrolled = await enrolHome(
       { home: this.#home, node: nodeId, network: genesis.hash, identity, url, token, pin },
       {
-        timers: untilAborted(systemTimers, signal),
+        timers: systemTimers,
+        signal,
         entropy: systemEntropy,
         onPending: () =>
           onRemark(
             `it waits for somebody to run \`bizra aggregator approve ${nodeId}\`; the identity's fingerprint is ${fingerprintOf(toHex(identity.publicKey))}.`,
           ),
         onLost: (reason) => onRemark(`nobody answers there (${reason}); it is tried again and again.`),
-        onEnrolled: ({ witnessKey }) => {
-          if (!signal.aborted) setUpSync(this.#home, configuration.sync, url, witnessKey);
-        },
       },
     );
+    if (!enrolled.ok && enrolled.error.code === "settings") throw settingsRefused(enrolled.error.detail);
     if (!enrolled.ok) return { kind: "refused", sentence: asciiOf(`${enrolled.error.code}: ${enrolled.error.detail}.`) };
     this.#restartNode();
     return { kind: "done" };
@@ -147,24 +146,11 @@ export class ProvisionedNode implements BoxNode {
     return existsSync(join(this.#home, CONSOLE_FILE));
   }
 
-  /** Whether the certificate, its authority and the settings are those of an aggregator. */
-  #isEnrolledAt(url: string, caPin: string): boolean {
-    const authority = join(this.#home, ENROLMENT_FILES.authority);
-    const loaded = loadConfiguration({ home: this.#home, flags: {} });
-    return (
-      loaded.ok &&
-      loaded.value.values.sync.aggregators.includes(url) &&
-      readBundle(join(this.#home, ENROLMENT_FILES.bundle)) !== undefined &&
-      existsSync(authority) &&
-      readCertificate(readFileSync(authority, "utf8"))?.fingerprint === caPin
-    );
-  }
-
   #change(values: Readonly<Record<string, string>>): boolean {
     const path = join(this.#home, HOME.configuration);
     const before = existsSync(path) ? readFileSync(path, "utf8") : undefined;
     const fault = changeSettings(this.#home, values);
-    if (fault !== undefined) throw Object.assign(new Error(fault), { code: "settingsRefused" }); // told, and tried again
+    if (fault !== undefined) throw settingsRefused(fault);
     return before !== readFileSync(path, "utf8");
   }
 
@@ -183,7 +169,7 @@ export class ProvisionedNode implements BoxNode {
   }
 }
 
-/** Timers that fire no more once a signal was given: what waits for one waits for ever. */
-function untilAborted(timers: Timers, signal: AbortSignal): Timers {
-  return { after: (delayMs, action) => timers.after(delayMs, () => void (signal.aborted || action())) };
+/** node.toml could not be changed: told, and tried again. */
+function settingsRefused(fault: string): Error {
+  return Object.assign(new Error(fault), { code: "settingsRefused" });
 }

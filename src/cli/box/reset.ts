@@ -3,10 +3,9 @@ import { join } from "node:path";
 import { ENROLMENT_FILES } from "../../../sync/agent/index.ts";
 import { parseKeyFile } from "../../identity/index.ts";
 import { toHex, utf8 } from "../../kernel/index.ts";
-import { HOME } from "../../node/index.ts";
+import { changeSettings, HOME } from "../../node/index.ts";
 import { nodeFileSystem, replaceFile } from "../../storage/index.ts";
 import { CommandFailure } from "../command.ts";
-import { changeSettings } from "../enrolment.ts";
 import { BOX, FIRST_SETTINGS, makeBoxFolders } from "./box-files.ts";
 
 /** How much a factory reset takes: what a box was told, or everything that made it this box. */

@@ -1,9 +1,8 @@
-import { enrol } from "../../../sync/agent/index.ts";
 import { findHome } from "../../config/index.ts";
 import { parseHex, toHex } from "../../kernel/index.ts";
-import { findRunningNode, systemEntropy, systemTimers } from "../../node/index.ts";
+import { enrolHome, findRunningNode, systemEntropy, systemTimers } from "../../node/index.ts";
 import { type Command, CommandFailure, type CommandInput, required, UsageError } from "../command.ts";
-import { openEnrolmentHome, setUpSync } from "../enrolment.ts";
+import { openEnrolmentHome } from "../enrolment.ts";
 import { readText } from "../files.ts";
 
 /** `bizra enroll`: gets a node its certificate at an aggregator, and has it bring its events there. */
@@ -24,10 +23,9 @@ export const enroll: Command = {
     const pin = parseHex(required(input, "ca-pin").replaceAll(":", ""));
     if (pin?.length !== 32) throw new UsageError(`expected --ca-pin as 64 hex digits, got ${JSON.stringify(input.flag("ca-pin"))}`);
     const token = tokenOf(input);
-    const setup = await openEnrolmentHome(home, () => terminal.askSecret("Passphrase of the node's keys: "));
-    const { identity, nodeId, genesis } = setup;
+    const { identity, nodeId, genesis } = await openEnrolmentHome(home, () => terminal.askSecret("Passphrase of the node's keys: "));
     let said = "";
-    const enrolled = await enrol(
+    const enrolled = await enrolHome(
       { home, node: nodeId, network: genesis.hash, identity, url, token, pin },
       {
         timers: systemTimers,
@@ -39,9 +37,11 @@ export const enroll: Command = {
         },
       },
     );
-    if (!enrolled.ok) throw new CommandFailure(`${url} refused: ${enrolled.error.code}: ${enrolled.error.detail}`);
+    if (!enrolled.ok) {
+      const { code, detail } = enrolled.error;
+      throw new CommandFailure(code === "settings" ? detail : `${url} refused: ${code}: ${detail}`);
+    }
     const { notAfterMs, witnessKey } = enrolled.value;
-    setUpSync(home, setup.configuration.sync, url, witnessKey);
     const isRunning = findRunningNode(home) !== undefined;
     const shown = {
       node: nodeId,

@@ -62,7 +62,8 @@ async function runNode(home: string, input: CommandInput, terminal: Terminal): P
     const failed = running.failed.then((error) => ({ error }));
     const rotated = running.rotated.then((floor) => ({ floor }));
     const distrusted = running.distrusted.then((detail) => ({ detail }));
-    const ended = await Promise.race([stopped, failed, rotated, distrusted]);
+    const enrolled = running.enrolled.then((aggregator) => ({ aggregator }));
+    const ended = await Promise.race([stopped, failed, rotated, distrusted, enrolled]);
     if ("error" in ended) return endAtOnce(ended.error, terminal);
     log.info("node.stopping", { reason: reasonOf(ended) });
     const code = await stopInOrder(running, terminal);
@@ -77,9 +78,10 @@ async function runNode(home: string, input: CommandInput, terminal: Terminal): P
   }
 }
 
-type Ending = { readonly reason: string } | { readonly floor: Round } | { readonly detail: string };
+type Ending = { readonly reason: string } | { readonly floor: Round } | { readonly detail: string } | { readonly aggregator: string };
 
 function reasonOf(ended: Ending): string {
+  if ("aggregator" in ended) return `it is enrolled at ${ended.aggregator}, and goes on with that`;
   if ("floor" in ended) return "the chain has given this validator its next key";
   return "detail" in ended ? `this home is an older one or a copy: ${ended.detail}` : ended.reason;
 }

@@ -40,6 +40,10 @@ export type EnrolmentSurroundings = {
   readonly onPending: () => void;
   /** Told of a link that was lost; the request is made again. */
   readonly onLost: (reason: string) => void;
+  /** The longest wait between tries of a link, ms; it doubles from two seconds and is cut by up to a half. Undefined: two seconds. */
+  readonly retryMsMax?: number;
+  /** Once given, nothing is asked and nothing is written any more, and the enrolment never resolves. */
+  readonly signal?: AbortSignal;
   /** Called before the request is forgotten: after a crash in between it is asked, and answered, again. */
   readonly onEnrolled?: (enrolled: EnrolledAs) => void;
 };
@@ -51,6 +55,8 @@ export type EnrolmentFault = Pick<EnrolRefusal, "detail"> & { readonly code: Enr
 export type EnrolledAs = { readonly notAfterMs: number; readonly witnessKey: Uint8Array };
 
 const RETRY_MS = 2_000;
+/** Doublings of the wait that are counted. */
+const DOUBLINGS_MAX = 16;
 
 const requestSchema = z.strictObject({
   url: z.string(),
@@ -64,9 +70,10 @@ const requestSchema = z.strictObject({
  * Enrols a node: asks until it has its certificate, which is in the home when this resolves. Goes on where an earlier
  * try was interrupted. The token goes only to a server that the pinned authority certified.
  */
-export async function enrol(plan: EnrolmentPlan, surroundings: EnrolmentSurroundings): Promise<Result<EnrolledAs, EnrolmentFault>> {
+export async function enrol(plan: EnrolmentPlan, given: EnrolmentSurroundings): Promise<Result<EnrolledAs, EnrolmentFault>> {
   const { home, url, pin } = plan;
-  const { timers } = surroundings;
+  const { signal, timers } = given; // an answer that is under way has its time limit, whatever was asked for meanwhile
+  const surroundings = signal ? { ...given, timers: untilAborted(timers, signal) } : given;
   const authority = await persist(surroundings, () => fetchAuthority(url, timers));
   if (readCertificate(authority)?.fingerprint !== toHex(pin)) {
     return err({
@@ -85,11 +92,11 @@ export async function enrol(plan: EnrolmentPlan, surroundings: EnrolmentSurround
         return answer;
       }
       surroundings.onLost(`${answer.error.code}: ${answer.error.detail}`);
-      await pause(timers, retryAfterMs);
+      await pause(surroundings.timers, retryAfterMs);
     } else if (answer.value.state === "pending") {
       if (!isPending) surroundings.onPending();
       isPending = true;
-      await pause(timers, answer.value.retryAfterMs);
+      await pause(surroundings.timers, answer.value.retryAfterMs);
     } else {
       const { certificate, witnessKey } = answer.value;
       const facts = readCertificate(certificate);
@@ -133,17 +140,26 @@ function readRequest(text: string): z.infer<typeof requestSchema> | undefined {
   }
 }
 
-/** Tries until there is an answer. */
-async function persist<T>({ timers, onLost }: EnrolmentSurroundings, attempt: () => Promise<T>): Promise<T> {
-  for (;;) {
+/** Tries until there is an answer; one that comes after the end was asked for is none. */
+async function persist<T>(surroundings: EnrolmentSurroundings, attempt: () => Promise<T>): Promise<T> {
+  const { timers, onLost, signal, entropy, retryMsMax = RETRY_MS } = surroundings;
+  for (let failures = 0; ; failures++) {
     try {
-      return await attempt();
+      const answer = await attempt();
+      if (!signal?.aborted) return answer;
     } catch (error) {
       if (!(error instanceof LinkLost)) throw error;
-      onLost(error.message);
-      await pause(timers, RETRY_MS);
+      if (!signal?.aborted) onLost(error.message);
     }
+    const full = Math.min(retryMsMax, RETRY_MS * 2 ** Math.min(failures, DOUBLINGS_MAX));
+    const cut = retryMsMax > RETRY_MS ? ((entropy.bytes(1)[0] ?? 0) / 256) * (full / 2) : 0;
+    await pause(timers, Math.round(full - cut));
   }
+}
+
+/** Timers that fire no more once a signal was given: what waits for one waits for ever. */
+function untilAborted(timers: Timers, signal: AbortSignal): Timers {
+  return { after: (delayMs, action) => timers.after(delayMs, () => void (signal.aborted || action())) };
 }
 
 function pause(timers: Timers, delayMs: number): Promise<void> {
