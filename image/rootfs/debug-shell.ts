@@ -5,7 +5,8 @@ export const DEBUG_PORT = "bizra.debug";
 
 /**
  * Runs each line that comes in, "ID LIMIT COMMAND" with the command in base64, as root and beside the others, and answers it
- * with "ID CODE OUTPUT", the output in base64 too. "hello BOOT" comes first, so that whoever asks sees a restart.
+ * with "ID CODE OUTPUT", the output in base64 too. "hello BOOT" comes first, so that whoever asks sees a restart;
+ * an empty line asks for it again.
  */
 const SHELL = `#!/bin/bash
 port=/dev/virtio-ports/${DEBUG_PORT}
@@ -21,9 +22,10 @@ run() {
   say "$1 $code $(tail -c 200000 "$work/$1.out" | base64 -w0)"
   rm -f "$work/$1" "$work/$1.out"
 }
-say "hello $(cat /proc/sys/kernel/random/boot_id)"
+greet() { say "hello $(cat /proc/sys/kernel/random/boot_id)"; }
+greet
 while read -r id limit command <&3; do
-  if [ -n "$command" ]; then run "$id" "$limit" "$command" & fi
+  if [ -n "$command" ]; then run "$id" "$limit" "$command" & else greet; fi
 done
 `;
 

@@ -15,6 +15,7 @@ export class DebugClient {
   static async open(path: string): Promise<DebugClient> {
     const client = new DebugClient();
     client.#socket = await LineSocket.open(path, (line) => client.#take(line));
+    client.#socket.send(""); // a machine that goes on from a snapshot has said it before
     return client;
   }
 

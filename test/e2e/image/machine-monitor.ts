@@ -8,6 +8,14 @@ export type Reset = {
   readonly reason: string;
 };
 
+type Said = {
+  readonly event?: string;
+  readonly data?: { readonly reason?: string };
+  readonly id?: number;
+  readonly return?: unknown;
+  readonly error?: { readonly desc: string };
+};
+
 /**
  * What the emulator tells of a machine over its monitor (QMP).
  *
@@ -17,7 +25,9 @@ export class MachineMonitor {
   readonly resets: Reset[] = [];
   readonly #listeners: (() => void)[] = [];
   #socket: LineSocket | undefined;
+  readonly #waiting = new Map<number, (said: Said) => void>();
   #isWatchdog = false;
+  #nextId = 1;
 
   /** Connects to a machine that starts. */
   static async open(path: string): Promise<MachineMonitor> {
@@ -37,12 +47,22 @@ export class MachineMonitor {
     this.#socket?.send(JSON.stringify({ execute: command }));
   }
 
+  /** Gives an order and waits for the answer; rejects with what the emulator says against it. */
+  async ask(command: string, words: Readonly<Record<string, unknown>>): Promise<unknown> {
+    const id = this.#nextId++;
+    this.#socket?.send(JSON.stringify({ execute: command, arguments: words, id }));
+    const said = await new Promise<Said>((resolve) => this.#waiting.set(id, resolve));
+    if (said.error !== undefined) throw new Error(`the emulator refused ${command}: ${said.error.desc}`);
+    return said.return;
+  }
+
   close(): void {
     this.#socket?.close();
   }
 
   #take(line: string): void {
-    const said = JSON.parse(line) as { event?: string; data?: { reason?: string } };
+    const said = JSON.parse(line) as Said;
+    if (said.id !== undefined) this.#waiting.get(said.id)?.(said);
     if (said.event === "WATCHDOG") this.#isWatchdog = true; // the reset that it causes follows
     if (said.event !== "RESET") return;
     this.resets.push({ atMs: performance.now(), reason: this.#isWatchdog ? "watchdog" : (said.data?.reason ?? "unknown") });

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { consolesOf } from "../../../image/boot/grub-config.ts";
 import { kernelCommandLine } from "../../../image/boot/initrd-script.ts";
 import type { Architecture, Slot } from "../../../image/layout/partitions.ts";
@@ -19,7 +19,7 @@ export type KernelStart = {
 /** Firmware that looks for a boot loader on the disk. */
 export type FirmwareStart = {
   readonly by: "firmware";
-  /** The firmware's variables, of this machine alone; an empty set is put there where nothing is. */
+  /** The firmware's variables, of this machine alone; an empty set is put there where nothing is. Raw, or qcow2 by its ending. */
   readonly vars: string;
   /** Whether it takes nothing unsigned, by the keys of its variables. */
   readonly isSecure?: boolean;
@@ -39,6 +39,8 @@ export type MachineOrder = {
   readonly hostPorts?: Readonly<Record<string, number>>;
   readonly network?: "virtio-net-pci" | "e1000e" | "rtl8139" | "igb";
   readonly memoryMib?: number;
+  /** Goes on from what was kept under this name, instead of power-on. */
+  readonly from?: string;
   /** More words for the emulator. */
   readonly words?: readonly string[];
 };
@@ -85,7 +87,6 @@ export function machineWords(order: MachineOrder, ports: Readonly<Record<string,
     ([name, port]) => `hostfwd=tcp:127.0.0.1:${ports[name]}-:${port}`,
   );
   return [
-    ...["nice", "-n", "5"], // whoever measures something beside it goes first
     ...board,
     ...["-accel", "tcg,thread=multi", "-cpu", CPU[architecture], "-smp", "2", "-m", String(memoryMib)],
     ...["-nodefaults", "-display", "none", "-no-user-config", "-serial", `file:${at.log}`],
@@ -95,6 +96,7 @@ export function machineWords(order: MachineOrder, ports: Readonly<Record<string,
     ...["-device", `virtserialport,chardev=shell,name=${DEBUG_PORT}`],
     ...disks.flatMap((disk, index) => diskWords(disk, index)),
     ...(start.by === "kernel" ? kernelWords(architecture, start) : firmwareWords(architecture, start)),
+    ...(order.from === undefined ? [] : ["-loadvm", order.from]),
     ...(order.words ?? []),
   ];
 }
@@ -118,10 +120,11 @@ function kernelWords(architecture: Architecture, { kernel, initrd, slot, manifes
 
 function firmwareWords(architecture: Architecture, { vars, isSecure }: FirmwareStart): readonly string[] {
   const files = FIRMWARE[architecture];
-  if (!existsSync(vars)) copyFileSync(files.vars, vars);
+  const format = vars.endsWith(".qcow2") ? "qcow2" : "raw";
+  if (!existsSync(vars)) Bun.spawnSync(["qemu-img", "convert", "-f", "raw", "-O", format, files.vars, vars]);
   return [
     ...["-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${isSecure === true ? files.secure : files.code}`],
-    ...["-drive", `if=pflash,format=raw,unit=1,file=${vars}`],
+    ...["-drive", `if=pflash,format=${format},unit=1,file=${vars}`],
     ...(isSecure === true && architecture === "amd64" ? ["-global", "driver=cfi.pflash01,property=secure,value=on"] : []),
   ];
 }

@@ -132,7 +132,7 @@ export class Machine {
     for (;;) {
       const found = await find();
       if (found !== undefined) return found;
-      if (this.#child.exitCode !== null || performance.now() >= untilMs)
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null || performance.now() >= untilMs)
         throw new Error(`the machine did not ${what} within ${limitMs} ms; its console ends:\n${this.said().slice(-3_000)}`);
       await Bun.sleep(200);
     }
@@ -145,6 +145,15 @@ export class Machine {
     clearTimeout(late);
     this.kill();
     if (code !== 0) throw new Error(`the machine did not switch itself off within ${limitMs} ms (${code}):\n${this.said().slice(-3_000)}`);
+  }
+
+  /**
+   * Keeps everything as it is at this moment, memory too, within its disks and variables, which must be qcow2. Copies of them go on
+   * from there (`from` of an order) with the same devices.
+   */
+  async keepAs(name: string): Promise<void> {
+    const said = await this.#monitor.ask("human-monitor-command", { "command-line": `savevm ${name}` });
+    if (said !== "") throw new Error(`the emulator could not keep the machine: ${String(said)}`);
   }
 
   /** Presses the reset button: the system is not asked. */

@@ -1,5 +1,5 @@
 import type { Machine } from "../../e2e/image/machine.ts";
-import { slotsOf, WATCHDOG_WORDS } from "./image-world.ts";
+import { slotsOf } from "./image-world.ts";
 import { START_LIMIT_MS } from "./limits.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -13,7 +13,7 @@ export const hangs: Scenario = {
   name: "hangs",
   summary: "a node, a main process and a kernel that hang are ended by the next above them, and the node is ready again",
   async run(world) {
-    const { machine } = await world.startCommitted("hangs", { words: WATCHDOG_WORDS });
+    const { machine } = await world.startCommitted("hangs");
     const faults: string[] = [];
     faults.push(...(await hang(machine, "node", (what, wait) => world.table.time("hangs", what, wait))));
     faults.push(...(await hang(machine, "box", (what, wait) => world.table.time("hangs", what, wait))));

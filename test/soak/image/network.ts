@@ -11,8 +11,8 @@ import { NodeNetwork } from "../../e2e/support/node-network.ts";
 import type { ImageWorld } from "./image-world.ts";
 import { START_LIMIT_MS } from "./limits.ts";
 import type { Scenario } from "./scenario.ts";
+import { BOX_HOME } from "./updating.ts";
 
-const HOME = "/var/lib/bizra/home";
 /** Final blocks that must come while the box's votes are needed for each. */
 const BLOCKS = 10;
 
@@ -74,7 +74,7 @@ async function becomeValidator(host: NodeNetwork, machine: Machine): Promise<str
   const signing = ["--key", account, "--url", url, "--wait", "final"];
   const owner = addressOf(readKeys(account).publicKey);
   const chain = ["--chain-id", host.net.hash.toString("hex"), "--owner", owner];
-  const files = [`${HOME}/keys/validator.json`, "--passphrase-file", `${HOME}/passphrase`];
+  const files = [`${BOX_HOME}/keys/validator.json`, "--passphrase-file", `${BOX_HOME}/keys/passphrase`];
   const shown = JSON.parse(await machine.must(`bizra keys prove ${[...files, ...chain].join(" ")} --json`)) as Record<string, string>;
   const [key, proof] = [String(shown["publicKey"]), String(shown["proof"])];
   await bizraJson("tx", "validator-register", ...signing, "--public-key", key, "--proof", proof);
