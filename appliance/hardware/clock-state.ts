@@ -18,7 +18,13 @@ export function parseTimedatectl(text: string): boolean | undefined {
   return word === undefined ? undefined : word === "yes";
 }
 
-/** What systemd-timesyncd leaves in /run: a file once it has set the clock; without its folder nothing is known. */
-export function timesyncState(names: readonly string[]): boolean | undefined {
-  return names.length === 0 ? undefined : names.includes("synchronized");
+/**
+ * What systemd-timesyncd leaves in /run/systemd: a folder while it runs, and a file in it once it has set the clock.
+ *
+ * @param names in the folder of systemd
+ * @param own in its own folder
+ * @returns undefined where it does not run
+ */
+export function timesyncState(names: readonly string[], own: readonly string[]): boolean | undefined {
+  return names.includes("timesync") ? own.includes("synchronized") : undefined;
 }

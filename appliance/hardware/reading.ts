@@ -13,7 +13,7 @@ export type HardwareReading = Omit<HardwareReport, "model" | "watchdog" | "tpm">
  * @param paths that should be writable
  */
 export function readFigures(source: HardwareSource, paths: readonly string[]): HardwareReading {
-  const isSynchronized = timesyncState(source.list("run/systemd/timesync"));
+  const isSynchronized = timesyncState(source.list("run/systemd"), source.list("run/systemd/timesync"));
   return {
     storage: emmcLives(source),
     readOnly: readOnlyOf(parseMounts(source.text("proc/mounts")), paths),

@@ -88,7 +88,11 @@ describe("hardware parsers", () => {
     expect(parseTimedatectl("Timezone=Etc/UTC\nNTP=yes\nNTPSynchronized=no\n")).toBe(false);
     expect(parseTimedatectl("NTPSynchronized=yes\n")).toBe(true);
     expect(parseTimedatectl("System has not been booted with systemd")).toBeUndefined();
-    expect([timesyncState([]), timesyncState(["clock"]), timesyncState(["clock", "synchronized"])]).toEqual([undefined, false, true]);
+    expect([timesyncState([], []), timesyncState(["timesync"], []), timesyncState(["timesync"], ["synchronized"])]).toEqual([
+      undefined,
+      false,
+      true,
+    ]);
   });
 
   test("hardware: any text, every parser says something of its type or nothing", () => {
