@@ -11,8 +11,6 @@ export * from "./home.ts";
 export { type HomeLanes, openHomeLanes } from "./home-lanes.ts";
 export * from "./node.ts";
 export { openObjects } from "./object-store.ts";
-/** What a home and its aggregators know each other by. */
-export { readSyncTls } from "./sync-tls.ts";
 export * from "./ports.ts";
 /** What signed commands from afar may do to a node. */
 export type { NodeControls } from "./remote-commands.ts";
@@ -21,4 +19,6 @@ export { findNextKey, layNextKey, readTombstone, takeUpNextKey } from "./rotatio
 export { changeSettings } from "./settings-file.ts";
 export * from "./setup.ts";
 export * from "./start-refused.ts";
+/** What a home and its aggregators know each other by. */
+export { readSyncTls } from "./sync-tls.ts";
 export * from "./version.ts";

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AggregatorProcess } from "./support/aggregator-process.ts";
 import { bizra, bizraJson, homeOf, makeTestnet } from "./support/bizra.ts";
@@ -82,5 +82,30 @@ test("enrolment: two boxes claimed, enrolled and heard over mutual TLS; one rene
   expect(await isUp(nodeB)).toBe(false);
   await nodeA.stop();
   await nodeB.stop();
+  expect(await aggregator.stop()).toBe(0);
+}, 240_000);
+
+test("enrolment: a node that finds a token in its home enrols while it runs, goes on with its certificate, and leaves no token", async () => {
+  const cloud = place.at("aggregator-2");
+  const aggregator = place.keep(await AggregatorProcess.start(cloud, ["--listen", `127.0.0.1:${freePort()}`, "--tls"]));
+  const [, pin = ""] = /pin the authority ([0-9a-f]{64})/.exec(aggregator.output) ?? [];
+  const home = homeOf(await makeTestnet(place.at("net-c")));
+  const claim = await bizraJson("aggregator", "claim", "--network-home", home, "--site", "ridge", "--home", cloud);
+  const file = join(home, "node.toml");
+  writeFileSync(file, readFileSync(file, "utf8").replace("[sync]\n", `[sync]\nenrolAt = "${aggregator.http}"\nenrolPin = "${pin}"\n`));
+  const tokenFile = join(home, "sync/enrol-token");
+  mkdirSync(join(home, "sync"), { recursive: true });
+  writeFileSync(tokenFile, `${claim["token"]}\n`, { mode: 0o600 });
+  const node = await place.start(home);
+  const process = node.child.pid;
+  const pending = async () => (await bizraJson("aggregator", "requests", "--pending", "--home", cloud))["requests"] as { node: string }[];
+  expect(await until(async () => (await pending()).length === 1, 90_000)).toBe(true);
+  expect(await (await fetch(`${node.http}/metrics`)).text()).toContain('bizra_sync_enrolment{state="pending"} 1');
+  await bizraJson("aggregator", "approve", (await pending())[0]?.node ?? "", "--home", cloud);
+  expect(await until(() => hasBroughtAll(node).catch(() => false), 120_000)).toBe(true); // it does not answer while it starts anew
+  expect([node.child.pid, existsSync(tokenFile)]).toEqual([process, false]);
+  expect(await (await fetch(`${node.http}/metrics`)).text()).toContain('bizra_sync_enrolment{state="enrolled"} 1');
+  expect(readFileSync(file, "utf8")).toContain(`\naggregators = "${aggregator.http}"\n`);
+  await node.stop();
   expect(await aggregator.stop()).toBe(0);
 }, 240_000);
