@@ -8,6 +8,8 @@
  * release on probation is left by itself, and only for one that can be started. Never touches the node's files.
  */
 
+/** Updates without a person. */
+export { Attendant } from "./attendant.ts";
 /** Bundles of which a machine has most blocks. */
 export { fetchByBlocks } from "./block-download.ts";
 /** Everything that is checked before a slot is touched. */
@@ -22,6 +24,8 @@ export * from "./installer.ts";
 export * from "./judge.ts";
 /** What a channel has to offer. */
 export * from "./offer.ts";
+/** Which releases a box takes by itself, and when. */
+export * from "./policy.ts";
 /** Parts of files over HTTP. */
 export type { AskServer } from "./ranges.ts";
 /** RAUC. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { err, ok, type Result, type Timers } from "../../src/kernel/index.ts";
 import { type BundleBar, judgeBundle } from "./judge.ts";
+import type { AskServer } from "./ranges.ts";
 import type { UpdateTrouble } from "./types.ts";
 
 /** The newest release of a channel for one kind of box. Nobody signs it: what it names is checked as if it had been found. */
@@ -30,11 +31,16 @@ const schema = z.object({
  * @param channel URL of a folder
  * @returns the offer, when it is one that this box may install
  */
-export async function findOffer(channel: string, bar: BundleBar, timers: Timers): Promise<Result<UpdateOffer, UpdateTrouble>> {
+export async function findOffer(
+  channel: string,
+  bar: BundleBar,
+  timers: Timers,
+  ask: AskServer,
+): Promise<Result<UpdateOffer, UpdateTrouble>> {
   const place = URL.parse(`${bar.stamp.compatible}.json`, channel.endsWith("/") ? channel : `${channel}/`);
   if (place === null || !/^https?:$/.test(place.protocol))
     return err({ code: "malformed", detail: `expected a channel as an http or https URL, got ${JSON.stringify(channel)}` });
-  const text = await readOffer(place.href, timers);
+  const text = await readOffer(place.href, timers, ask);
   if (!text.ok) return text;
   const offer = schema.safeParse(jsonOf(text.value));
   const url = offer.success ? URL.parse(offer.data.file, place.href) : null;
@@ -45,11 +51,11 @@ export async function findOffer(channel: string, bar: BundleBar, timers: Timers)
   return judged.ok ? ok({ version, compatible, sha256, url: url.href }) : judged;
 }
 
-async function readOffer(url: string, timers: Timers): Promise<Result<string, UpdateTrouble>> {
+async function readOffer(url: string, timers: Timers, ask: AskServer): Promise<Result<string, UpdateTrouble>> {
   const ended = new AbortController();
   const cancel = timers.after(ANSWER_LIMIT_MS, () => ended.abort());
   try {
-    const response = await fetch(url, { signal: ended.signal });
+    const response = await ask(url, { headers: {}, signal: ended.signal });
     if (response.status === 404)
       return err({ code: "notFound", detail: `${url} answers 404: the channel has nothing for this kind of box` });
     if (!response.ok) return err({ code: "sourceUnreachable", detail: `${url} answers ${response.status}` });

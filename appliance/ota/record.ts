@@ -18,13 +18,14 @@ const order = z.strictObject({
   isUnattended: z.boolean(),
 });
 const bundle = z.strictObject({ version: text, compatible: text });
+const isUnattended = z.literal(true).exactOptional();
 const attempts = z.int().min(1).max(1_000);
 const row = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("idle"), last: trouble.exactOptional() }),
   z.strictObject({ kind: z.literal("downloading"), order }),
   z.strictObject({ kind: z.literal("verifying"), order, path: text }),
-  z.strictObject({ kind: z.literal("installing"), path: text, bundle, attempts }),
-  z.strictObject({ kind: z.literal("rebooting"), bundle, bootId: text, isAsked: z.boolean(), hadAggregator: z.boolean() }),
+  z.strictObject({ kind: z.literal("installing"), path: text, bundle, attempts, isUnattended }),
+  z.strictObject({ kind: z.literal("rebooting"), bundle, bootId: text, isAsked: z.boolean(), hadAggregator: z.boolean(), isUnattended }),
   z.strictObject({ kind: z.literal("probation"), version: text, needsAggregator: z.boolean() }),
   z.strictObject({ kind: z.literal("returning"), version: text, trouble, bootId: text, attempts }),
   z.strictObject({ kind: z.literal("good"), version: text }),

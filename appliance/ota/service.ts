@@ -33,6 +33,8 @@ export type UpdaterParts = {
   readonly ask: AskServer;
   readonly node: UpdateNode;
   readonly offlinePolicy: OfflinePolicy;
+  /** Why nothing is restarted now that no person ordered, as a sentence part. */
+  readonly findReasonToWait: () => string | undefined;
   /** How long a new release may take to pass the gate. */
   readonly probationMs: number;
   /** Restarts the machine; rejects with InstallerFailed when that is refused. */
@@ -290,7 +292,8 @@ export class Updater {
     const { node } = this.#parts;
     const [facts, gate] = await Promise.all([node.move(), node.gate()]);
     if (this.#isStopped || this.#state.row.kind !== "rebooting") return;
-    const reason = findReasonToStay(facts);
+    const isAlone = this.#state.row.isUnattended === true;
+    const reason = (isAlone ? this.#parts.findReasonToWait() : undefined) ?? findReasonToStay(facts);
     if (reason === undefined) {
       this.#take({ kind: "mayMove", hadAggregator: gate.isAggregatorUp === true });
       return;

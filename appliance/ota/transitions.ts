@@ -42,7 +42,11 @@ function applyInput(state: UpdateState, input: UpdateInput, running: RunningRele
       return to(state, { kind: "verifying", order: row.order, path: input.path }, { kind: "check", order: row.order, path: input.path });
     case "verified":
       if (row.kind !== "verifying") return unchanged(state);
-      return to(state, { kind: "installing", path: row.path, bundle: input.bundle, attempts: 1 }, { kind: "install", path: row.path });
+      return to(
+        state,
+        { kind: "installing", path: row.path, bundle: input.bundle, attempts: 1, ...(row.order.isUnattended && { isUnattended: true }) },
+        { kind: "install", path: row.path },
+      );
     case "refused":
       if (row.kind !== "downloading" && row.kind !== "verifying" && row.kind !== "installing") return unchanged(state);
       return to(state, { kind: "idle", last: input.trouble }, { kind: "discard" });
@@ -50,7 +54,10 @@ function applyInput(state: UpdateState, input: UpdateInput, running: RunningRele
       if (row.kind !== "installing") return unchanged(state);
       return to(
         state,
-        { kind: "rebooting", bundle: row.bundle, bootId: running.bootId, isAsked: false, hadAggregator: false },
+        {
+          ...{ kind: "rebooting", bundle: row.bundle, bootId: running.bootId, isAsked: false, hadAggregator: false },
+          ...(row.isUnattended && { isUnattended: true }),
+        },
         { kind: "discard" },
         { kind: "askNode" },
       );

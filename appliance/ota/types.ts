@@ -68,7 +68,14 @@ export type UpdateRow =
   | { readonly kind: "idle"; readonly last?: UpdateTrouble }
   | { readonly kind: "downloading"; readonly order: UpdateOrder }
   | { readonly kind: "verifying"; readonly order: UpdateOrder; readonly path: string }
-  | { readonly kind: "installing"; readonly path: string; readonly bundle: BundleWord; readonly attempts: number }
+  | {
+      readonly kind: "installing";
+      readonly path: string;
+      readonly bundle: BundleWord;
+      readonly attempts: number;
+      /** No person stands behind it; absent: one does. */
+      readonly isUnattended?: true;
+    }
   /**
    * The other slot holds it and comes next. `isAsked`: the node could be left, and the restart was ordered. `hadAggregator`:
    * the fleet was reached then, so the new release must reach it too.
@@ -79,6 +86,7 @@ export type UpdateRow =
       readonly bootId: string;
       readonly isAsked: boolean;
       readonly hadAggregator: boolean;
+      readonly isUnattended?: true;
     }
   | { readonly kind: "probation"; readonly version: string; readonly needsAggregator: boolean }
   /** The way back from a release: the other slot comes next. */

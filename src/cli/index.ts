@@ -20,6 +20,7 @@ import { boxReset, boxRestart, boxRun, boxStatus } from "./commands/box.ts";
 import { boxConsole } from "./commands/box-console.ts";
 import { boxHardware } from "./commands/box-hardware.ts";
 import { bundleBuild, bundleVerify } from "./commands/bundle.ts";
+import { bundlePublish } from "./commands/bundle-publish.ts";
 import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
 import { enroll } from "./commands/enroll.ts";
@@ -130,6 +131,7 @@ export const COMMANDS: readonly Command[] = [
   imageProvision,
   imageFlash,
   bundleBuild,
+  bundlePublish,
   bundleVerify,
   sim,
   version,

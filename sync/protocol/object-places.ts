@@ -15,6 +15,14 @@ export function nodeWord(node: string): string {
   return node.replace(/[^a-z0-9-]/g, (letter) => `_${letter.charCodeAt(0).toString(16)}.`);
 }
 
+/** Where an aggregator serves releases: `RELEASES_PATH/CHANNEL/FILE`. */
+export const RELEASES_PATH = "/releases/v1";
+
+/** Everything of a channel of releases lies below this, at whoever keeps objects. */
+export function releasePrefix(channel: string): string {
+  return `releases/${channel}/`;
+}
+
 /** The id that `nodeWord` made a word of. */
 export function nodeOfWord(word: string): string {
   return word.replace(/_([0-9a-f]+)\./g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));

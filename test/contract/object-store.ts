@@ -28,6 +28,9 @@ export function describeObjectStore(subject: ObjectsSubject): void {
       await objects.put(`${at}snapshots/empty`, new Uint8Array(0));
       expect(await objects.get(`${at}snapshots/a.zst`)).toEqual(large);
       expect(await objects.get(`${at}snapshots/empty`)).toEqual(new Uint8Array(0));
+      expect(await objects.getPart(`${at}snapshots/a.zst`, 7, 4_000)).toEqual(large.slice(7, 4_000));
+      expect(await objects.getPart(`${at}snapshots/a.zst`, 299_990, 400_000)).toEqual(large.slice(299_990));
+      expect(await objects.getPart(`${at}snapshots/none`, 0, 5)).toBeUndefined();
       await objects.put(`${at}snapshots/a.zst`, large.subarray(0, 5));
       expect(await objects.get(`${at}snapshots/a.zst`)).toEqual(large.slice(0, 5));
       await objects.delete(`${at}snapshots/a.zst`);

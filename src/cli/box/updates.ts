@@ -1,6 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { linuxSource } from "../../../appliance/hardware/index.ts";
 import {
+  Attendant,
+  CHANNELS,
   findOffer,
   InstallerFailed,
   type OfflinePolicy,
@@ -12,13 +15,14 @@ import {
   type UpdateTrouble,
 } from "../../../appliance/ota/index.ts";
 import type { Log, Result } from "../../kernel/index.ts";
-import { systemClock, systemTimers } from "../../node/index.ts";
+import { systemClock, systemEntropy, systemTimers } from "../../node/index.ts";
 import { nodeFileSystem } from "../../storage/index.ts";
 import { CommandFailure, type CommandInput, type FlagSpec, parseCount, UsageError } from "../command.ts";
 import { BOX, hasNode } from "./box-files.ts";
 import type { BoxProcess } from "./box-process.ts";
 import { ControlRefused, type ControlRoutes } from "./control.ts";
 import { NodeFacts } from "./node-facts.ts";
+import { ReleaseSource } from "./release-source.ts";
 
 /** Names this run of the machine. */
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
@@ -26,6 +30,8 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const SLOTS = "/dev/bizra";
 /** Left by an image's first program when the data partition cannot be used. */
 const DATA_MARK = "/run/bizra/data-failed";
+/** What provisioning writes of updates. */
+const POLICY = "/data/system/update.json";
 /** How long a new release may take to pass the gate, in seconds. */
 const PROBATION_SECONDS = 300;
 
@@ -36,6 +42,7 @@ export const UPDATE_FLAGS: Readonly<Record<string, FlagSpec>> = {
   "reboot-command": { kind: "text", value: "WORDS", doc: "What restarts the machine (default `systemctl reboot`)." },
   "boot-id": { kind: "text", value: "FILE", doc: `What names this run of the machine (default ${BOOT_ID}).` },
   slots: { kind: "text", value: "DIR", doc: `Folder of the slots' devices, whose blocks are not fetched again (default ${SLOTS}).` },
+  "update-policy": { kind: "text", value: "FILE", doc: `Which releases are taken without a person, and when (default ${POLICY}).` },
   "data-mark": { kind: "text", value: "FILE", doc: `Whose existence says that the data partition cannot be used (default ${DATA_MARK}).` },
   "probation-seconds": { kind: "text", value: "S", doc: `How long a new release may take to work (default ${PROBATION_SECONDS}).` },
   "offline-policy": {
@@ -45,20 +52,26 @@ export const UPDATE_FLAGS: Readonly<Record<string, FlagSpec>> = {
   },
 };
 
-/** The updater of a box; undefined where this machine is no image of one. */
-export function openUpdater(box: BoxProcess, input: CommandInput, log: Log, onDefect: (error: unknown) => void): Updater | undefined {
+/** Updates of a box: those that are ordered, those that it orders itself, and where it finds them. */
+export type BoxUpdates = { readonly updater: Updater; readonly attendant: Attendant; readonly source: ReleaseSource };
+
+/** The updates of a box; undefined where this machine is no image of one. */
+export function openUpdates(box: BoxProcess, input: CommandInput, log: Log, onDefect: (error: unknown) => void): BoxUpdates | undefined {
   const release = input.flag("os-release") ?? "/etc/os-release";
   const stamp = existsSync(release) ? parseBoxStamp(readFileSync(release, "utf8")) : undefined;
   if (!stamp?.ok) return undefined;
   const seconds = input.flag("probation-seconds");
-  return new Updater({
+  const source = new ReleaseSource(box.home, input.flag("update-policy") ?? POLICY, log);
+  const hardware = linuxSource(systemTimers);
+  const updater: Updater = new Updater({
     stamp: stamp.value,
     bootId: readFileSync(input.flag("boot-id") ?? BOOT_ID, "utf8").trim(),
     installer: new RaucInstaller(wordsOf(input.flag("rauc") ?? "rauc"), systemTimers),
     record: new UpdateRecord(nodeFileSystem, join(box.home, BOX.update)),
     folder: join(box.home, BOX.download),
     slots: slotsIn(input.flag("slots") ?? SLOTS),
-    ask: fetch,
+    ask: source.ask,
+    findReasonToWait: () => attendant.findReasonToWait(),
     node: new NodeFacts(box.supervisor, {
       findHttp: () => box.findHttp(),
       hasNode: () => hasNode(box.home),
@@ -72,6 +85,14 @@ export function openUpdater(box: BoxProcess, input: CommandInput, log: Log, onDe
     log,
     onDefect,
   });
+  const attendant = new Attendant({
+    updater,
+    policy: () => source.policy(),
+    findChannel: (policy) => source.findChannel(policy),
+    isClockTrusted: () => hardware.list("run/systemd/timesync").includes("synchronized"),
+    ...{ ask: source.ask, clock: systemClock, timers: systemTimers, entropy: systemEntropy, log, onDefect },
+  });
+  return { updater, attendant, source };
 }
 
 /** Roots before kernels, as most of a bundle is of the first; what cannot be read is passed over. */
@@ -103,25 +124,27 @@ async function reboot(words: readonly string[]): Promise<void> {
 }
 
 /** What the box does about updates when it is asked. */
-export function updateRoutes(findUpdater: () => Updater | undefined): ControlRoutes {
-  const updater = (): Updater => {
-    const found = findUpdater();
+export function updateRoutes(findUpdates: () => BoxUpdates | undefined): ControlRoutes {
+  const updates = (): BoxUpdates => {
+    const found = findUpdates();
     if (found) return found;
     throw new ControlRefused(
       "notAnImage",
       "this machine is no image of a box: its os-release has no IMAGE_ID, so nothing here can be updated",
     );
   };
+  const updater = (): Updater => updates().updater;
   return {
-    "GET /update": () => updater().status,
+    "GET /update": () => {
+      const { channel, window } = updates().source.policy();
+      return { ...updater().status, channel, ...(window && { window }) };
+    },
     "POST /update/install": (body) => done(updater().order({ source: sourceOf(body), ...digestOf(body), isUnattended: false })),
     "POST /update/check": async ({ channel, install }) => {
       const { version, compatible, floor, failed } = updater().status;
-      const offer = await findOffer(
-        String(channel),
-        { stamp: { version, compatible }, floor, failed: [...failed], isUnattended: false },
-        systemTimers,
-      );
+      const { source } = updates();
+      const bar = { stamp: { version, compatible }, floor, failed, isUnattended: false };
+      const offer = await findOffer(channelOf(source, channel), bar, systemTimers, source.ask);
       if (!offer.ok) return done(offer);
       const { url, sha256 } = offer.value;
       if (install === true) done(updater().order({ source: { kind: "url", url }, sha256, isUnattended: false }));
@@ -130,6 +153,20 @@ export function updateRoutes(findUpdater: () => Updater | undefined): ControlRou
     "POST /update/move": () => done(updater().moveNow()),
     "POST /update/rollback": async () => done(await updater().back()),
   };
+}
+
+/** A channel by its name, by the URL of its folder, or the one that the box was told. */
+function channelOf(source: ReleaseSource, given: unknown): string {
+  if (typeof given === "string" && /^https?:\/\//.test(given)) return given;
+  const policy = source.policy();
+  const named = CHANNELS.find((name) => name === (given ?? policy.channel));
+  if (named === undefined) throw new ControlRefused("malformed", `expected a channel as stable, beta or a URL, got ${String(given)}`);
+  const channel = source.findChannel({ ...policy, channel: named });
+  if (channel !== undefined) return channel;
+  throw new ControlRefused(
+    "notFound",
+    named === "none" ? "the box was told no channel; name one" : "the box is enrolled nowhere, and was told no place of releases",
+  );
 }
 
 function done(result: Result<unknown, UpdateTrouble>): undefined {

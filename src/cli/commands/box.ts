@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Updater } from "../../../appliance/ota/index.ts";
 import { SUPERVISOR_TUNING } from "../../../appliance/supervisor/index.ts";
 import { createLog } from "../../monitoring/index.ts";
 import { findRunningNode, systemClock } from "../../node/index.ts";
@@ -10,7 +9,7 @@ import { BoxProcess } from "../box/box-process.ts";
 import { ControlRefused, type ControlRoutes } from "../box/control.ts";
 import { askBox, BOX_HOME_FLAG, boxHomeOf, requireBox } from "../box/control-client.ts";
 import { confirmationOf, finishReset, lossOf, orderReset, type ResetOrder } from "../box/reset.ts";
-import { openUpdater, UPDATE_FLAGS, updateRoutes } from "../box/updates.ts";
+import { type BoxUpdates, openUpdates, UPDATE_FLAGS, updateRoutes } from "../box/updates.ts";
 import { type Command, CommandFailure, type CommandInput, parseCount, UsageError } from "../command.ts";
 import { untilSignal } from "../signals.ts";
 import { flatten } from "./status.ts";
@@ -44,21 +43,23 @@ export const boxRun: Command = {
     const lock = lockBox(home);
     try {
       const log = createLog({ level: "info", clock: systemClock, destination: process.stdout, fields: { box: home } });
-      let updater: Updater | undefined;
+      let updates: BoxUpdates | undefined;
       const box = openBox(
         home,
         input,
         log,
-        updateRoutes(() => updater),
+        updateRoutes(() => updates),
       );
       try {
         const defect = Promise.withResolvers<never>();
-        updater = openUpdater(box, input, log, defect.reject);
+        updates = openUpdates(box, input, log, defect.reject);
         box.start();
-        await updater?.start();
+        await updates?.updater.start();
+        updates?.attendant.start();
         log.info("box.stopping", { reason: await Promise.race([untilSignal(), defect.promise]) });
       } finally {
-        updater?.stop();
+        updates?.attendant.stop();
+        updates?.updater.stop();
         await box.stop();
       }
       if (box.supervisor.status.pid === undefined) return 0;

@@ -3,7 +3,7 @@ import { pause, systemTimers } from "../../node/index.ts";
 import { BOX_HOME_FLAG, boxHomeOf, requireBox } from "../box/control-client.ts";
 import { parseSource } from "../box/updates.ts";
 import { isJson } from "../client.ts";
-import { type Command, CommandFailure, type CommandInput, required, UsageError } from "../command.ts";
+import { type Command, CommandFailure, type CommandInput, UsageError } from "../command.ts";
 import type { Terminal } from "../terminal.ts";
 
 const LOOK_MS = 100;
@@ -36,13 +36,14 @@ export const updateCheck: Command = {
   summary: "Asks a channel for the newest release for this kind of box, and installs it when asked to.",
   flags: {
     ...BOX_HOME_FLAG,
-    channel: { kind: "text", value: "URL", doc: "Folder on a web server or object store." },
+    channel: { kind: "text", value: "NAME|URL", doc: "stable, beta, or a folder on a web server (default: what the box was told)." },
     install: { kind: "presence", doc: "Installs it." },
     "no-wait": { kind: "presence", doc: "Returns when the order is taken." },
   },
   async run(input, terminal) {
     const home = resolve(boxHomeOf(input));
-    const order = { channel: required(input, "channel"), install: input.has("install") };
+    const channel = input.flag("channel");
+    const order = { ...(channel !== undefined && { channel }), install: input.has("install") };
     const answer = await requireBox(home, "POST", "/update/check", order);
     const offer = isJson(answer["offer"]) ? answer["offer"] : {};
     if (input.has("install")) return await follow(home, input, terminal);
@@ -107,12 +108,13 @@ async function follow(home: string, input: CommandInput, terminal: Terminal): Pr
 }
 
 function describe(status: Readonly<Record<string, unknown>>): string {
-  const { row, waitsFor, progress, version } = status;
+  const { row, waitsFor, progress, fetched, version } = status;
   const { kind, bundle, version: of, trouble, last } = isJson(row) ? row : {};
   const next = isJson(bundle) ? bundle["version"] : of;
   const why = isJson(trouble) ? trouble : isJson(last) ? last : undefined;
   const share = isJson(progress) ? `, ${String(progress["bytes"])} of ${String(progress["of"] ?? "?")} bytes` : "";
+  const brought = isJson(fetched) ? `, ${String(fetched["bytes"])} bytes fetched for ${String(fetched["of"])}` : "";
   const waits = Array.isArray(waitsFor) && waitsFor.length > 0 ? `; waits: ${waitsFor.join("; ")}` : "";
   const release = next === undefined ? "" : ` ${String(next)}`;
-  return `runs ${String(version)}; update: ${String(kind)}${release}${share}${why ? `, ${String(why["detail"])} (${String(why["code"])})` : ""}${waits}`;
+  return `runs ${String(version)}; update: ${String(kind)}${release}${share}${brought}${why ? `, ${String(why["detail"])} (${String(why["code"])})` : ""}${waits}`;
 }

@@ -50,6 +50,22 @@ export class FileObjects implements ObjectStore {
     }
   }
 
+  async getPart(name: string, from: number, to: number): Promise<Uint8Array | undefined> {
+    try {
+      const file = await open(join(this.#folder, checkObjectName(name)), "r");
+      try {
+        const part = Buffer.alloc(Math.max(0, to - from));
+        const { bytesRead } = await file.read(part, 0, part.length, from);
+        return new Uint8Array(part.subarray(0, bytesRead));
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  }
+
   async list(prefix: string, after: string, limit: number): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]> {
     const names = await this.#namesBelow("", checkObjectPrefix(prefix), after);
     const wanted = names.sort().slice(0, limit); // names are ASCII: code units are bytes, as S3 orders them

@@ -43,6 +43,11 @@ export class HttpObjects implements ObjectStore {
     return answer.status === 404 ? undefined : new Uint8Array(await answer.arrayBuffer());
   }
 
+  /** An aggregator gives objects of nodes whole, since they are small. */
+  async getPart(name: string, from: number, to: number): Promise<Uint8Array | undefined> {
+    return (await this.get(name))?.slice(from, to);
+  }
+
   async list(prefix: string, after: string, limit: number): Promise<readonly ObjectEntry[]> {
     const query = new URLSearchParams({ prefix: checkObjectPrefix(prefix), after, limit: String(limit) });
     const answer: unknown = await (await this.#ask("GET", `/list?${query}`)).json();

@@ -11,6 +11,8 @@ export interface ObjectStore {
   put(name: string, bytes: Uint8Array): Promise<void>;
   /** The bytes, or undefined when there is no such object. */
   get(name: string): Promise<Uint8Array | undefined>;
+  /** Some of an object's bytes, `to` excluded; fewer where it ends before; undefined when there is no such object. */
+  getPart(name: string, from: number, to: number): Promise<Uint8Array | undefined>;
   /** Names that begin with a prefix, in order, after a name. */
   list(prefix: string, after: string, limit: number): Promise<readonly ObjectEntry[]>;
   /** Removes an object; one that is not there is no error. */

@@ -40,6 +40,21 @@ export class S3Objects implements ObjectStore {
     }
   }
 
+  async getPart(name: string, from: number, to: number): Promise<Uint8Array | undefined> {
+    if (to <= from) return new Uint8Array(0);
+    try {
+      return new Uint8Array(
+        await this.#client
+          .file(this.#prefix + checkObjectName(name))
+          .slice(from, to)
+          .arrayBuffer(),
+      );
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "NoSuchKey") return undefined;
+      throw error;
+    }
+  }
+
   async list(prefix: string, after: string, limit: number): Promise<readonly ObjectEntry[]> {
     const found: ObjectEntry[] = [];
     let startAfter = this.#prefix + after;

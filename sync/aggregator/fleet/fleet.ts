@@ -4,10 +4,12 @@ import { type Context, Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import type { Clock, Entropy, Log, Timers } from "../../../src/kernel/index.ts";
 import { OBJECTS_PATH, type ObjectStore } from "../../../src/storage/index.ts";
+import { RELEASES_PATH } from "../../protocol/index.ts";
 import type { EnrolmentDesk } from "../enrolment/desk.ts";
 import { ObjectCallers } from "../objects/callers.ts";
 import { ObjectQuota } from "../objects/object-quota.ts";
 import { objectRoutes } from "../objects/object-routes.ts";
+import { releaseRoutes } from "../objects/release-routes.ts";
 import { DEFAULT_QUOTA, type StorageQuota } from "../quota.ts";
 import { type AggregatorStore, StoreUnavailable } from "../types.ts";
 import { FleetAccess, type Login } from "./access.ts";
@@ -60,7 +62,8 @@ export function fleetRoutes(parts: FleetParts): Readonly<Record<string, FleetRou
   const callers = new ObjectCallers({ ...parts, access });
   const bounds = objects && new ObjectQuota({ objects, store, clock, bytesMax: quota.objectBytes, hasRoom });
   const stored = objects && bounds && { [OBJECTS_PATH]: objectRoutes({ objects, log, callers, quota: bounds }) };
-  return { "/api/v2/fleet": apiRoutes(parts, access), ...stored, "/": consoleRoutes() };
+  const releases = objects && { [RELEASES_PATH]: releaseRoutes({ objects, log, callers }) };
+  return { "/api/v2/fleet": apiRoutes(parts, access), ...stored, ...releases, "/": consoleRoutes() };
 }
 
 function apiRoutes(parts: FleetParts, access: FleetAccess): FleetRoutes {

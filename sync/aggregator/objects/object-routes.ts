@@ -43,7 +43,7 @@ export function objectRoutes({ objects, callers, quota, log }: ObjectRoutesParts
       const socket = context.env?.incoming?.socket;
       return await action(await callers.judge(context.req.header("authorization"), socket, socket?.remoteAddress ?? "unknown"));
     } catch (error) {
-      return problemAnswer(problemOf(error, log), context.req.path);
+      return problemAnswer(problemOfObjects(error, log), context.req.path);
     }
   };
   routes.get("/list", (context) =>
@@ -101,7 +101,7 @@ function checkOwned({ owns, name }: ObjectCaller, object: string): void {
 }
 
 /** A refusal as it is; a failure of the objects or of the store, which carry a code, as `unavailable`; anything else is a defect. */
-function problemOf(error: unknown, log: Log): FleetProblem {
+export function problemOfObjects(error: unknown, log: Log): FleetProblem {
   if (error instanceof FleetProblem) return error;
   if (error instanceof WrongObjectName) return new FleetProblem("malformed", error.message);
   if (!(error instanceof StoreUnavailable || isObjectsFault(error))) throw error;

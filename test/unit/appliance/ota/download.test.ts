@@ -151,7 +151,7 @@ describe("an offer", () => {
 
   test("ota: a newer release, with the place of its bundle", async () => {
     const { url } = await offering(JSON.stringify({ version: "1.1.0", compatible: "board", file: "new.raucb", sha256 }));
-    const found = await findOffer(url, bar, quick);
+    const found = await findOffer(url, bar, quick, fetch);
     expect(found).toEqual({ ok: true, value: { version: "1.1.0", compatible: "board", sha256, url: `${url}/new.raucb` } });
   });
 
@@ -163,11 +163,11 @@ describe("an offer", () => {
     ["another board's", JSON.stringify({ version: "1.1.0", compatible: "other", file: "x", sha256 }), "wrongBoard"],
   ])("ota: %s, refused", async (_name, text, code) => {
     const { url } = await offering(text);
-    expect(await findOffer(url, bar, quick)).toMatchObject({ ok: false, error: { code } });
+    expect(await findOffer(url, bar, quick, fetch)).toMatchObject({ ok: false, error: { code } });
   });
 
   test("ota: no channel, or nobody there, said", async () => {
-    expect(await findOffer("ftp://x", bar, quick)).toMatchObject({ ok: false, error: { code: "malformed" } });
-    expect(await findOffer("http://127.0.0.1:1/", bar, quick)).toMatchObject({ ok: false, error: { code: "sourceUnreachable" } });
+    expect(await findOffer("ftp://x", bar, quick, fetch)).toMatchObject({ ok: false, error: { code: "malformed" } });
+    expect(await findOffer("http://127.0.0.1:1/", bar, quick, fetch)).toMatchObject({ ok: false, error: { code: "sourceUnreachable" } });
   });
 });

@@ -70,7 +70,7 @@ function rig(kept?: UpdateState, version = "1.0.0") {
   const record = new UpdateRecord(fs, "/update.json");
   if (kept) record.save(kept);
   const installer = new ScriptedInstaller();
-  const facts = { gate: WELL, move: LEVEL, failure: undefined as string | undefined };
+  const facts = { gate: WELL, move: LEVEL, failure: undefined as string | undefined, wait: undefined as string | undefined };
   const reboots: number[] = [];
   const defects: unknown[] = [];
   const errors: string[] = [];
@@ -83,6 +83,7 @@ function rig(kept?: UpdateState, version = "1.0.0") {
         move: () => Promise.resolve(facts.move),
         failure: () => facts.failure,
       },
+      findReasonToWait: () => facts.wait,
       ...{ offlinePolicy: "asBefore", probationMs: 60_000, clock: time, timers: time },
       reboot: async () => void reboots.push(time.monotonicMs()),
       onDefect: (error) => void defects.push(error),
@@ -197,6 +198,26 @@ describe("an updater", () => {
     await time.pass(60_000);
     expect(reboots.length).toBe(2);
     expect(updater.moveNow().ok).toBe(true);
+  });
+
+  test("ota: installed by nobody, it also waits for its window; a person's does not", async () => {
+    const bundle = { version: "1.1.0", compatible: "board" };
+    const waiting = { kind: "rebooting", bundle, bootId: "one", isAsked: false, hadAggregator: false, isUnattended: true } as const;
+    const { time, facts, reboots, open } = rig({ row: waiting, floor: "1.0.0", failed: [] });
+    facts.wait = "the window of time is closed";
+    const updater = open();
+    await updater.start();
+    await time.pass(30_000);
+    expect([reboots.length, updater.status.waitsFor]).toEqual([0, ["the window of time is closed"]]);
+    facts.wait = undefined;
+    await time.pass(5_000);
+    expect(reboots.length).toBe(1);
+    const { isUnattended: _, ...ordered } = waiting;
+    const person = rig({ row: ordered, floor: "1.0.0", failed: [] });
+    person.facts.wait = "the window of time is closed";
+    await person.open().start();
+    await person.time.pass(5_000);
+    expect(person.reboots.length).toBe(1);
   });
 
   test("ota: an installed release is called off, the running slot comes next", async () => {

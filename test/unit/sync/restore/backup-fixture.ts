@@ -32,6 +32,10 @@ export class MemoryObjects implements ObjectStore {
     this.objects.set(name, bytes.slice());
   }
 
+  async getPart(name: string, from: number, to: number): Promise<Uint8Array | undefined> {
+    return (await this.get(name))?.slice(from, to);
+  }
+
   async get(name: string): Promise<Uint8Array | undefined> {
     return this.objects.get(name)?.slice();
   }
