@@ -26,6 +26,8 @@ afterEach(async () => {
 class EnrollingNode {
   readonly home: string;
   readonly told: string[] = [];
+  /** How often it waited for something, each of which takes no longer here than a moment. */
+  waits = 0;
   readonly #world: EnrolmentWorld;
 
   constructor(world: EnrolmentWorld, settings: Readonly<Record<string, string>> = {}) {
@@ -58,7 +60,12 @@ class EnrollingNode {
           return undefined as never; // nobody looks at the record
         },
       },
-      timers: { after: (delayMs, action) => systemTimers.after(Math.min(delayMs, 25), action) },
+      timers: {
+        after: (delayMs, action) => {
+          this.waits++;
+          return systemTimers.after(Math.min(delayMs, 25), action);
+        },
+      },
       entropy: systemEntropy,
       log: silentLog,
       fail: (error) => {
@@ -129,7 +136,8 @@ test("node enrolment: refused for its token, told once by its code and not asked
   const [family] = enrolment.collect();
   expect(family?.samples).toContainEqual({ labels: { state: "refused", code: "revokedToken" }, value: 1 });
   const counted = (await world.store.listAudit(Number.MAX_SAFE_INTEGER, 100)).length;
-  await new Promise((resolve) => void systemTimers.after(300, () => resolve(undefined))); // a dozen looks
+  const looked = node.waits;
+  await until(() => node.waits > looked + 10);
   expect((await world.store.listAudit(Number.MAX_SAFE_INTEGER, 100)).length).toBe(counted);
   expect(node.told).toEqual(["enrol refused revokedToken"]);
   expect(existsSync(node.tokenFile)).toBe(true);
