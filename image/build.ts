@@ -1,16 +1,17 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeInitrd } from "./boot/initrd.ts";
+import { makeLoader } from "./boot/loader.ts";
 import { DebianArchive, type FetchedPackage } from "./debian/archive.ts";
 import { compareWithLock, type DebianPackage, type PackageLock } from "./debian/control.ts";
 import type { Mirror } from "./debian/mirror.ts";
-import { packagesOf, SUITE } from "./debian/package-sets.ts";
+import { FIRMWARE_SUITE, packagesOf, SUITE } from "./debian/package-sets.ts";
 import { compressImage } from "./disk/compressed.ts";
-import { makeLoader } from "./disk/file-systems.ts";
 import { makeBootImage, makeRootImage } from "./disk/slot-images.ts";
 import { ELF_MACHINE, readElfNeeds } from "./elf.ts";
 import { sha256Hex } from "./hashes.ts";
 import { formatManifest, type ImageManifest } from "./manifest.ts";
+import { checkFirmware, firmwareFiles } from "./raspberry-pi/firmware-files.ts";
 import { debugShellFiles } from "./rootfs/debug-shell.ts";
 import { textFile } from "./rootfs/file.ts";
 import { type ImageIdentity, imageName } from "./rootfs/identity.ts";
@@ -18,6 +19,7 @@ import { nodeFiles } from "./rootfs/node-files.ts";
 import { addFiles, checkLibraries, complete, kernelReleaseOf, unpack } from "./rootfs/stage.ts";
 import { systemFiles } from "./rootfs/system-files.ts";
 import { describeMaterials } from "./sbom.ts";
+import type { BootKeys } from "./signing/boot-keys.ts";
 import { authorityText, type SigningKeys } from "./signing/keys.ts";
 import { signFile } from "./signing/signature.ts";
 import { ImageFailure, requireTools } from "./tools.ts";
@@ -29,6 +31,7 @@ export type BuildOrder = {
   /** The node's compiled program for the image's processor. */
   readonly program: { readonly path: string; readonly version: string };
   readonly keys: SigningKeys;
+  readonly bootKeys: BootKeys;
   readonly mirror: Mirror;
   /** Folder for the results; made if need be. */
   readonly out: string;
@@ -67,8 +70,10 @@ export function filesOf(out: string, name: string): ImageFiles {
 export function requireBuildTools(): void {
   requireTools("build an image", [
     "apt-get",
+    "debugfs",
     "depmod",
     "dpkg-deb",
+    "faketime",
     "grub-mkimage",
     "mcopy",
     "mke2fs",
@@ -77,6 +82,7 @@ export function requireBuildTools(): void {
     "mksquashfs",
     "mmd",
     "openssl",
+    "sbsign",
     "tar",
     "xz",
   ]);
@@ -98,7 +104,7 @@ export async function buildImage(order: BuildOrder, report: (step: string) => vo
   try {
     report("fetching packages");
     const fetched = await fetchAll(order);
-    const packages = [...fetched.root, fetched.kernel, fetched.busybox, fetched.grub].map(
+    const packages = [...fetched.root, fetched.kernel, fetched.busybox, fetched.grub, ...fetched.board].map(
       ({ path: _, ...described }): DebianPackage => described,
     );
     const faults = order.lock === undefined ? [] : compareWithLock(packages, order.lock);
@@ -110,7 +116,11 @@ export async function buildImage(order: BuildOrder, report: (step: string) => vo
     report("laying out the root");
     const root = join(work, "root");
     await unpack([...fetched.root, fetched.kernel], root);
-    const kernel = new Uint8Array(readFileSync(join(root, "boot", `vmlinuz-${kernelReleaseOf(root)}`)));
+    const release = kernelReleaseOf(root);
+    const kernel = new Uint8Array(readFileSync(join(root, "boot", `vmlinuz-${release}`)));
+    const board = join(work, "board");
+    await unpack(fetched.board, board);
+    const firmware = identity.board && firmwareFiles(board, join(root, "usr/lib", `linux-image-${release}`, "broadcom"));
     const added = [
       ...systemFiles(identity),
       ...nodeFiles(),
@@ -131,12 +141,16 @@ export async function buildImage(order: BuildOrder, report: (step: string) => vo
     const busybox = new Uint8Array(readFileSync(join(tools.busybox, "usr/bin/busybox")));
     const initrd = await makeInitrd(root, busybox);
     const { image, verity } = await makeRootImage(root, work);
-    const slot = { root: image, boot: await makeBootImage({ kernel, initrd, verity }, work), verity };
+    const slot = { root: image, boot: await makeBootImage({ kernel, initrd, verity }, order.bootKeys, work), verity };
 
     report("writing the disk");
-    const loader = await makeLoader(identity.architecture, tools.grub, work);
+    const loader = await makeLoader(identity.architecture, tools.grub, order.bootKeys, work);
     const manifest = await writeDisk(
-      { identity, slot, loader, path: files.image, work, ...(order.home === undefined ? {} : { home: order.home }) },
+      {
+        ...{ identity, slot, loader, keys: order.bootKeys, path: files.image, work },
+        ...(firmware === undefined ? {} : { firmware }),
+        ...(order.home === undefined ? {} : { home: order.home }),
+      },
       {
         node: nodeProgram,
         packagesSha256: sha256Hex(new TextEncoder().encode(lockText)),
@@ -163,6 +177,8 @@ function checkOrder({ identity, program, home, keys }: BuildOrder): void {
   const needs = readElfNeeds(new Uint8Array(readFileSync(program.path)));
   if (needs?.machine !== ELF_MACHINE[identity.architecture])
     throw new ImageFailure(`expected a program for ${identity.architecture} at ${program.path}; build it, and name it with --program`);
+  if (identity.board !== undefined && (identity.architecture !== "arm64" || identity.kernel !== "generic"))
+    throw new ImageFailure(`expected arm64 and the generic kernel for the board ${identity.board}`);
   if (keys.variant !== identity.variant)
     throw new ImageFailure(`expected keys of the variant ${identity.variant}, got ${keys.variant} ones`);
   if (identity.hasDebugShell === true && identity.variant === "release")
@@ -178,13 +194,20 @@ type Fetched = {
   readonly kernel: FetchedPackage;
   readonly busybox: FetchedPackage;
   readonly grub: FetchedPackage;
+  /** What the board needs beyond. */
+  readonly board: readonly FetchedPackage[];
 };
 
 async function fetchAll({ identity, cache, mirror, lock }: BuildOrder): Promise<Fetched> {
-  const plan = packagesOf(identity.architecture, identity.kernel);
-  const archive = await DebianArchive.open(cache, identity.architecture, mirror, lock);
+  const plan = packagesOf(identity.architecture, identity.kernel, identity.board);
+  const further = plan.parts.board.length > 0 ? [`${FIRMWARE_SUITE} non-free-firmware`] : [];
+  const archive = await DebianArchive.open(cache, identity.architecture, mirror, lock, further);
   const locked = lock?.packages.find(({ name }) => name.startsWith("linux-image-"))?.name;
   const root = await archive.fetchWithDependencies(plan.root);
   const kernel = await archive.fetchAlone(locked ?? (await archive.dependencyOf(plan.kernelOf)));
-  return { root, kernel, busybox: await archive.fetchAlone(plan.parts.busybox), grub: await archive.fetchAlone(plan.parts.grub) };
+  const [busybox, grub] = [await archive.fetchAlone(plan.parts.busybox), await archive.fetchAlone(plan.parts.grub)];
+  const board: FetchedPackage[] = [];
+  for (const name of plan.parts.board) board.push(await archive.fetchAlone(name));
+  for (const { name, version } of board) if (name === "raspi-firmware") checkFirmware(version);
+  return { root, kernel, busybox, grub, board };
 }

@@ -18,14 +18,16 @@ export { findMirror, type Mirror } from "./debian/mirror.ts";
 export { KERNELS, type Kernel } from "./debian/package-sets.ts";
 /** Writing an image to a disk. */
 export { type FlashReport, flashImage } from "./flash.ts";
-/** Processors there are images for. */
-export { ARCHITECTURES, type Architecture } from "./layout/partitions.ts";
+/** Processors and boards there are images for. */
+export { ARCHITECTURES, type Architecture, BOARDS } from "./layout/partitions.ts";
 /** What a signature covers. */
 export { type ImageManifest, parseManifest } from "./manifest.ts";
 /** provision.json in an image. */
 export { provisionImage } from "./provision.ts";
 /** What an image says of itself. */
 export { type ImageIdentity, imageName, isVersion } from "./rootfs/identity.ts";
+/** Keys by which a box's start is verified. */
+export { openBootKeys } from "./signing/boot-keys.ts";
 /** Signing keys. */
 export { openKeys, type SigningKeys } from "./signing/keys.ts";
 /** What stops a command of this folder. */

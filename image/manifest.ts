@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { err, ok, type Result } from "../src/kernel/index.ts";
 import { KERNELS } from "./debian/package-sets.ts";
-import { ARCHITECTURES } from "./layout/partitions.ts";
+import { ARCHITECTURES, BOARDS } from "./layout/partitions.ts";
 import { isVersion } from "./rootfs/identity.ts";
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -20,6 +20,7 @@ const manifestSchema = z.strictObject({
   version: z.string().refine(isVersion),
   architecture: z.enum(ARCHITECTURES),
   kernel: z.enum(KERNELS),
+  board: z.enum(BOARDS).optional(),
   variant: z.enum(["development", "release"]),
   /** There and true when whoever runs it in a virtual machine is root on it. */
   hasDebugShell: z.literal(true).optional(),
@@ -27,6 +28,8 @@ const manifestSchema = z.strictObject({
   node: z.strictObject({ version: z.string().min(1).max(100), sha256: hash }),
   verity: z.strictObject({ blocks: z.number().int().min(1), rootHash: hash, salt: hash }),
   slot: z.strictObject({ rootSha256: hash, bootSha256: hash, rootBytes: bytes, bootBytes: bytes }),
+  /** Certificate for firmware's db, and the public key in the boot loader, DER in base64: by these the files of the start are signed. */
+  secureBoot: z.strictObject({ certificate: z.base64().max(8_000), bootKey: z.base64().max(2_000) }),
   packagesSha256: hash,
   materialsSha256: hash,
   diskBytes: bytes,
@@ -40,6 +43,8 @@ const manifestSchema = z.strictObject({
       sha256: hash,
     }),
   ),
+  /** Partitions that equal packages, program, version and keys give again, byte by byte. */
+  reproducible: z.array(z.string().min(1).max(36)),
 });
 
 /** An image's manifest. */

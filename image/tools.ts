@@ -9,10 +9,11 @@ export const TOOLS = {
   "apt-cache": "apt",
   "apt-config": "apt",
   "apt-get": "apt",
+  debugfs: "e2fsprogs",
   "dpkg-deb": "dpkg",
   depmod: "kmod",
+  faketime: "faketime",
   "grub-mkimage": "grub-common",
-  gpg: "gpg",
   mcopy: "mtools",
   "mkfs.erofs": "erofs-utils",
   "mkfs.vfat": "dosfstools",
@@ -24,7 +25,9 @@ export const TOOLS = {
   openssl: "openssl",
   rauc: "rauc",
   sbsign: "sbsigntool",
+  sbverify: "sbsigntool",
   tar: "tar",
+  unsquashfs: "squashfs-tools",
   xz: "xz-utils",
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -12,6 +12,7 @@ import { makeProvisionPartition, readGivenFiles } from "./provision.ts";
 import { compatibleOf, imageName } from "./rootfs/identity.ts";
 import { checkSignature } from "./signing/signature.ts";
 import { ImageFailure, requireTools } from "./tools.ts";
+import { checkBootChain } from "./verify-boot.ts";
 import { buildVerity, VERITY_BLOCK_BYTES } from "./verity.ts";
 
 /** One thing that was looked at. */
@@ -29,14 +30,14 @@ export type VerifyOrder = {
 };
 
 /**
- * Verifies an image: the signature over its manifest, and by the manifest every byte of the disk. The root is checked by its
- * hash tree as a box would, so that an image that verifies also starts. Only the provisioning partition may differ, and only
+ * Verifies an image: the signature over its manifest, and by the manifest every byte of the disk. Loader, boot files and root
+ * are checked as a box would, so that an image that verifies also starts. Only the provisioning partition may differ, and only
  * by the files that provisioning puts there.
  *
  * @throws ImageFailure when something is missing that could be looked at
  */
 export async function verifyImage({ path, authority }: VerifyOrder): Promise<ImageVerdict> {
-  requireTools("verify an image", ["openssl", "mcopy", "mkfs.vfat", "mmd", "mtype"]);
+  requireTools("verify an image", ["openssl", "mcopy", "mkfs.vfat", "mmd", "mtype", "sbverify", "unsquashfs"]);
   const base = path.replace(/\.img(\.zst)?$/, "");
   const [manifestPath, signaturePath] = [`${base}.manifest.json`, `${base}.manifest.p7s`];
   for (const needed of [path, manifestPath, signaturePath, authority])
@@ -71,7 +72,7 @@ export async function verifyImage({ path, authority }: VerifyOrder): Promise<Ima
 function contradictionOf(manifest: ImageManifest): string | undefined {
   if (manifest.name !== imageName(manifest)) return `it is named ${manifest.name}, but describes ${imageName(manifest)}`;
   if (manifest.compatible !== compatibleOf(manifest)) return `it says ${manifest.compatible}, but describes ${compatibleOf(manifest)}`;
-  const layout = layOut(partitionsOf(manifest.architecture));
+  const layout = layOut(partitionsOf(manifest.architecture, manifest.board));
   const isSame =
     manifest.diskBytes === layout.diskBytes &&
     manifest.partitions.length === layout.partitions.length &&
@@ -99,6 +100,13 @@ async function checkDisk(path: string, manifest: ImageManifest, work: string): P
       } else checks.push(await checkProvision(readPart(disk.file, offsetBytes, sizeBytes), work));
     }
     checks.push(checkRoot(disk, manifest), checkGaps(disk, manifest));
+    const read = (label: string): Uint8Array => {
+      const place = manifest.partitions.find((each) => each.label === label);
+      return readPart(disk.file, place?.offsetBytes ?? 0, place?.sizeBytes ?? 0);
+    };
+    const { loader, bootFiles } = await checkBootChain({ esp: read("esp"), boot: read("boot-A") }, manifest, work);
+    checks.push({ check: "loader", isOk: loader.length === 0, detail: loader.join("; ") || "signed for Secure Boot" });
+    checks.push({ check: "boot files", isOk: bootFiles.length === 0, detail: bootFiles.join("; ") || "each signed for the loader" });
     return checks;
   } finally {
     closeSync(disk.file);
@@ -106,7 +114,7 @@ async function checkDisk(path: string, manifest: ImageManifest, work: string): P
 }
 
 function checkTable({ entries, bytes }: OpenedDisk, manifest: ImageManifest): ImageCheck {
-  const expected = layOut(partitionsOf(manifest.architecture)).partitions;
+  const expected = layOut(partitionsOf(manifest.architecture, manifest.board)).partitions;
   const isSame =
     bytes === manifest.diskBytes &&
     entries.length === expected.length &&

@@ -1,6 +1,7 @@
 import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { present } from "../src/kernel/index.ts";
+import { loaderPath } from "./boot/loader.ts";
 import { makeBootState, makeEfiPartition, makeExt } from "./disk/file-systems.ts";
 import { hashPart, writeRawImage } from "./disk/raw-image.ts";
 import type { SlotImages } from "./disk/slot-images.ts";
@@ -10,6 +11,8 @@ import { type ImageManifest, WRITTEN_PARTITIONS } from "./manifest.ts";
 import { makeProvisionPartition } from "./provision.ts";
 import { compatibleOf, type ImageIdentity, imageName } from "./rootfs/identity.ts";
 import { NODE_HOME_ON_DATA } from "./rootfs/node-files.ts";
+import type { BootKeys } from "./signing/boot-keys.ts";
+import { describeBootKeys, enrolmentFiles } from "./signing/enrolment.ts";
 import { ImageFailure } from "./tools.ts";
 
 /** What the manifest says beyond the disk. */
@@ -21,6 +24,10 @@ export type DiskOrder = {
   readonly slot: SlotImages;
   /** The boot loader, an EFI program. */
   readonly loader: Uint8Array;
+  /** What else the board's own firmware finds beside the loader. */
+  readonly firmware?: ReadonlyMap<string, Uint8Array>;
+  /** The keys that loader and boot slot are signed with. */
+  readonly keys: BootKeys;
   /** A node's home that the data partition begins with. */
   readonly home?: string;
   /** Where the image is written. */
@@ -34,8 +41,11 @@ export type DiskOrder = {
  *
  * @throws ImageFailure when a slot does not fit into its partition
  */
-export async function writeDisk({ identity, slot, loader, home, path, work }: DiskOrder, provenance: Provenance): Promise<ImageManifest> {
-  const layout = layOut(partitionsOf(identity.architecture));
+export async function writeDisk(
+  { identity, slot, loader, firmware = new Map(), keys, home, path, work }: DiskOrder,
+  provenance: Provenance,
+): Promise<ImageManifest> {
+  const layout = layOut(partitionsOf(identity.architecture, identity.board));
   const partition = (label: PartitionLabel): PlacedPartition =>
     present(
       layout.partitions.find((each) => each.label === label),
@@ -54,7 +64,14 @@ export async function writeDisk({ identity, slot, loader, home, path, work }: Di
       work,
     );
   const contents = new Map<PartitionLabel, Uint8Array>([
-    ["esp", await makeEfiPartition(partition("esp"), identity.architecture, loader, work)],
+    [
+      "esp",
+      await makeEfiPartition(
+        partition("esp"),
+        new Map([[loaderPath(identity.architecture), loader], ...firmware, ...enrolmentFiles(keys)]),
+        work,
+      ),
+    ],
     ["bootstate", await makeBootState(partition("bootstate"), work)],
     ["boot-A", slot.boot],
     ["root-A", slot.root],
@@ -78,6 +95,7 @@ export async function writeDisk({ identity, slot, loader, home, path, work }: Di
         rootBytes: slot.root.length,
         bootBytes: slot.boot.length,
       },
+      secureBoot: describeBootKeys(keys),
       diskBytes: layout.diskBytes,
       partitions: layout.partitions.map(({ label, offsetBytes, sizeBytes }) => ({
         label,
@@ -86,6 +104,8 @@ export async function writeDisk({ identity, slot, loader, home, path, work }: Di
         use: WRITTEN_PARTITIONS.has(label) ? "written" : "fixed",
         sha256: hashPart(file, offsetBytes, sizeBytes),
       })),
+      // A home's files bear the times at which they were made.
+      reproducible: layout.partitions.map(({ label }) => label).filter((label) => label !== "data" || home === undefined),
     };
   } finally {
     closeSync(file);

@@ -1,81 +1,24 @@
-import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { encodeCounters, FIRST_COUNTERS, grubConfig } from "../boot/grub-config.ts";
-import { type Architecture, type PlacedPartition, SECTOR_BYTES } from "../layout/partitions.ts";
-import { runTool } from "../tools.ts";
+import { mkdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { encodeCounters, FIRST_COUNTERS } from "../boot/grub-config.ts";
+import { type PlacedPartition, SECTOR_BYTES } from "../layout/partitions.ts";
+import { IMAGE_EPOCH_SECONDS, runTool } from "../tools.ts";
 
-/** What GRUB must be able to do before it has read anything but itself. */
-const GRUB_MODULES = [
-  "boot",
-  "configfile",
-  "datehook",
-  "echo",
-  "ext2",
-  "linux",
-  "loadenv",
-  "memdisk",
-  "minicmd",
-  "normal",
-  "part_gpt",
-  "reboot",
-  "regexp",
-  "search",
-  "search_fs_uuid",
-  "sleep",
-  "squash4",
-  "tar",
-  "terminal",
-  "test",
-  "zstd",
-] as const;
-
-/** Where the loader finds its configuration within itself; in a folder, since without one it would look on the disk. */
-const LOADER_CONFIG = "boot/grub/grub.cfg";
-
-/** What differs between the loaders of the two processors. */
-const LOADERS = {
-  amd64: { format: "x86_64-efi", file: "BOOTX64.EFI", modules: ["serial"] },
-  arm64: { format: "arm64-efi", file: "BOOTAA64.EFI", modules: [] },
-} as const;
-
-/**
- * The boot loader: one EFI program that holds its modules and its configuration.
- *
- * @param grub the unpacked package of GRUB's modules
- */
-export async function makeLoader(architecture: Architecture, grub: string, work: string): Promise<Uint8Array> {
-  const { format, modules } = LOADERS[architecture];
-  const folder = join(work, "loader");
-  mkdirSync(dirname(join(folder, LOADER_CONFIG)), { recursive: true });
-  writeFileSync(join(folder, LOADER_CONFIG), grubConfig(architecture));
-  const memory = join(work, "loader.tar");
-  const fixed = ["--format=ustar", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "--mode=0644"];
-  await runTool("tar", ["--create", "--file", memory, "--directory", folder, ...fixed, LOADER_CONFIG]);
-  const path = join(work, "loader.efi");
-  const source = ["--directory", join(grub, "usr/lib/grub", format), "--format", format];
-  await runTool("grub-mkimage", [
-    ...source,
-    "--memdisk",
-    memory,
-    "--prefix",
-    `(memdisk)/${dirname(LOADER_CONFIG)}`,
-    "--output",
-    path,
-    ...GRUB_MODULES,
-    ...modules,
-  ]);
-  return new Uint8Array(readFileSync(path));
-}
-
-/** The partition that firmware starts from: nothing but the loader. Not written at run time. */
+/** The partition that firmware starts from. Not written at run time. */
 export async function makeEfiPartition(
-  partition: PlacedPartition,
-  architecture: Architecture,
-  loader: Uint8Array,
+  { sizeBytes }: PlacedPartition,
+  files: ReadonlyMap<string, Uint8Array>,
   work: string,
 ): Promise<Uint8Array> {
-  const files = new Map([[`EFI/BOOT/${LOADERS[architecture].file}`, loader]]);
-  return makeFat({ sizeBytes: partition.sizeBytes, label: "ESP", id: "b12a0001", folders: ["EFI", "EFI/BOOT"], files }, work);
+  const folders = new Set(
+    [...files.keys()].flatMap((path) =>
+      path
+        .split("/")
+        .slice(0, -1)
+        .map((_, depth, parts) => parts.slice(0, depth + 1).join("/")),
+    ),
+  );
+  return makeFat({ sizeBytes, label: "ESP", id: "b12a0001", folders: [...folders], files }, work);
 }
 
 /** Fewer clusters than this are no FAT32, whatever the label says (Microsoft's FAT specification, 1.03). */
@@ -131,6 +74,14 @@ export async function makeExt(plan: ExtPlan, work: string): Promise<Uint8Array> 
 export async function makeBootState(partition: PlacedPartition, work: string): Promise<Uint8Array> {
   const folder = join(work, "bootstate");
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "grubenv"), encodeCounters(FIRST_COUNTERS));
-  return makeExt({ type: "ext2", sizeBytes: partition.sizeBytes, label: "bootstate", id: partition.id, from: folder }, work);
+  const name = "grubenv";
+  writeFileSync(join(folder, name), encodeCounters(FIRST_COUNTERS));
+  for (const path of [join(folder, name), folder]) utimesSync(path, IMAGE_EPOCH_SECONDS, IMAGE_EPOCH_SECONDS);
+  const plan = { type: "ext2", sizeBytes: partition.sizeBytes, label: "bootstate", id: partition.id, from: folder } as const;
+  const path = join(work, "ext-bootstate");
+  writeFileSync(path, await makeExt(plan, work));
+  // When a file's inode was last changed is taken over too, and no file can be given another such time.
+  for (const inode of ["/", `/${name}`])
+    await runTool("debugfs", ["-w", "-R", `set_inode_field ${inode} ctime @${IMAGE_EPOCH_SECONDS}`, path]);
+  return new Uint8Array(readFileSync(path));
 }

@@ -1,8 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { concatBytes, parseHex, present } from "../../src/kernel/index.ts";
+import { concatBytes, parseHex, present, utf8 } from "../../src/kernel/index.ts";
 import { BOOT_FILES, slotConfig } from "../boot/grub-config.ts";
 import { sha256Hex } from "../hashes.ts";
+import { signProgram } from "../signing/authenticode.ts";
+import { signBootFiles } from "../signing/boot-files.ts";
+import type { BootKeys } from "../signing/boot-keys.ts";
 import { IMAGE_EPOCH_SECONDS, runTool } from "../tools.ts";
 import { buildVerity, encodeVerityWord, VERITY_BLOCK_BYTES, type VerityTable } from "../verity.ts";
 
@@ -28,16 +31,23 @@ export async function makeRootImage(root: string, work: string): Promise<{ reado
   return { image: concatBytes(content, tree), verity: table };
 }
 
-/** A boot partition's image: kernel, initrd and the slot's own configuration, stored as they are for a fast start. */
+/**
+ * A boot partition's image: kernel, initrd and the slot's own configuration, each with its signature, stored as they are for a
+ * fast start. The kernel is signed for firmware too, which looks at it when the boot loader hands it over.
+ */
 export async function makeBootImage(
   files: { readonly kernel: Uint8Array; readonly initrd: Uint8Array; readonly verity: VerityTable },
+  keys: BootKeys,
   work: string,
 ): Promise<Uint8Array> {
   const folder = join(work, "boot");
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, BOOT_FILES.kernel), files.kernel);
-  writeFileSync(join(folder, BOOT_FILES.initrd), files.initrd);
-  writeFileSync(join(folder, BOOT_FILES.slot), slotConfig(encodeVerityWord(files.verity)));
+  const unsigned = new Map([
+    [BOOT_FILES.kernel, await signProgram(files.kernel, keys, work)],
+    [BOOT_FILES.initrd, files.initrd],
+    [BOOT_FILES.slot, utf8(slotConfig(encodeVerityWord(files.verity)))],
+  ]);
+  for (const [name, content] of signBootFiles(unsigned, keys.boot)) writeFileSync(join(folder, name), content);
   const path = join(work, "boot.squashfs");
   const stored = ["-noI", "-noD", "-noF", "-noX"];
   // Times come from SOURCE_DATE_EPOCH; one processor, since several write in the order in which they finish.

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { MEDIUM, parseProvision } from "../../../appliance/provisioning/index.ts";
 import {
   ARCHITECTURES,
+  BOARDS,
   buildImage,
   findMirror,
   flashImage,
@@ -12,6 +13,7 @@ import {
   type ImageIdentity,
   isVersion,
   KERNELS,
+  openBootKeys,
   openKeys,
   parseLock,
   parseManifest,
@@ -69,6 +71,7 @@ export const imageBuild: Command = {
     arch: { kind: "text", value: "ARCH", doc: `Processor of the boxes: ${ARCHITECTURES.join(" or ")}.` },
     out: { kind: "text", value: "DIR", doc: "Where to put image, manifest, signature, bill of materials and package list." },
     kernel: { kind: "text", value: "KIND", doc: "generic (default) for real machines, cloud for virtual ones." },
+    board: { kind: "text", value: "BOARD", doc: `A board that has no UEFI: ${BOARDS.join(" or ")} (default: any machine with UEFI).` },
     version: { kind: "text", value: "X.Y.Z", doc: "Version of the image (default: that of this program)." },
     program: { kind: "text", value: "FILE", doc: "The node's compiled program for that processor (default: this one)." },
     lock: { kind: "text", value: "FILE", doc: "Take exactly the packages that an earlier build listed, and refuse others." },
@@ -84,18 +87,20 @@ export const imageBuild: Command = {
     const kernel = oneOf(input.flag("kernel") ?? "generic", "kernel", KERNELS);
     const version = input.flag("version") ?? VERSION.version;
     if (!isVersion(version)) throw new UsageError(`expected --version as X.Y.Z, got ${JSON.stringify(version)}`);
-    const home = input.flag("home");
+    const [home, board] = [input.flag("home"), input.flag("board")];
     const lock = lockOf(input);
     const built = await mendable(async () => {
       const keys = await openKeys(keysFolder(input));
       const identity: ImageIdentity = {
         ...{ version, architecture, kernel, variant: keys.variant },
+        ...(board !== undefined && { board: oneOf(board, "board", BOARDS) }),
         ...(input.has("debug-shell") && { hasDebugShell: true as const }),
       };
       const order = {
         identity,
         program: { path: programOf(input), version: VERSION.version },
         keys,
+        bootKeys: await openBootKeys(keysFolder(input), keys.variant),
         mirror: await mirrorOf(input),
         out: resolve(required(input, "out")),
         cache: resolve(input.flag("cache") ?? join(homedir(), ".cache/bizra/packages")),

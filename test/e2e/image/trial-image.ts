@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Kernel } from "../../../image/debian/package-sets.ts";
-import type { Architecture } from "../../../image/layout/partitions.ts";
+import type { Architecture, Board } from "../../../image/layout/partitions.ts";
 import { type ImageManifest, parseManifest } from "../../../image/manifest.ts";
 import { BINARY, bizra } from "../support/bizra.ts";
 import { installPackages } from "../support/debian.ts";
@@ -12,12 +12,14 @@ const PACKAGES = [
   "dosfstools",
   "e2fsprogs",
   "erofs-utils",
+  "faketime",
   "grub-common",
   "kmod",
   "mtools",
   "openssl",
   "qemu-utils",
   "rauc",
+  "sbsigntool",
   "squashfs-tools",
   "tar",
   "xz-utils",
@@ -54,6 +56,8 @@ export type TrialOrder = {
   readonly program?: string;
   /** Default: the smaller one, of virtual machines. */
   readonly kernel?: Kernel;
+  /** Default: any machine with UEFI. */
+  readonly board?: Board;
   /** A node's home that it begins with; without one it waits for its provisioning. */
   readonly home?: string;
   /** Whether commands can be run on it. */
@@ -80,11 +84,23 @@ export async function makeHome(folder: string): Promise<string> {
 
 /** Builds an image by the command, as its user would; downloaded packages are kept in E2E_PACKAGES, or in the folder. */
 export async function buildTrialImage(order: TrialOrder): Promise<TrialImage> {
-  const { folder, version, architecture, kernel = "cloud", program = BINARY, keys = join(folder, "keys") } = order;
+  const {
+    folder,
+    version,
+    architecture,
+    board,
+    kernel = board === undefined ? "cloud" : "generic",
+    program = BINARY,
+    keys = join(folder, "keys"),
+  } = order;
   const out = join(folder, `out-${version}`);
   const words = ["image", "build", "--arch", architecture, "--kernel", kernel, "--version", version, "--out", out, "--json"];
   const places = ["--keys", keys, "--cache", process.env["E2E_PACKAGES"] ?? join(folder, "packages"), "--program", program];
-  const more = [...(order.home === undefined ? [] : ["--home", order.home]), ...(order.hasDebugShell ? ["--debug-shell"] : [])];
+  const more = [
+    ...(order.home === undefined ? [] : ["--home", order.home]),
+    ...(order.hasDebugShell ? ["--debug-shell"] : []),
+    ...(board === undefined ? [] : ["--board", board]),
+  ];
   const child = Bun.spawn({ cmd: [BINARY, ...words, ...places, ...more], stdout: "pipe", stderr: "pipe" });
   const [said, text] = await Promise.all([new Response(child.stderr).text(), new Response(child.stdout).text()]);
   appendFileSync(join(folder, "build.log"), said);
@@ -92,7 +108,7 @@ export async function buildTrialImage(order: TrialOrder): Promise<TrialImage> {
     if (said.includes("fetching packages") && !said.includes("laying out the root")) throw new PackagesUnavailable(said.trim().slice(-500));
     throw new Error(`bizra image build failed: ${said}${text}`);
   }
-  const name = `bizra-${architecture}-${kernel}-development${order.hasDebugShell ? "-debug" : ""}-${version}`;
+  const name = `bizra-${architecture}-${board ?? kernel}-development${order.hasDebugShell ? "-debug" : ""}-${version}`;
   const manifest = parseManifest(readFileSync(join(out, `${name}.manifest.json`), "utf8"));
   if (!manifest.ok) throw new Error(manifest.error);
   const boot = await extractBoot(join(out, `${name}.boot`), join(folder, `boot-${version}`));

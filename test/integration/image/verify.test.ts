@@ -14,8 +14,12 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { filesOf } from "../../../image/build.ts";
+import { makeBootImage } from "../../../image/disk/slot-images.ts";
 import { formatManifest, type ImageManifest, parseManifest } from "../../../image/manifest.ts";
 import { provisionImage, readGivenFiles, readProvisionPartition } from "../../../image/provision.ts";
+import { signProgram } from "../../../image/signing/authenticode.ts";
+import { loaderKey } from "../../../image/signing/boot-files.ts";
+import { type BootKeys, openBootKeys } from "../../../image/signing/boot-keys.ts";
 import { openKeys, type SigningKeys } from "../../../image/signing/keys.ts";
 import { signFile } from "../../../image/signing/signature.ts";
 import { missingPackages } from "../../../image/tools.ts";
@@ -23,34 +27,39 @@ import { type ImageVerdict, verifyImage } from "../../../image/verify.ts";
 import { buildVerity } from "../../../image/verity.ts";
 import { writeDisk } from "../../../image/write-disk.ts";
 import { installPackages } from "../../e2e/support/debian.ts";
+import { efiProgram } from "./efi-program.ts";
 
 /** What writing and verifying a disk calls; building one from packages needs more. */
-const lacking = missingPackages(["mcopy", "mkfs.vfat", "mke2fs", "openssl"]);
+const lacking = missingPackages(["faketime", "mcopy", "mkfs.vfat", "mke2fs", "mksquashfs", "openssl", "sbsign", "sbverify", "unsquashfs"]);
 const unavailable = lacking.length === 0 ? undefined : await installPackages(lacking);
 if (unavailable !== undefined) console.warn(`SKIPPED: images are not verified here, ${unavailable}`);
 
 const LIMIT_MS = 240_000;
 let folder = "";
 let keys: SigningKeys;
+let bootKeys: BootKeys;
 let manifest: ImageManifest;
 let image = "";
 
-/** A disk with every partition, whose slot holds noise in place of a system: for verification bytes are bytes. */
+/** A disk with every partition, whose programs hold noise in place of a system: for verification bytes are bytes. */
 async function makeImage(): Promise<void> {
   folder = mkdtempSync(join(tmpdir(), "bizra-verify-test-"));
   keys = await openKeys(join(folder, "keys"));
   const noise = (bytes: number): Uint8Array => Uint8Array.from({ length: bytes }, (_, i) => (i * 131 + (i >> 8)) & 255);
   const content = noise(50 * 4096);
   const { table, tree } = buildVerity(content, new Uint8Array(32).fill(7));
-  const slot = { root: new Uint8Array(Buffer.concat([content, tree])), boot: noise(20_000), verity: table };
   const identity = { version: "1.0.0", architecture: "amd64", kernel: "cloud", variant: keys.variant } as const;
   const files = filesOf(folder, "bizra-amd64-cloud-development-1.0.0");
   image = files.image;
   const work = join(folder, "work");
   mkdirSync(work);
+  bootKeys = await openBootKeys(join(folder, "keys"), keys.variant);
+  const loader = await signProgram(efiProgram(Buffer.concat([noise(5_000), loaderKey(bootKeys.boot)])), bootKeys, work);
+  const boot = await makeBootImage({ kernel: efiProgram(noise(9_000)), initrd: noise(20_000), verity: table }, bootKeys, work);
+  const slot = { root: new Uint8Array(Buffer.concat([content, tree])), boot, verity: table };
   const hash = "0".repeat(64);
   const provenance = { node: { version: "0.1.0", sha256: hash }, packagesSha256: hash, materialsSha256: hash };
-  manifest = await writeDisk({ identity, slot, loader: noise(5_000), path: image, work }, provenance);
+  manifest = await writeDisk({ identity, slot, loader, keys: bootKeys, path: image, work }, provenance);
   writeFileSync(files.manifest, formatManifest(manifest));
   await signFile(files.manifest, files.signature, keys);
 }

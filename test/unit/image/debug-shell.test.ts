@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { buildImage } from "../../../image/build.ts";
 import { DEBUG_PORT, debugShellFiles } from "../../../image/rootfs/debug-shell.ts";
 import { compatibleOf, type ImageIdentity } from "../../../image/rootfs/identity.ts";
+import type { BootKeys } from "../../../image/signing/boot-keys.ts";
 import type { SigningKeys } from "../../../image/signing/keys.ts";
 
 const development: ImageIdentity = {
@@ -27,6 +28,7 @@ describe("debug shell", () => {
       identity: { ...development, variant: "release" as const },
       program: { path: process.execPath, version: "1.2.3" },
       keys: { variant: "release" } as SigningKeys,
+      bootKeys: {} as BootKeys,
       mirror: { main: "http://127.0.0.1:1", security: "http://127.0.0.1:1" },
       out: join(folder, "out"),
       cache: join(folder, "cache"),
