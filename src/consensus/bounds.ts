@@ -12,8 +12,6 @@ export const BOUNDS = {
   lagBlocksMax: 8,
   /** The first safe view after a lost journal lies so far above the highest view shown certified (R14). */
   recoveryViews: 3,
-  /** The first safe view of the epoch after it (R14). */
-  recoveryNextEpochView: 2,
   /** Nullifications sent with a proposal; further ones are fetched. */
   proposalNullificationsMax: 32,
   /** Certificates in one message and in one answer. */

@@ -1,6 +1,7 @@
 import type { Certificate } from "../protocol/index.ts";
 import { isLagging } from "./ballots.ts";
 import type { RecoveryStatus } from "./ports.ts";
+import { mustAskOthers } from "./recovery-gate.ts";
 import { compareRounds, type Round } from "./rounds.ts";
 import type { CoreState } from "./state.ts";
 
@@ -107,6 +108,6 @@ function votingOf(core: CoreState): CoreStatus["voting"] {
   if (core.isHalted) return "halted";
   if (core.isMute) return "mute";
   if (core.epoch.self === undefined) return "following";
-  if (core.recoveryStatus.kind === "recovering") return "recovering";
+  if (mustAskOthers(core.recoveryStatus, core.epoch.epoch)) return "recovering";
   return core.isGreeted ? "voting" : "greeting";
 }

@@ -4,8 +4,8 @@ import type { Round } from "./rounds.ts";
 
 /**
  * Where the votes of this box stand after a lost journal (R14, J7, J8): none lost; lost and asking; or found, with every
- * vote before the gate forbidden for ever. In `epoch` views from `firstView` are free, in the next epoch views from 2,
- * later epochs are.
+ * vote before the gate forbidden for ever. In `epoch` views from `firstView` are free; in a later epoch nothing is, until
+ * its members were asked.
  */
 export type RecoveryStatus =
   | { readonly kind: "intact" }

@@ -5,19 +5,29 @@ import { compareRounds, laterRound, type Round } from "./rounds.ts";
 import { type CoreState, emit, note } from "./state.ts";
 
 /**
- * Whether a box with this recovery status may vote in a round. The lost journal may have held a vote in the view after
- * the highest certified one shown, or in the first view of the next epoch; everything later is free.
+ * Whether a box with this recovery status may vote in a round. A gate speaks for its own epoch alone: it rests on what
+ * members of that epoch's set showed, and a later set may be of others, who alone know what the lost journal held there.
  *
  * @see consensus R14
  */
 export function recoveryAllows(status: RecoveryStatus, round: Round): boolean {
   if (status.kind === "intact") return true;
-  if (status.kind === "recovering" || round.epoch < status.epoch) return false;
-  if (round.epoch === status.epoch) return round.view >= status.firstView;
-  return round.epoch > status.epoch + 1 || round.view >= BOUNDS.recoveryNextEpochView;
+  if (status.kind === "recovering" || round.epoch !== status.epoch) return false;
+  return round.view >= status.firstView;
 }
 
-/** The gate for E and V as R14 finds them: in epoch E only views >= V+3. */
+/**
+ * Whether the members of the current set have to be asked: the journal cannot be trusted, or its gate is one of an epoch
+ * that ended before the gate did, and says nothing about this one.
+ *
+ * @param epoch the current epoch
+ * @see consensus R14
+ */
+export function mustAskOthers(status: RecoveryStatus, epoch: number): boolean {
+  return status.kind === "recovering" || (status.kind === "gated" && status.epoch < epoch);
+}
+
+/** The gate for E and V as R14 finds them: in epoch E only views >= V+3. V is -1 where nobody who answered had entered E. */
 export function gateOf(epoch: number, highestCertifiedView: number): RecoveryStatus {
   return { kind: "gated", epoch, firstView: highestCertifiedView + BOUNDS.recoveryViews };
 }
@@ -31,14 +41,18 @@ export function gateOf(epoch: number, highestCertifiedView: number): RecoverySta
 export function becomeRecovering(core: CoreState, why: string): void {
   if (core.recoveryStatus.kind === "recovering") return;
   core.recoveryStatus = { kind: "recovering" };
+  core.recovery = undefined; // answers from before say nothing of what was lost since
   emit(core, { kind: "persist", record: { kind: "recovery", status: core.recoveryStatus } });
   note(core, { kind: "recovering", why });
 }
 
-/** Ends recovery with a gate (R14); the gate is durable before anything that leaves later. */
+/**
+ * Sets the gate that the answers of the current set give (R14), after a loss or in the place of one of an earlier epoch;
+ * it is durable before anything that leaves later.
+ */
 export function setGate(core: CoreState, gate: RecoveryStatus): void {
-  assert(core.recoveryStatus.kind === "recovering", "a gate ends a recovery");
-  assert(gate.kind === "gated" && gate.epoch <= core.epoch.epoch, "a gate lies in an epoch that was shown opened");
+  assert(mustAskOthers(core.recoveryStatus, core.epoch.epoch), "a gate ends a recovery, or one that its epoch did not outlast");
+  assert(gate.kind === "gated" && gate.epoch === core.epoch.epoch, "a gate is for the epoch whose members answered");
   core.recoveryStatus = gate;
   emit(core, { kind: "persist", record: { kind: "recovery", status: gate } });
   note(core, { kind: "recovered", epoch: gate.epoch, firstView: gate.firstView });

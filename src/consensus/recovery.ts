@@ -5,39 +5,51 @@ import { noteAhead } from "./catch-up.ts";
 import { acceptCertificate } from "./certificates.ts";
 import { unitDraw } from "./draws.ts";
 import type { PeerId, RecoveryAnswerMessage } from "./messages.ts";
-import { gateOf, setGate } from "./recovery-gate.ts";
-import { laterRound, type Round } from "./rounds.ts";
-import { type CoreState, emit } from "./state.ts";
+import { gateOf, mustAskOthers, setGate } from "./recovery-gate.ts";
+import { type CoreState, emit, type Recovery } from "./state.ts";
 import type { RefusalCode } from "./steps.ts";
 
+/** V where nobody who answered had entered the epoch: its first view may hold a lost vote, its second cannot. */
+const NOT_ENTERED = -1;
+
 /**
- * R14: while recovering, asks everyone where they are, with growing pauses, and sets the gate once others of weight 2F+1
- * that are not recovering themselves have answered.
+ * R14: while recovering, and anew when an epoch opens before the gate has ended, asks everyone where they are, with
+ * growing pauses, and sets the gate once others of weight 2F+1 in the current set that are not recovering themselves have
+ * answered. Answers are kept until the gate ends: who had not entered a later epoch when it answered has no vote there
+ * that is older than the loss, so where enough of the next set have answered already, nobody is asked again.
  */
 export function runRecovery(core: CoreState): void {
-  if (core.recoveryStatus.kind !== "recovering" || core.isMute) {
+  const { recoveryStatus, epoch } = core;
+  if (recoveryStatus.kind === "intact" || core.isMute) {
     core.recovery = undefined;
     return;
   }
+  if (!mustAskOthers(recoveryStatus, epoch.epoch)) return;
   core.recovery ??= { token: Math.floor(unitDraw(core) * 2 ** 32), answers: new Map(), attempts: 0, nextAskAtMs: core.nowMs };
-  const { answers } = core.recovery;
-  if (answeredWeight(core) >= 2n * core.epoch.set.faultyWeightMax + 1n) {
-    // What we hold ourselves only raises the gate.
-    const ours: Round = { epoch: core.epoch.epoch, view: core.epoch.best?.view ?? core.epoch.floor };
-    const highest = [...answers.values()].reduce(laterRound, ours);
-    setGate(core, gateOf(highest.epoch, highest.view));
-    core.recovery = undefined;
+  const { recovery } = core;
+  if (answeredWeight(core) >= 2n * epoch.set.faultyWeightMax + 1n) {
+    setGate(core, gateOf(epoch.epoch, highestShown(core, recovery)));
+    recovery.attempts = 0;
+    recovery.nextAskAtMs = core.nowMs;
     return;
   }
-  if (core.nowMs < core.recovery.nextAskAtMs) return;
-  core.recovery.nextAskAtMs = core.nowMs + core.config.timers.fetchTimeoutMs * Math.min(2 ** core.recovery.attempts++, BOUNDS.backOffMax);
+  if (core.nowMs < recovery.nextAskAtMs) return;
+  recovery.nextAskAtMs = core.nowMs + core.config.timers.fetchTimeoutMs * Math.min(2 ** recovery.attempts++, BOUNDS.backOffMax);
   for (const peer of core.peers.keys()) askForRecovery(core, peer);
+}
+
+/** V: the highest certified view of the epoch that was shown, 0 when it was only entered. What we hold ourselves only raises it. */
+function highestShown({ epoch }: CoreState, { answers }: Recovery): number {
+  let highest = epoch.best?.view ?? (epoch.floor > 0 ? epoch.floor : NOT_ENTERED);
+  for (const shown of answers.values()) if (shown.epoch === epoch.epoch) highest = Math.max(highest, shown.view);
+  return highest;
 }
 
 /** R14: a peer that has connected while we recover is asked at once: most of the wait would be for the next turn to ask. */
 export function askForRecovery(core: CoreState, peer: PeerId): void {
-  const { recovery, epoch } = core;
-  if (!recovery || !epoch.signerOf.has(peer) || recovery.answers.has(peer)) return;
+  const { recovery, recoveryStatus, epoch } = core;
+  if (!recovery || !mustAskOthers(recoveryStatus, epoch.epoch)) return;
+  if (!epoch.signerOf.has(peer) || recovery.answers.has(peer)) return;
   emit(core, { kind: "send", to: peer, message: { kind: "recoveryRequest", token: recovery.token } });
 }
 

@@ -146,7 +146,7 @@ export type Fetch = { readonly target: Want; readonly hint?: PeerId; attempts: n
 /** A certificate to forward when due (R9a). */
 export type Forward = { readonly certificate: Certificate; readonly dueAtMs: number };
 
-/** Progress of R14: who answered with what. */
+/** Progress of R14: who answered with what, each once after the loss; kept until the gate ends. */
 export type Recovery = {
   readonly token: number;
   readonly answers: Map<PeerId, Round>;

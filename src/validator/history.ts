@@ -162,23 +162,17 @@ function floorGate(floor: Round, own: Round): RecoveryStatus {
   return { kind: "gated", epoch: floor.epoch, firstView: floor.view + 1 };
 }
 
-/** The status that forbids whatever one of them does (R14): recovering forbids everything, of gates the later one counts. */
+/** The status that forbids whatever one of them does (R14): recovering forbids everything. */
 function strictest(statuses: readonly RecoveryStatus[]): RecoveryStatus {
-  let strict: RecoveryStatus = INTACT;
-  for (const status of statuses) {
-    if (status.kind === "recovering" || strict.kind === "intact") strict = strict.kind === "recovering" ? strict : status;
-    else if (status.kind === "gated" && strict.kind === "gated") strict = laterGate(strict, status);
-  }
-  return strict;
+  return statuses.reduce(stricter, INTACT);
 }
 
-type Gate = Extract<RecoveryStatus, { kind: "gated" }>;
-
-function laterGate(a: Gate, b: Gate): Gate {
-  const isOrdered = compareRounds({ epoch: a.epoch, view: a.firstView }, { epoch: b.epoch, view: b.firstView }) <= 0;
-  const [low, high] = isOrdered ? [a, b] : [b, a];
-  // The earlier gate also bars the first view of the epoch after its own.
-  return low.epoch + 1 === high.epoch ? { ...high, firstView: Math.max(2, high.firstView) } : high;
+/** Of two gates in one epoch the later counts; two of different epochs leave no round free, so the others are asked. */
+function stricter(a: RecoveryStatus, b: RecoveryStatus): RecoveryStatus {
+  if (a.kind === "intact") return b;
+  if (b.kind === "intact") return a;
+  if (a.kind === "recovering" || b.kind === "recovering" || a.epoch !== b.epoch) return { kind: "recovering" };
+  return a.firstView >= b.firstView ? a : b;
 }
 
 function isSame(a: RecoveryStatus, b: RecoveryStatus): boolean {

@@ -155,14 +155,19 @@ export class World {
     }
   }
 
-  /** Whether a box may vote in a round at all: the one that lost its journal is held back by its gate and its floor. */
+  /**
+   * Whether a box may vote in a round at all: the one that lost its journal is held back by its gate and its floor. Where the
+   * first epoch ends before the gate, the second has a gate of its own: the same boxes are its members, and none of those
+   * that answered had entered it.
+   */
   #isAllowed(state: State, box: number, epoch: number, view: number): boolean {
     const { phaseAt, gateEpochAt, gateViewAt, floorAt } = this.#layout;
     const phase = state[phaseAt] ?? 0;
     if (!this.scope.losesJournal || box !== this.scope.honestCount - 1 || phase === 0) return true;
     if (epoch === 0 && view <= (state[floorAt] ?? 0)) return false;
     const gate = { kind: "gated", epoch: state[gateEpochAt] ?? 0, firstView: state[gateViewAt] ?? 0 } as const;
-    return phase === 2 || this.advice.gateAllows(gate, epoch, view);
+    if (phase === 2 || this.advice.gateAllows(gate, epoch, view)) return true;
+    return epoch > gate.epoch && this.advice.gateAllows(this.advice.gateOf(epoch, -1), epoch, view);
   }
 
   #canEnter(state: State, certificates: Certificates, epoch: number, slot: number): boolean {

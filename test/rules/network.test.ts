@@ -365,21 +365,89 @@ test("R14: the gate, bars every vote below V+3 and none from there on", () => {
   expect(rig.cast[0]).toBe("NULLIFY 0:10");
 });
 
-test("R14: in the epoch after the gate, view 1 is barred and view 2 free", () => {
+test("R14: an epoch that opens before the gate has ended, bars every vote until its own members have answered", () => {
   const rig = new Rig({
     epochBlocks: 1,
     replay: { ...FRESH_JOURNAL, recovery: { kind: "gated", epoch: 0, firstView: 10 } },
   });
+  expect([rig.status.voting, rig.sentOf("recoveryRequest")]).toEqual(["voting", []]);
   const boundary = rig.propose(1);
   rig.from(1, boundary.message);
   rig.show(rig.certificate([1, 2, 3], finalize, 1, boundary.proposal));
-  expect(rig.status.epoch).toBe(1);
+  expect([rig.status.epoch, rig.status.voting]).toEqual([1, "recovering"]);
+  rig.work();
+  rig.show(rig.certificate([1, 2, 3], nullify, 1), rig.certificate([1, 2, 3], nullify, 2), rig.certificate([1, 2, 3], nullify, 3));
+  rig.pass(5_000);
+  expect(rig.cast).toEqual([]);
+  const token = present(rig.sentOf("recoveryRequest")[0], "the members are asked anew").token;
+  for (const from of [1, 2]) rig.from(from, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery).toEqual({ kind: "gated", epoch: 0, firstView: 10 });
+  rig.from(3, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery).toEqual({ kind: "gated", epoch: 1, firstView: 6 });
+  expect(rig.journal.at(-1)).toEqual({ kind: "recovery", status: { kind: "gated", epoch: 1, firstView: 6 } });
+  for (const view of [4, 5]) rig.show(rig.certificate([1, 2, 3], nullify, view));
+  rig.pass(5_000);
+  expect([rig.cast[0]?.includes(" 1:6"), rig.status.voting]).toEqual([true, "voting"]);
+});
+
+test("R14: a gate of an epoch that ended before it, found at a start, bars every vote until the members now were asked", () => {
+  const before = new Rig({ epochBlocks: 1 });
+  const boundary = before.propose(1);
+  before.from(1, boundary.message);
+  before.show(before.certificate([1, 2, 3], finalize, 1, boundary.proposal));
+  const rig = new Rig({
+    epochBlocks: 1,
+    chain: before.chain,
+    replay: { ...FRESH_JOURNAL, recovery: { kind: "gated", epoch: 0, firstView: 10 } },
+  });
+  rig.work();
+  rig.pass(5_000);
+  expect([rig.status.epoch, rig.cast, rig.status.voting]).toEqual([1, [], "recovering"]);
+  const token = present(rig.sentOf("recoveryRequest")[0], "the members are asked").token;
+  for (const from of [1, 2, 3]) rig.from(from, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery).toEqual({ kind: "gated", epoch: 1, firstView: 2 });
+});
+
+test("R14: a gate that an epoch did not outlast, is followed by one at view 2 when enough of the next set have answered already", () => {
+  const rig = new Rig({ epochBlocks: 1, replay: LOST_JOURNAL });
+  rig.pass(100);
+  const token = present(rig.sentOf("recoveryRequest")[0], "it asks").token;
+  for (const from of [1, 2, 3]) rig.from(from, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery).toEqual({ kind: "gated", epoch: 0, firstView: 3 });
+  const asked = rig.sentOf("recoveryRequest").length;
+  const boundary = rig.propose(1);
+  rig.from(1, boundary.message);
+  rig.show(rig.certificate([1, 2, 3], finalize, 1, boundary.proposal));
+  expect([rig.status.epoch, rig.status.recovery]).toEqual([1, { kind: "gated", epoch: 1, firstView: 2 }]);
+  rig.input({ kind: "peerDown", peer: rig.peer(1) });
+  rig.input({ kind: "peerUp", peer: rig.peer(1) });
+  expect(rig.sentOf("recoveryRequest")).toHaveLength(asked);
   rig.work();
   rig.pass(5_000);
   expect(rig.cast).toEqual([]);
   rig.show(rig.certificate([1, 2, 3], nullify, 1));
   rig.pass(5_000);
   expect(rig.cast[0]).toContain(" 1:2");
+});
+
+test("R14: a journal that turns out to lack a vote after its gate was set, asks everyone anew", () => {
+  const rig = new Rig({ replay: LOST_JOURNAL });
+  rig.pass(100);
+  const token = present(rig.core.recovery, "it asks").token;
+  for (const from of [1, 2, 3]) rig.from(from, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery).toEqual({ kind: "gated", epoch: 0, firstView: 3 });
+  rig.show(rig.certificate([0, 1, 2], nullify, 5));
+  expect([rig.status.recovery.kind, rig.core.recovery?.answers.size]).toEqual(["recovering", 0]);
+  expect(rig.core.recovery?.token).not.toBe(token);
+});
+
+test("R14: a box that waits to be answered again, answers others as one with a gate does", () => {
+  const rig = new Rig({ epochBlocks: 1, replay: { ...FRESH_JOURNAL, recovery: { kind: "gated", epoch: 0, firstView: 10 } } });
+  const boundary = rig.propose(1);
+  rig.from(1, boundary.message);
+  rig.show(rig.certificate([1, 2, 3], finalize, 1, boundary.proposal));
+  rig.from(1, { kind: "recoveryRequest", token: 5 });
+  expect(rig.sentOf("recoveryAnswer").at(-1)).toMatchObject({ token: 5, isRecovering: false, opening: { epoch: 0, view: 1 } });
 });
 
 test("R14: the gate, ends with a final block of its epoch other than the boundary in a view from V+2 on", () => {

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
+import type { RecoveryStatus } from "../../src/consensus/index.ts";
 import { present } from "../../src/kernel/index.ts";
-import { type ValidatorSet, VOTE_KIND } from "../../src/protocol/index.ts";
+import { type Certificate, type ValidatorSet, VOTE_KIND } from "../../src/protocol/index.ts";
 import type { VoteKey } from "../../src/validator/index.ts";
 import { setOf } from "../sim/keys.ts";
-import { LOST_JOURNAL, type MadeProposal, Rig, type RigOptions } from "./rig.ts";
+import { FRESH_JOURNAL, LOST_JOURNAL, type MadeProposal, Rig, type RigOptions } from "./rig.ts";
 
 const { notarize, nullify, finalize } = VOTE_KIND;
 
@@ -105,6 +106,72 @@ test("R14: answers from a later epoch with another set, are caught up with first
   expect(rig.status.recovery.kind).toBe("recovering");
   rig.from(NEW, { kind: "recoveryAnswer", token, isRecovering: false, opening });
   expect(rig.status.recovery).toEqual({ kind: "gated", epoch: 1, firstView: 8 });
+});
+
+/** Seven keys of weight 1. Epoch 0 has the first four, epoch 1 the first and the last three: three of four change at once. */
+function restaffed(epoch: number, keys: readonly VoteKey[]): ValidatorSet {
+  const members = keys.filter((_, i) => i === 0 || (epoch === 0 ? i < 4 : i > 3));
+  return setOf(members, [1n, 1n, 1n, 1n]);
+}
+
+function makeRestaffed(recovery: RecoveryStatus): Rig {
+  return new Rig({
+    weights: [1n, 1n, 1n, 1n, 1n, 1n, 1n],
+    epochBlocks: 1,
+    setOf: restaffed,
+    replay: { ...FRESH_JOURNAL, recovery },
+  });
+}
+
+/** Ends epoch 0 for a box that may have to ask. */
+function restaff(rig: Rig): Certificate {
+  const boundary = rig.propose(1);
+  const opening = rig.certificate([1, 2, 3], finalize, 1, boundary.proposal);
+  rig.show(opening);
+  rig.pass(200);
+  rig.from(1, { kind: "block", block: boundary.block });
+  expect(rig.status.epoch).toBe(1);
+  return opening;
+}
+
+test("R14: most of the set changes at a boundary, the gate that the old set gave lets nothing be signed in the new one", () => {
+  const rig = makeRestaffed({ kind: "gated", epoch: 0, firstView: 3 });
+  const opening = restaff(rig);
+  rig.work();
+  // The new members went on to view 2 with the vote that was lost; none of the old set ever saw them do so.
+  rig.show(rig.certificate([1, 2, 3], nullify, 1));
+  rig.pass(20_000);
+  expect([rig.cast, rig.status.voting]).toEqual([[], "recovering"]);
+  const highest = rig.certificate([1, 2, 3], nullify, 4);
+  const token = present(rig.core.recovery, "it asks").token;
+  for (const old of [1, 2, 3]) rig.from(old, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery).toEqual({ kind: "gated", epoch: 0, firstView: 3 });
+  rig.from(4, { kind: "recoveryAnswer", token, isRecovering: false, opening, highest });
+  rig.from(5, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery).toEqual({ kind: "gated", epoch: 0, firstView: 3 });
+  rig.from(6, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery).toEqual({ kind: "gated", epoch: 1, firstView: 7 });
+});
+
+test("R14: answers that the old set gave, count in the new one only for who is in both", () => {
+  const rig = makeRestaffed({ kind: "recovering" });
+  const token = present(rig.core.recovery, "it asks").token;
+  for (const old of [1, 2]) rig.from(old, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery.kind).toBe("recovering");
+  restaff(rig);
+  for (const fresh of [4, 5]) rig.from(fresh, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery.kind).toBe("recovering");
+  rig.from(6, { kind: "recoveryAnswer", token, isRecovering: false });
+  expect(rig.status.recovery).toEqual({ kind: "gated", epoch: 1, firstView: 2 });
+});
+
+test("R14: a gate that ended before the epoch did, leaves the next one free whoever is in it", () => {
+  const rig = makeRestaffed({ kind: "intact" });
+  restaff(rig);
+  expect(rig.status.recovery.kind).toBe("intact");
+  rig.work();
+  rig.pass(5_000);
+  expect(rig.sentOf("recoveryRequest")).toEqual([]);
 });
 
 test("R15: a box greeted by a set that is no more, waits for the new one before its first vote", () => {

@@ -28,8 +28,11 @@ export type ClusterOptions = {
   readonly epochBlocks?: number;
   /** Milliseconds a message takes, at least and at most. */
   readonly delayMs?: readonly [number, number];
-  /** Whether the last member leaves the set in every odd epoch (five members or more), or each in its turn for one epoch. */
-  readonly hasSetChanges?: boolean | "rotating";
+  /**
+   * Whether the last member leaves the set in every odd epoch (five members or more), or each in its turn for one epoch; or
+   * whether, of seven, the first four and the first with the last three take turns.
+   */
+  readonly hasSetChanges?: boolean | "rotating" | "restaffed";
   /** Share of messages lost, 0..1. */
   readonly loss?: number;
   /** Validators whose key a second box runs too, by index; the boxes come after the validators and observers. */
@@ -308,6 +311,13 @@ function setsOf(validators: readonly Signer[], { weights, hasSetChanges }: Clust
       validators.filter((_, i) => i !== absent),
       weights.filter((_, i) => i !== absent),
     );
+  if (hasSetChanges === "restaffed")
+    return (epoch) => setOf([...validators.slice(0, 1), ...validators.slice(...shiftOf(epoch))], weights.slice(0, 4));
   const sets = hasSetChanges === "rotating" ? validators.map((_, i) => without(i)) : [whole, without(validators.length - 1)];
   return (epoch) => present(sets[epoch % sets.length], "a set for each epoch");
+}
+
+/** Which of seven validators an epoch has beside the first. */
+function shiftOf(epoch: number): readonly [number, number] {
+  return epoch % 2 === 0 ? [1, 4] : [4, 7];
 }

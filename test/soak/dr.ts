@@ -1,5 +1,5 @@
+import { DR_MUTANT_NAMES, DR_MUTANTS } from "../sim/dr/mutants.ts";
 import { convictedBy, runSchedules } from "../sim/dr/schedules.ts";
-import { DR_MUTANT_NAMES, DR_MUTANTS } from "../sim/dr/world.ts";
 import type { Soak } from "./soak.ts";
 
 const TELL_EVERY = 5_000;
@@ -21,12 +21,15 @@ export const drSoak: Soak = {
       );
       if (!convicted) survivors.push(`mutant ${mutant} survives ${MUTANT_SEEDS} schedules`);
     }
+    let told = 0;
     const { findings } = runSchedules(seed, runs, (figures) => {
+      for (const finding of figures.findings.slice(told)) console.log(`dr: ${finding}`);
+      told = figures.findings.length;
       if (figures.runs % TELL_EVERY !== 0 && figures.runs !== runs) return;
-      const { signatures, restores, rotations, crashes, copies, moves, rollbacks } = figures;
+      const { signatures, restores, rotations, crashes, copies, moves, rollbacks, restaffings } = figures;
       console.log(
         `dr: ${figures.runs} schedules, next seed ${seed + figures.runs}: ${signatures} signatures, ${crashes} crashes, ${restores} restores, ` +
-          `${rotations} rotations, ${copies} copies, ${moves} moves, ${rollbacks} old images, ${figures.findings.length} findings`,
+          `${rotations} rotations, ${copies} copies, ${moves} moves, ${rollbacks} old images, ${restaffings} boundaries at which most keys changed, ${figures.findings.length} findings`,
       );
     });
     return [...survivors, ...findings];

@@ -1,4 +1,4 @@
-import { gateOf, recoveryAllows } from "../../../src/consensus/recovery-gate.ts";
+import { gateOf, mustAskOthers, recoveryAllows } from "../../../src/consensus/recovery-gate.ts";
 import { compareRounds, type Round } from "../../../src/consensus/rounds.ts";
 import { type CryptoSuite, type Signer, sha256 } from "../../../src/crypto/index.ts";
 import { assert, Prng, present, toHex } from "../../../src/kernel/index.ts";
@@ -72,6 +72,8 @@ export class DrBox {
   durableKnown: number;
   /** Milliseconds that its wall clock is off. */
   wallOffsetMs = 0;
+  /** How much others knew, by key, when they answered it after the loss of its journal (R14); in memory only. */
+  readonly answers = new Map<string, number>();
   /** Votes of others that it has seen since its start, by round and key. */
   readonly seen = new Map<string, Map<string, VoteStatement[]>>();
   #journal: ConsensusJournal | undefined;
@@ -105,6 +107,11 @@ export class DrBox {
     return this.journal.recovery.kind === "recovering";
   }
 
+  /** Whether the members of an epoch have to be asked before it votes there (R14). */
+  mustAsk(epoch: number): boolean {
+    return mustAskOthers(this.journal.recovery, epoch);
+  }
+
   /** Whether it may vote wherever its journal allows. */
   get isIntact(): boolean {
     return this.journal.recovery.kind === "intact";
@@ -117,6 +124,7 @@ export class DrBox {
   start(roundIndexOf: (round: Round) => number, neglect = CAREFUL): void {
     this.isUp = true;
     this.isGreeted = false;
+    this.answers.clear();
     this.seen.clear();
     this.isObserver = !this.#takeCustody(neglect);
     if (this.isObserver) return;
@@ -197,6 +205,7 @@ export class DrBox {
   }
 
   becomeRecovering(): void {
+    this.answers.clear();
     this.journal.append({ kind: "recovery", status: { kind: "recovering" } });
     this.journal.syncNow();
   }
@@ -204,6 +213,12 @@ export class DrBox {
   /** Ends a recovery with the gate that the answers give (R14). */
   setGate(highest: Round): void {
     this.journal.append({ kind: "recovery", status: gateOf(highest.epoch, highest.view) });
+    this.journal.syncNow();
+  }
+
+  /** What a mutant does where a gate of an earlier epoch says nothing: the next epoch is free from view 2 on, nobody is asked. */
+  carryGate(epoch: number): void {
+    this.journal.append({ kind: "recovery", status: { kind: "gated", epoch, firstView: 2 } });
     this.journal.syncNow();
   }
 

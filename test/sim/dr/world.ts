@@ -7,55 +7,12 @@ import { newestUntil, planRetention } from "../../../sync/restore/index.ts";
 import { StandInKeys } from "../keys.ts";
 import { type DiskImage, DrBox } from "./box.ts";
 import { Court } from "./court.ts";
+import type { DrMutant } from "./mutants.ts";
+import type { DrOutcome } from "./outcome.ts";
 
 const VALIDATORS = 4;
 const QUORUM = 3;
-/** Validators that may be faulty, and so the keys that may change at one boundary: beyond that R14 may miss the next epoch's quorum. */
-const FAULTY = 1;
 const MINUTE_MS = 60_000;
-
-/** What mutants leave out, each a rule or two, so that it is seen that the judge would notice. */
-export const DR_MUTANTS = {
-  restoresJournal: "a backup holds the journal, and a restore puts it back (DR-2)",
-  signsBeforeSync: "a vote leaves before it is durable (DR-1)",
-  lowGate: "the gate after a lost journal lies three views too low (DR-7)",
-  twinsServed: "a second box with the same key is answered (DR-9)",
-  ignoresBinding: "a home copied to another machine signs there (DR-3)",
-  ignoresAggregator: "an older home does not heed that an aggregator holds later events of it (DR-9)",
-  exporterSigns: "a box signs on after the history of its key was exported (DR-10)",
-  losesHistory: "a key's new box takes no history of it in (DR-10)",
-} as const;
-
-/** A program that breaks a rule. */
-export type DrMutant = keyof typeof DR_MUTANTS;
-
-/** Their names, in the order of the table. */
-export const DR_MUTANT_NAMES: readonly DrMutant[] = [
-  "restoresJournal",
-  "signsBeforeSync",
-  "lowGate",
-  "twinsServed",
-  "ignoresBinding",
-  "ignoresAggregator",
-  "exporterSigns",
-  "losesHistory",
-];
-
-/** What a schedule came to. */
-export type DrOutcome = {
-  readonly findings: readonly string[];
-  readonly signatures: number;
-  readonly restores: number;
-  readonly rotations: number;
-  readonly crashes: number;
-  /** Homes copied to other machines. */
-  readonly copies: number;
-  /** Histories exported and imported. */
-  readonly moves: number;
-  /** Old images put back on their own machine. */
-  readonly rollbacks: number;
-  readonly isLive: boolean;
-};
 
 type Certificate = Round & { readonly isBoundary: boolean };
 type Backup = { readonly name: string; readonly node: string; readonly takenAtMs: number; readonly height: number };
@@ -83,8 +40,10 @@ export class DrWorld {
   #images: { readonly box: DrBox; readonly image: DiskImage }[] = [];
   /** Records of each box's vital lane that an aggregator has acknowledged. */
   readonly #acknowledged = new Map<DrBox, number>();
-  readonly #counts = { restores: 0, rotations: 0, crashes: 0, copies: 0, moves: 0, rollbacks: 0, names: 0 };
+  readonly #counts = { restores: 0, rotations: 0, crashes: 0, copies: 0, moves: 0, rollbacks: 0, restaffings: 0, names: 0 };
   #nowMs = 0;
+  /** Whom votes reach while a fault is aimed; undefined for whom chance has it. */
+  #audience: ReadonlySet<DrBox> | undefined;
 
   constructor(seed: number, mutant?: DrMutant) {
     this.#seed = seed;
@@ -94,9 +53,12 @@ export class DrWorld {
     for (const box of this.#boxes) this.#start(box);
   }
 
-  /** Runs so many steps, then lets everything heal and looks whether the chain moves. */
-  run(steps: number): DrOutcome {
-    for (let step = 0; step < steps && this.#court.findings.length === 0; step++) this.#step();
+  /** Runs so many steps, after every so many of them most keys change, then lets everything heal and looks whether the chain moves. */
+  run(steps: number, restaffEvery = Number.POSITIVE_INFINITY): DrOutcome {
+    for (let step = 1; step <= steps && this.#court.findings.length === 0; step++) {
+      this.#step();
+      if (step % restaffEvery === 0) this.#restaff();
+    }
     const isLive = this.#court.findings.length > 0 || this.#heal();
     const { names: _, ...counts } = this.#counts;
     return { findings: this.#court.findings, signatures: this.#court.signatures, ...counts, isLive };
@@ -171,7 +133,8 @@ export class DrWorld {
     if (!box.isUp || !box.isConnected || box.isObserver) return;
     const epoch = this.#roundAfter(box.known).epoch;
     if (this.#seatOf(box, epoch) === undefined) return; // in no set: it follows
-    if (box.isRecovering) this.#recover(box, epoch);
+    if (this.#mutant === "carriesGate" && !box.isRecovering && box.mustAsk(epoch)) box.carryGate(epoch);
+    if (box.mustAsk(epoch)) this.#recover(box, epoch);
     else if (box.isGreeted || this.#greet(box, epoch)) this.#vote(box);
   }
 
@@ -189,16 +152,19 @@ export class DrWorld {
     return box.isGreeted && this.#roundAfter(box.known).epoch === epoch;
   }
 
-  /** R14, DR-7: the gate follows from 2F+1 others that are not recovering themselves. */
+  /** R14, DR-7: the gate follows from 2F+1 others in the set of its epoch that are not recovering themselves, whenever each answered. */
   #recover(box: DrBox, epoch: number): void {
-    const answering = this.#answering(box, epoch).filter((peer) => !peer.isRecovering);
-    if (answering.length < VALIDATORS - 1) return;
-    const before = this.#roundAfter(box.known).epoch;
-    for (const peer of answering) box.known = Math.max(box.known, peer.known);
-    if (this.#roundAfter(box.known).epoch !== before) return; // an epoch that was not reached is caught up with first
-    const last = this.#roundAfter(box.known);
-    const view = last.view - 1;
-    box.setGate({ epoch: last.epoch, view: this.#mutant === "lowGate" ? view - 3 : view });
+    for (const peer of this.#answering(box, epoch).filter((one) => !one.isRecovering)) {
+      const key = toHex(peer.key.publicKey);
+      if (this.#roundAfter(peer.known).epoch > epoch) box.known = Math.max(box.known, peer.known);
+      else if (!box.answers.has(key)) box.answers.set(key, peer.known);
+    }
+    const own = this.#roundAfter(box.known);
+    const answers = (this.#epochs[epoch] ?? []).flatMap((key) => box.answers.get(toHex(key.publicKey)) ?? []);
+    if (answers.length < VALIDATORS - 1 || own.epoch !== epoch) return; // an epoch that was not reached is caught up with first
+    const shown = answers.map((known) => this.#roundAfter(known)).map((round) => (round.epoch === epoch ? round.view - 1 : -1));
+    const view = Math.max(own.view > 1 ? own.view - 1 : -1, ...shown);
+    box.setGate({ epoch, view: this.#mutant === "lowGate" ? view - 3 : view });
   }
 
   /** Members that answer a box: up, connected, and not serving another box with the same key (`twin`). */
@@ -230,13 +196,18 @@ export class DrWorld {
     if (!signed) return;
     this.#court.onSigned(box.key.publicKey, signed, box.name);
     for (const peer of this.#boxes) {
-      const isReached = peer === box || (peer.isUp && peer.isConnected && this.#prng.chance(0.75));
-      if (isReached) this.#deliver(peer, box.key, signed);
+      if (this.#isReached(box, peer)) this.#deliver(peer, box.key, signed);
     }
     if (this.#prng.chance(0.05)) {
       this.#counts.crashes++;
       box.crash(); // right after its vote has left
     }
+  }
+
+  #isReached(voter: DrBox, peer: DrBox): boolean {
+    if (peer === voter) return true;
+    if (this.#audience) return peer.isUp && this.#audience.has(peer);
+    return peer.isUp && peer.isConnected && this.#prng.chance(0.75);
   }
 
   /** Any vote: the leader may have equivocated, deadlines may have passed; what is consistent is for the journal to see. */
@@ -261,15 +232,14 @@ export class DrWorld {
     peer.known++;
   }
 
-  /** The chain goes on by a view. What owners asked for by now takes effect with the epoch that this block ends (R12). */
+  /** The chain goes on by a view. What owners asked for by now, of any number of keys, takes effect with the epoch that this block ends (R12). */
   #certify(round: Round): void {
     const isBoundary = this.#rotations.size > 0;
     this.#certificates.push({ ...round, isBoundary });
     if (!isBoundary) return;
-    const replaced = [...this.#rotations].slice(0, FAULTY);
-    const rotated = new Map(replaced);
-    for (const [validator] of replaced) this.#rotations.delete(validator);
-    this.#epochs.push(present(this.#epochs[round.epoch], "an epoch has keys").map((key, validator) => rotated.get(validator) ?? key));
+    const keys = present(this.#epochs[round.epoch], "an epoch has keys");
+    this.#epochs.push(keys.map((key, validator) => this.#rotations.get(validator) ?? key));
+    this.#rotations.clear();
   }
 
   /** What others know reaches a box. */
@@ -392,6 +362,65 @@ export class DrWorld {
     if (!this.#isLossBorne(box)) return;
     box.loseJournal();
     this.#start(box);
+  }
+
+  /**
+   * Aims at R14: two or three of four keys change at one boundary, which the boxes of the old ones do not get to see. With
+   * the new ones the box that stays comes to view 2 of the next epoch and votes; then it loses its journal, and whom it can
+   * ask first are the old ones, who know of no later epoch. Ends early where chance has a box crash meanwhile.
+   */
+  #restaff(): void {
+    const epoch = this.#epochs.length - 1;
+    const members = this.#boxes.filter((box) => box.isUp && !box.isObserver && this.#seatOf(box, epoch) !== undefined);
+    const [staying, ...old] = members;
+    if (!staying || old.length !== VALIDATORS - 1 || !members.every((box) => box.isIntact) || this.#boxes.length > 11) return;
+    for (const box of members) {
+      box.isConnected = true;
+      box.known = this.#certificates.length;
+    }
+    const stayingSeat = this.#seatOf(staying, epoch);
+    const seats = [0, 1, 2, 3].filter((seat) => seat !== stayingSeat).slice(this.#prng.below(2));
+    const fresh = seats.map((seat) => {
+      const box = this.#makeBox(seat, staying.known);
+      this.#start(box);
+      this.#rotations.set(seat, box.key);
+      return box;
+    });
+    const lastKnown = staying.known;
+    const isIn = (view: number): boolean => {
+      const round = this.#roundAfter(staying.known);
+      return staying.isUp && round.epoch > epoch && round.view >= view;
+    };
+    this.#actApart(members, [staying], () => isIn(1));
+    for (const box of fresh) box.known = this.#certificates.length;
+    if (isIn(1)) this.#actApart([staying, ...fresh], [staying, ...fresh], () => isIn(2));
+    if (!isIn(2) || !old.every((box) => box.isUp && box.known === lastKnown)) return;
+    let turns = 0;
+    this.#actApart([staying], [], () => turns++ === 3);
+    if (staying.isUp && this.#isLossBorne(staying)) this.#loseAmong(staying, old, fresh);
+  }
+
+  /** The staying box loses its journal; the old boxes answer it before it meets the new ones, who have seen all but its last vote. */
+  #loseAmong(staying: DrBox, old: readonly DrBox[], fresh: readonly DrBox[]): void {
+    this.#counts.restaffings++;
+    for (const box of fresh) box.isConnected = false;
+    this.#loseJournal(staying);
+    staying.known = Math.max(...old.map((box) => box.known));
+    this.#act(staying);
+    for (const box of fresh) {
+      box.isConnected = true;
+      if (!box.isUp) this.#start(box);
+      box.known = this.#certificates.length;
+    }
+    staying.known = this.#certificates.length;
+    for (let turn = 0; turn < 6; turn++) this.#act(staying);
+  }
+
+  /** Turns of some boxes whose votes reach some boxes only, until something holds or they had turns enough. */
+  #actApart(boxes: readonly DrBox[], audience: readonly DrBox[], isDone: () => boolean): void {
+    this.#audience = new Set(audience);
+    for (let turn = 0; turn < 120 && !isDone(); turn++) this.#act(this.#pick(boxes));
+    this.#audience = undefined;
   }
 
   /** Whether what a member forgets is within what the others bear: nobody else has forgotten anything, or is away. */

@@ -89,8 +89,8 @@ export class Mischief {
   }
 
   /**
-   * Whether a journal may be lost now: R14 heals one at a time, more silent ones at once take a recovery genesis. A gate
-   * that is passed in its epoch still bars the first view of the next. Those that answer the lost box must weigh 2F+1, and
+   * Whether a journal may be lost now: R14 heals one at a time, more silent ones at once take a recovery genesis. A box
+   * whose gate is passed and has not ended is silent again when the epoch ends, until it was answered anew. Those that answer the lost box must weigh 2F+1, and
    * a faulty box may refuse. Says yes only when the caller then loses it.
    */
   mayLoseJournal(node: SimNode): boolean {
@@ -167,7 +167,5 @@ export function isFree(node: SimNode): boolean {
 }
 
 function hasNoGateAhead(node: SimNode): boolean {
-  const status = node.status();
-  if (!status || !isFree(node)) return false;
-  return status.recovery.kind !== "gated" || status.epoch > status.recovery.epoch;
+  return isFree(node) && node.status()?.recovery.kind !== "gated";
 }

@@ -12,6 +12,23 @@ const GUARD_TAKES_TWO_NOTARIZE: Patch = {
   after: "return a.kind !== b.kind && !isSameProposal(a, b);\n}\n\nfunction isSameStatement",
 };
 
+/** A gate that is carried into later epochs, whose members nobody asks; `after` decides which rounds there are free. */
+function carriedGate(after: string): readonly Patch[] {
+  const file = "src/consensus/recovery-gate.ts";
+  return [
+    {
+      file,
+      before: 'if (status.kind === "recovering" || round.epoch !== status.epoch) return false;',
+      after: `if (status.kind === "recovering" || round.epoch < status.epoch) return false;\n  if (round.epoch > status.epoch) ${after}`,
+    },
+    {
+      file,
+      before: 'return status.kind === "recovering" || (status.kind === "gated" && status.epoch < epoch);',
+      after: 'return status.kind === "recovering" && epoch >= 0;',
+    },
+  ];
+}
+
 /** Broken rules of voting, ancestry, epochs and lost journals. */
 export const safetyMutants: readonly Mutant[] = [
   {
@@ -52,13 +69,13 @@ export const safetyMutants: readonly Mutant[] = [
     patches: [
       {
         file: "src/consensus/recovery.ts",
-        before: "if (answeredWeight(core) >= 2n * core.epoch.set.faultyWeightMax + 1n) {",
+        before: "if (answeredWeight(core) >= 2n * epoch.set.faultyWeightMax + 1n) {",
         after: "if (answeredWeight(core) >= 0n) {",
       },
       {
         file: "src/consensus/recovery.ts",
-        before: "setGate(core, gateOf(highest.epoch, highest.view));",
-        after: 'setGate(core, { kind: "gated", epoch: 0, firstView: Math.min(1, gateOf(highest.epoch, highest.view).epoch) });',
+        before: "setGate(core, gateOf(epoch.epoch, highestShown(core, recovery)));",
+        after: 'setGate(core, { ...gateOf(epoch.epoch, highestShown(core, recovery)), kind: "gated", epoch: epoch.epoch, firstView: 1 });',
       },
     ],
     plan: "wipes",
@@ -91,8 +108,15 @@ export const safetyMutants: readonly Mutant[] = [
   {
     name: "no gate in the next epoch",
     rule: "R14",
-    patches: [{ file: "src/consensus/bounds.ts", before: "recoveryNextEpochView: 2,", after: "recoveryNextEpochView: 1," }],
+    patches: carriedGate("return true;"),
     plan: "wipedOpener",
+    expected: ["S2", "S14"],
+  },
+  {
+    name: "the gate's epoch vouches for the next one",
+    rule: "R14",
+    patches: carriedGate("return round.epoch > status.epoch + 1 || round.view >= 2;"),
+    plan: "wipedAmongNewcomers",
     expected: ["S2", "S14"],
   },
   {

@@ -1,6 +1,7 @@
 import type { Message } from "../../../src/consensus/index.ts";
 import { present } from "../../../src/kernel/index.ts";
 import { leaderBySlots, VOTE_KIND } from "../../../src/protocol/index.ts";
+import type { Cluster } from "../cluster.ts";
 import type { SimNode } from "../sim-node.ts";
 import { concludeLive, keepBusy, makeCluster, runFor, setFilter, type TrialOutcome } from "./arena.ts";
 
@@ -27,13 +28,7 @@ export function wipedOpener(seed: number): TrialOutcome {
   const successor = opener + WEIGHTS.length;
   const lost = present(cluster.nodes[opener], "an index of the network");
   const fresh = present(cluster.nodes[successor], "each box has a successor");
-  // One at a time runs the key: nobody is a clone here.
-  for (const node of cluster.nodes) node.sharesKey = false;
-  // The successor commits blocks that its key signed in a box that is gone, journal and all.
-  const onCommit = cluster.oracle.onCommit.bind(cluster.oracle);
-  cluster.oracle.onCommit = (node, blocks) => (node === fresh ? undefined : onCommit(node, blocks));
-  const send = cluster.network.send.bind(cluster.network);
-  cluster.network.send = (from, to, parcel) => send(from, livingBox(to, opener, fresh), parcel);
+  succeed(cluster, opener, fresh);
   for (const node of cluster.nodes.slice(0, WEIGHTS.length)) cluster.startNode(node);
   keepBusy(cluster, 10_000, 100);
   const hasOpened = (): boolean => lost.votesSent.has(`1:${epoch + 1}:1`);
@@ -53,14 +48,27 @@ export function wipedOpener(seed: number): TrialOutcome {
   return concludeLive(cluster, 30_000, (node) => node.startCount > 0 && node !== lost);
 }
 
-/** What is for a box that is gone goes to the one in its place; boxes of others stay who they are. */
-function livingBox(to: number, opener: number, fresh: SimNode): number {
-  const place = to % WEIGHTS.length;
-  return place === opener && fresh.startCount > 0 ? place + WEIGHTS.length : place;
+/**
+ * Gives a box a successor with its key and nothing else, which is no clone: one at a time runs the key. The successor is
+ * among the last boxes, one for each validator that has one.
+ */
+export function succeed(cluster: Cluster, lost: number, fresh: SimNode): void {
+  for (const node of cluster.nodes) node.sharesKey = false;
+  // The successor commits blocks that its key signed in a box that is gone, journal and all.
+  const onCommit = cluster.oracle.onCommit.bind(cluster.oracle);
+  cluster.oracle.onCommit = (node, blocks) => (node === fresh ? undefined : onCommit(node, blocks));
+  const gone = present(cluster.nodes[lost], "an index of the network");
+  const successor = cluster.nodes.indexOf(fresh);
+  const send = cluster.network.send.bind(cluster.network);
+  // What is for a box that is gone goes to the one in its place; boxes of others stay who they are.
+  cluster.network.send = (from, to, parcel) => {
+    const original = cluster.nodes.findIndex((node) => node.id === cluster.nodes[to]?.id);
+    send(from, original === cluster.nodes.indexOf(gone) && fresh.startCount > 0 ? successor : original, parcel);
+  };
 }
 
 /** A FINALIZE or finalization of the boundary block, or of anything else near the epoch's end, in any message. */
-function isProofOfEnd(message: Message, epoch: number): boolean {
+export function isProofOfEnd(message: Message, epoch: number): boolean {
   if (message.kind === "vote") return message.vote.kind === VOTE_KIND.finalize && message.vote.epoch === epoch && isLate(message.vote.view);
   if (message.kind === "certificates")
     return message.certificates.some(

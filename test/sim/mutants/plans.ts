@@ -8,6 +8,7 @@ import { openBoundaries } from "./directed-boundaries.ts";
 import { doubleVoters, fastClock, lostVotes, replayedVotes, silentBoxes, smallSegments } from "./directed-boxes.ts";
 import { loneVote, strayBlock, vanishingWork } from "./directed-idle.ts";
 import { turncoatLeader } from "./directed-leaders.ts";
+import { wipedAmongNewcomers } from "./directed-newcomers.ts";
 import { wipedOpener } from "./directed-openers.ts";
 import { wipedLeader, wipedTwice } from "./directed-wipes.ts";
 
@@ -27,6 +28,7 @@ const DIRECTED = {
   strayBlock,
   turncoatLeader,
   vanishingWork,
+  wipedAmongNewcomers,
   wipedLeader,
   wipedOpener,
   wipedTwice,
