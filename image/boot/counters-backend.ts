@@ -91,7 +91,11 @@ set-state)
   good)
     mark "$2" 1
     # Good is said of the slot that runs: it is committed now. Of the other it only takes the mark away.
-    [ "$2" != "$running" ] || GOOD=$2
+    if [ "$2" = "$running" ]; then
+      GOOD=$2
+      # What has used up its tries comes last from now on; what was installed meanwhile and has not been tried stays first.
+      startable "$(other "$2")" || ORDER="$2 $(other "$2")"
+    fi
     save
     if [ "$2" = "$running" ]; then
       say "${COMMIT_WORDS} $2 is good after $(cut -d' ' -f1 /proc/uptime) s"

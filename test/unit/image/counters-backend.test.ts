@@ -94,6 +94,14 @@ describe("boot counters", () => {
       call("set-state", "A", "good");
       expect(start()).toBe("A");
     }
+    expect(counters()["ORDER"]).toBe("A B");
+  });
+
+  test("image: the running slot is committed while an update waits for its restart, and the update is still tried", () => {
+    start();
+    install("B");
+    call("set-state", "A", "good");
+    expect(start()).toBe("B");
   });
 
   test("image: an update that the gate refuses, is marked bad, and the box is back", () => {
