@@ -184,12 +184,12 @@ export class ImageWorld {
 /** Which slot a box runs, and which it has committed; undefined while it does not answer. */
 export async function slotsOf(machine: Machine): Promise<{ readonly running?: string; readonly good?: string; readonly version?: string }> {
   try {
-    const { out } = await machine.run("cat /proc/cmdline /bootstate/grubenv; echo; cat /etc/os-release", 60_000);
+    const { out } = await machine.run("cat /proc/cmdline /bootstate/grubenv; echo; cat /etc/os-release", 120_000);
     const found = (pattern: RegExp): string | undefined => pattern.exec(out)?.[1];
     const [running, good, version] = [found(/rauc\.slot=(\S+)/), found(/^GOOD=(.*)$/m), found(/^IMAGE_VERSION=(.*)$/m)];
     return { ...(running && { running }), ...(good && { good }), ...(version && { version }) };
   } catch (error) {
-    if (error instanceof Error && error.message === "the machine restarted") return {};
+    if (error instanceof Error && /^(the machine restarted|no answer)/.test(error.message)) return {};
     throw error;
   }
 }
