@@ -4,6 +4,7 @@
  */
 import { machineTools } from "../e2e/image/trial-image.ts";
 import { seedOf } from "../e2e/support/chance.ts";
+import { boards } from "./image/boards.ts";
 import { builds } from "./image/builds.ts";
 import { corruption } from "./image/corruption.ts";
 import { hangs } from "./image/hangs.ts";
@@ -12,10 +13,11 @@ import { network } from "./image/network.ts";
 import { powerCuts } from "./image/power-cuts.ts";
 import { rollback } from "./image/rollback.ts";
 import type { Scenario } from "./image/scenario.ts";
+import { secureBoot } from "./image/secure-boot.ts";
 import { Timetable } from "./image/timetable.ts";
 import type { Soak } from "./soak.ts";
 
-const SCENARIOS: readonly Scenario[] = [builds, network, hangs, rollback, corruption, powerCuts];
+const SCENARIOS: readonly Scenario[] = [builds, boards, secureBoot, network, hangs, rollback, corruption, powerCuts];
 
 /** `npm run soak -- image`. */
 export const imageSoak: Soak = {

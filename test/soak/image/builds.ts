@@ -41,7 +41,8 @@ async function buildTwice({ folder, table }: ImageWorld, architecture: Architect
   ];
 }
 
-async function compileForArm(): Promise<string> {
+/** The program for arm64, built. */
+export async function compileForArm(): Promise<string> {
   const program = join(ROOT, "dist/bizra-linux-arm64");
   const child = Bun.spawn({
     cmd: [process.execPath, ".ci/build.ts", "--target", "linux-arm64"],
