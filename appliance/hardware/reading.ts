@@ -5,7 +5,7 @@ import { hottestOf, isCooled, throttledWord } from "./thermal.ts";
 import type { HardwareReport, HardwareSource, StorageLife, ThermalState, WatchdogState } from "./types.ts";
 
 /** What files alone tell, some thirty small ones: no program is run. */
-export type HardwareReading = Omit<HardwareReport, "model" | "watchdog" | "tpm">;
+export type HardwareReading = Omit<HardwareReport, "model" | "watchdog" | "tpm" | "isSecureBoot">;
 
 /**
  * Looks at what changes.
@@ -65,4 +65,13 @@ export function tpmVersion(source: HardwareSource): number | undefined {
   const [name] = source.list("sys/class/tpm").filter((each) => /^tpm\d+$/.test(each));
   if (name === undefined) return undefined;
   return Number.parseInt(source.text(`sys/class/tpm/${name}/tpm_version_major`), 10) || 1;
+}
+
+/** The firmware's variable: four bytes of attributes, then whether it verifies (UEFI specification, 3.3). */
+const SECURE_BOOT = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+
+/** Whether this start was verified by the firmware; undefined where it does not say. */
+export function secureBootState(source: HardwareSource): boolean | undefined {
+  const variable = source.text(SECURE_BOOT);
+  return variable.length === 5 ? variable.endsWith("\u0001") : undefined;
 }

@@ -1,5 +1,5 @@
 import { parseChrony, parseTimedatectl } from "./clock-state.ts";
-import { readFigures, tpmVersion, watchdogState } from "./reading.ts";
+import { readFigures, secureBootState, tpmVersion, watchdogState } from "./reading.ts";
 import { smartLife } from "./storage-life.ts";
 import { throttledWord } from "./thermal.ts";
 import type { ClockState, HardwareReport, HardwareSource, StorageLife } from "./types.ts";
@@ -17,6 +17,7 @@ export async function readReport(source: HardwareSource, paths: readonly string[
   const model = (source.text("proc/device-tree/model") || source.text("sys/class/dmi/id/product_name")).replaceAll("\0", "").trim();
   const watchdog = watchdogState(source);
   const tpm = tpmVersion(source);
+  const isSecureBoot = secureBootState(source);
   const [smart, clock, word] = await Promise.all([
     smartLives(source),
     clockState(source, figures.clock),
@@ -30,6 +31,7 @@ export async function readReport(source: HardwareSource, paths: readonly string[
     clock,
     ...(watchdog && { watchdog }),
     ...(tpm !== undefined && { tpm }),
+    ...(isSecureBoot !== undefined && { isSecureBoot }),
   };
 }
 

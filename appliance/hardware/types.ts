@@ -62,4 +62,6 @@ export type HardwareReport = {
   readonly watchdog?: WatchdogState;
   /** Major version of the trusted platform module. */
   readonly tpm?: number;
+  /** Whether the firmware started only what its keys signed; absent where it knows no Secure Boot. */
+  readonly isSecureBoot?: boolean;
 };

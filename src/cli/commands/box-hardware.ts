@@ -10,7 +10,7 @@ import { flatten } from "./status.ts";
 export const boxHardware: Command = {
   name: "box hardware",
   summary:
-    "Shows storage life, file systems that turned read-only, heat, voltage, clock, watchdog and TPM; exit code 1 when something is broken.",
+    "Shows storage life, file systems that turned read-only, heat, voltage, clock, watchdog, TPM and Secure Boot; exit code 1 when something is broken.",
   flags: BOX_HOME_FLAG,
   async run(input, terminal) {
     const home = input.flag("home") ?? findHome();

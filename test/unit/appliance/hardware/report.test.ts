@@ -36,6 +36,16 @@ describe("hardware", () => {
     expect(report.thermal).toEqual({ celsius: 82.3, isThrottled: false, isUndervolted: false, hasThrottled: true, hasUndervolted: true });
   });
 
+  test("hardware: what the firmware says of Secure Boot, is in the report, and nothing where it says nothing", async () => {
+    const variable = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+    const said = async (text: string): Promise<boolean | undefined> =>
+      (await readReport(new FixedSource({ ...X86, [variable]: text }), [])).isSecureBoot;
+    expect(await said("\u0006\0\0\0\u0001")).toBe(true);
+    expect(await said("\u0006\0\0\0\0")).toBe(false);
+    expect(await said("\u0006\0\0\0")).toBeUndefined();
+    expect((await readReport(new FixedSource(X86), [])).isSecureBoot).toBeUndefined();
+  });
+
   test("hardware: an x86 box, SMART of its disks, chrony, TPM, and the restart that its watchdog did", async () => {
     const source = new FixedSource(X86, {
       "smartctl -j -H -A /dev/nvme0n1": SMART_NVME,
