@@ -55,6 +55,8 @@ export type UpdatePlan = {
   readonly channel?: "stable" | "beta" | "none";
   /** Hours of the day in UTC, e.g. 02:00-05:00; it may go over midnight. */
   readonly window?: string;
+  /** Folder of the channels on a web server; absent: the aggregator's. */
+  readonly url?: string;
 };
 
 /** Bytes of provision.json. */
@@ -148,6 +150,10 @@ const window = textField({ expected: "hours of the day in UTC such as 02:00-05:0
   return from !== undefined && from !== to ? text : undefined;
 });
 
+const folderUrl = textField({ expected: "the URL of a folder such as https://releases.example/bizra" }, (text) =>
+  /^https?:\/\/[^\s@?#"\\]{1,1000}$/.test(text) && URL.canParse(text) ? text : undefined,
+);
+
 const document = objectField<ProvisionDocument>("provision.json", {
   schema: choiceField([PROVISION_SCHEMA]),
   hostname: hostName,
@@ -164,7 +170,11 @@ const document = objectField<ProvisionDocument>("provision.json", {
     objectField<NonNullable<ProvisionDocument["ssh"]>>("ssh", { keys: listField(sshKey, { min: 1, max: 16, of: "public keys" }) }),
   ),
   update: optional(
-    objectField<UpdatePlan>("update", { channel: optional(choiceField(["stable", "beta", "none"])), window: optional(window) }),
+    objectField<UpdatePlan>("update", {
+      channel: optional(choiceField(["stable", "beta", "none"])),
+      window: optional(window),
+      url: optional(folderUrl),
+    }),
   ),
 });
 

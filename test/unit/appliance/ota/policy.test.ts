@@ -8,6 +8,7 @@ import {
   planLook,
   type UpdatePolicy,
 } from "../../../../appliance/ota/index.ts";
+import { systemFilesOf } from "../../../../appliance/provisioning/system-files.ts";
 
 const HOUR_MS = 3_600_000;
 const MIDNIGHT_MS = Date.UTC(2026, 10, 23);
@@ -15,6 +16,13 @@ const at = (hours: number): number => MIDNIGHT_MS + hours * HOUR_MS;
 const NIGHT: UpdatePolicy = { channel: "stable", window: { from: 120, to: 300 } };
 
 describe("what a box was told of updates", () => {
+  test("ota: what provisioning writes, is what is read", () => {
+    const update = { window: "02:00-05:00", url: "https://releases.example/bizra" };
+    const plan = { schema: 1, hostname: "mill-7", chain: { genesis: "0".repeat(64), role: "observer" }, update } as const;
+    const written = systemFilesOf(plan)["update.json"] ?? "";
+    expect(parseUpdatePolicy(written)).toEqual({ ok: true, value: { ...NIGHT, url: update.url } });
+  });
+
   test("ota: provisioning's file, read; anything else is a sentence", () => {
     expect(parseUpdatePolicy('{"channel":"beta","window":"22:30-04:00"}')).toEqual({
       ok: true,

@@ -114,6 +114,7 @@ describe("provision.json", () => {
     ["ssh.keys", ["ssh-ed25519"], 'ssh.keys[0]: expected a public key in one line, such as ssh-ed25519 AAAA... name, got "ssh-ed25519".'],
     ["update.window", "2-5", 'update.window: expected hours of the day in UTC such as 02:00-05:00, not of length zero, got "2-5".'],
     ["update.window", "02:00-02:00", '..., got "02:00-02:00".'],
+    ["update.url", "ftp://x", 'update.url: expected the URL of a folder such as https://releases.example/bizra, got "ftp://x".'],
     ["update.channel", "nightly", 'update.channel: expected "stable" or "beta" or "none", got "nightly".'],
     ["hostnam", "x", "hostnam: expected no such field in provision.json; did you mean hostname?"],
     [
