@@ -18,6 +18,9 @@ export const NODE_HOME_ON_DATA = "var/lib/bizra/home";
  */
 export const NODE_USER = { name: "bizra", id: 900 } as const;
 
+/** What binds the node's keys and how far they have signed, apart from the data partition. */
+const SIGNSTATE = "/signstate/bizra";
+
 /** The page of a box, for phones beside it; the node's own interface is on 8645, peers on 8646. */
 const PAGE_PORT = 8080;
 
@@ -87,9 +90,9 @@ StartLimitAction=reboot
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart=/${PROGRAM_PATH} box run --home ${NODE_HOME} --reboot-command "/usr/bin/touch ${RESTART_REQUEST}"
+ExecStart=/${PROGRAM_PATH} box run --home ${NODE_HOME} --signstate ${SIGNSTATE} --reboot-command "/usr/bin/touch ${RESTART_REQUEST}"
 RuntimeDirectory=bizra-node
-ReadWritePaths=-${SYSTEM_SETTINGS}
+ReadWritePaths=-/signstate -${SYSTEM_SETTINGS}
 WatchdogSec=30s
 WatchdogSignal=SIGKILL
 TimeoutStartSec=infinity
@@ -118,8 +121,8 @@ Wants=provision.mount
 
 [Service]
 Type=exec
-ExecStart=/${PROGRAM_PATH} box console --home ${NODE_HOME} --medium /provision --system ${SYSTEM_SETTINGS} --listen 0.0.0.0:${PAGE_PORT}
-ReadWritePaths=-/provision ${SYSTEM_SETTINGS}
+ExecStart=/${PROGRAM_PATH} box console --home ${NODE_HOME} --medium /provision --system ${SYSTEM_SETTINGS} --signstate ${SIGNSTATE} --listen 0.0.0.0:${PAGE_PORT}
+ReadWritePaths=-/provision -/signstate ${SYSTEM_SETTINGS}
 Restart=always
 RestartSec=5s
 MemoryMax=256M
@@ -227,6 +230,6 @@ export function nodeFiles(): readonly AddedFile[] {
     scriptFile(COUNTERS_BACKEND_PATH, COUNTERS_BACKEND),
     ...systemSettingsFiles(),
     textFile("usr/lib/sysusers.d/bizra.conf", `u ${owner} ${NODE_USER.id} "BIZRA node" /var/lib/bizra /usr/sbin/nologin\n`),
-    textFile("usr/lib/tmpfiles.d/bizra.conf", `d ${SYSTEM_SETTINGS} 0755 ${owner} ${owner} -\n`),
+    textFile("usr/lib/tmpfiles.d/bizra.conf", `d ${SYSTEM_SETTINGS} 0755 ${owner} ${owner} -\nd ${SIGNSTATE} 0700 ${owner} ${owner} -\n`),
   ];
 }

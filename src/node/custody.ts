@@ -20,6 +20,7 @@ import {
 } from "../validator/index.ts";
 import { HOME, writeNewFile } from "./home.ts";
 import { systemClock, systemEntropy } from "./ports.ts";
+import { signstateOf } from "./signstate.ts";
 import { StartRefused } from "./start-refused.ts";
 
 /** What custody said of the validator key in a home. */
@@ -32,7 +33,8 @@ export type HomeCustody = {
 
 /** Where the marks of custody of a home's key lie. */
 export function custodyFilesOf(home: string, publicKey: Uint8Array): CustodyFiles {
-  return { fs: nodeFileSystem, directory: join(home, HOME.custody), publicKey };
+  const place = signstateOf(home);
+  return { fs: nodeFileSystem, directory: join(place.kind === "none" ? home : join(home, HOME.signstate), HOME.custody), publicKey };
 }
 
 /** Binds a key that was made on this machine just now, so that a copy of its home elsewhere never signs. */
@@ -48,9 +50,17 @@ export function bindNewKey(home: string, key: Signer): void {
 export function judgeHome(home: string, publicKey: Uint8Array, isBound: boolean): HomeCustody | undefined {
   const hardware = readHardwareParts();
   const hasJournal = existsSync(join(home, HOME.journal));
-  const verdict = judgeCustody(custodyFilesOf(home, publicKey), hardware, verifyEd25519, hasJournal);
-  const counts = isBound || (verdict.kind === "barred" && verdict.fault === "exported");
+  const verdict =
+    signstateOf(home).kind === "lost"
+      ? signstateLost(home)
+      : judgeCustody(custodyFilesOf(home, publicKey), hardware, verifyEd25519, hasJournal);
+  const counts = isBound || (verdict.kind === "barred" && (verdict.fault === "exported" || verdict.fault === "signstateLost"));
   return counts ? { verdict, publicKey, hardware } : undefined;
+}
+
+function signstateLost(home: string): CustodyVerdict {
+  const detail = `${join(home, HOME.signstate)} leads nowhere: what binds the key and how far it has signed cannot be read`;
+  return { kind: "barred", fault: "signstateLost", detail };
 }
 
 /** Whether a key has signed by what its journal says; one that is lost says nothing. */
@@ -63,6 +73,7 @@ export function hasSigned(replay: JournalReplay): boolean {
 export function remedyOf(fault: CustodyFault, home: string): string {
   const rotate = `rotate to a new key (\`bizra keys rotate --home ${home}\` while this node runs)`;
   if (fault === "exported") return `Import that history on the box that is to sign, or ${rotate}`;
+  if (fault === "signstateLost") return `Mount it and start again, or ${rotate}`;
   return (
     `${rotate[0]?.toUpperCase()}${rotate.slice(1)}, or, when the box that had the key is off for good, ` +
     `stop this node and say so with \`bizra keys bind --home ${home} --old-box-is-off\``
@@ -74,7 +85,9 @@ export function refuseAlone({ detail, fault }: Extract<CustodyVerdict, { kind: "
   const way =
     fault === "exported"
       ? "Import that history on the box that is to sign"
-      : `When the box that had the key is off for good, say so with \`bizra keys bind --home ${home} --old-box-is-off\``;
+      : fault === "signstateLost"
+        ? "Mount it and start again"
+        : `When the box that had the key is off for good, say so with \`bizra keys bind --home ${home} --old-box-is-off\``;
   return `${home}: ${detail}, and there is nobody to follow. ${way}`;
 }
 
@@ -162,6 +175,7 @@ const RULES: readonly RefusalRule[] = [
   "markMissing",
   "bindingDamaged",
   "exported",
+  "signstateLost",
   "journalLost",
   "ownVoteShown",
   "laterHistory",

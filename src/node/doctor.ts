@@ -291,6 +291,7 @@ export async function recoverHomeJournal(home: string, askPassphrase: () => Prom
       note("the operator ended a recovery that nobody else can end");
       files.journal.append({ kind: "recovery", status: { kind: "intact" } });
       files.journal.syncNow();
+      files.signed?.lowerTo(files.journal.reach);
       return undefined;
     }
     const contexts = named(home, () => openContexts(setup, files, systemPlatform, silentLog, () => {}));
@@ -299,6 +300,7 @@ export async function recoverHomeJournal(home: string, askPassphrase: () => Prom
     contexts.events.close();
     contexts.index.close();
     note(`a journal that was ${replay.loss} was begun anew above view ${view} of epoch ${epoch}`);
+    files.signed?.lowerTo({ epoch, view });
     return recoverJournal({ fs: nodeFileSystem, directory, entropy: systemEntropy }, setup.validator.publicKey, { epoch, view });
   } finally {
     closeFiles(files);

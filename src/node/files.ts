@@ -12,17 +12,20 @@ import {
   openRecordLog,
   type RecordLog,
 } from "../storage/index.ts";
-import { type ConsensusJournal, openJournal } from "../validator/index.ts";
+import { type ConsensusJournal, openJournal, type SignedMark } from "../validator/index.ts";
 import { HOME } from "./home.ts";
 import { findChainBase } from "./joining.ts";
 import type { Platform } from "./platform.ts";
 import type { NodeSetup } from "./setup.ts";
+import { openSignedMark } from "./signstate.ts";
 import { StartRefused } from "./start-refused.ts";
 import { HELD_BACK_STEPS } from "./upgrade.ts";
 
 /** The durable files that hold what this node promised. The state and the indexes are caches and are opened elsewhere. */
 export type NodeFiles = {
   readonly journal: ConsensusJournal;
+  /** How far the key has signed, where the home has a place for that apart from its disk. */
+  readonly signed?: SignedMark;
   readonly chain: Database;
   readonly batches: RecordLog;
   /** node.db: the vital event lane and what belongs to it. */
@@ -69,14 +72,15 @@ export function openFiles(setup: NodeSetup, platform: Platform, log: Log): NodeF
   const earlyLanes = hasChain ? undefined : openLanes();
   const chain = named(home, openChain);
   try {
-    const journal = named(home, () => openHomeJournal(setup, platform));
+    const signed = named(home, () => (setup.journal === undefined ? openSignedMark(home, setup.validator.publicKey) : undefined));
+    const journal = named(home, () => openHomeJournal(setup, platform, signed));
     requireChainReachesJournal(
       home,
       journal,
       named(home, () => tipRoundOf(chain, setup, platform)),
     );
     const batches = early ?? named(home, () => openBatchLog(platform, home, log, false));
-    return { journal, chain, batches, ...(earlyLanes ?? openLanes()), isFirstStart: !hasChain };
+    return { journal, ...(signed && { signed }), chain, batches, ...(earlyLanes ?? openLanes()), isFirstStart: !hasChain };
   } catch (error) {
     chain.close();
     throw error;
@@ -84,12 +88,13 @@ export function openFiles(setup: NodeSetup, platform: Platform, log: Log): NodeF
 }
 
 /** Closes everything, each file marked as closed in good order. */
-export function closeFiles({ journal, chain, batches, node, ops }: NodeFiles): void {
+export function closeFiles({ journal, signed, chain, batches, node, ops }: NodeFiles): void {
   batches.close();
   journal.close();
   ops.close();
   node.close();
   chain.close();
+  signed?.flush(); // last: what it may throw keeps none of the others open
 }
 
 function openLane(
@@ -106,9 +111,11 @@ function openLane(
 function openHomeJournal(
   { home, validator, journal }: Pick<NodeSetup, "home" | "validator" | "journal">,
   { fs, entropy }: Pick<Platform, "fs" | "entropy">,
+  signed?: SignedMark,
 ): ConsensusJournal {
   const files = { fs, directory: join(home, journal ?? HOME.journal), entropy };
-  return openJournal(files, { publicKey: validator.publicKey, isBlocking: true });
+  const onDurable = signed && ((round: Round): void => signed.advance(round));
+  return openJournal(files, { publicKey: validator.publicKey, isBlocking: true, ...(onDurable && { onDurable }) });
 }
 
 /**

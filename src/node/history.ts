@@ -25,6 +25,7 @@ import { findRunningNode, HOME, writeNewFile } from "./home.ts";
 import { systemPlatform } from "./platform.ts";
 import { systemClock, systemEntropy } from "./ports.ts";
 import { type NodeSetup, openSetup } from "./setup.ts";
+import { signstateOf } from "./signstate.ts";
 import { StartRefused } from "./start-refused.ts";
 
 type AskPassphrase = () => Promise<string | undefined>;
@@ -53,6 +54,7 @@ export async function bindHomeKey(home: string, ask: AskPassphrase): Promise<Bou
   if (!custody) throw new StartRefused(`${home}: its key is in nobody's custody`);
   const { verdict, hardware } = custody;
   if (verdict.kind === "barred" && verdict.fault === "exported") throw new StartRefused(`${home}: ${verdict.detail}; rotate to a new key`);
+  if (verdict.kind === "barred" && verdict.fault === "signstateLost") throw new StartRefused(`${home}: ${verdict.detail}; mount it first`);
   if (verdict.kind === "bound" && !verdict.isStale) return { publicKey, isChanged: false, recovers: false, isAlone };
   const from = verdict.kind === "barred" ? verdict.detail : "it was bound to no machine, or parts of it were exchanged";
   noteByHand(home, { actor: "operator", action: "bindKey", target: toHex(publicKey), outcome: "done", detail: from });
@@ -133,6 +135,7 @@ export async function importHomeHistory(home: string, path: string, ask: AskPass
   const custody = judgeHome(home, publicKey, true);
   if (custody?.verdict.kind === "barred" && custody.verdict.fault === "exported")
     throw new StartRefused(`${home}: ${custody.verdict.detail}; rotate to a new key`);
+  if (signstateOf(home).kind === "lost") throw new StartRefused(`${join(home, HOME.signstate)}: it leads nowhere; mount it first`);
   const history = decodeHistory(readHistory(path), { chainId: genesis.hash, publicKey }, verifyEd25519);
   if (!history.ok) throw new StartRefused(`${path}: ${describeFault(history.error, publicKey)}; nothing was changed`);
   const { floor } = history.value;

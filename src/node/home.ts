@@ -13,6 +13,8 @@ export const HOME = {
   retired: "retired",
   /** What binds keys to this machine, and marks of histories that were exported (DR-3, DR-10). */
   custody: "custody",
+  /** A link to a place apart from this disk, for what binds keys and how far they have signed; most homes have none. */
+  signstate: "signstate",
   /** The key of a node whose own is barred here, and its journal. */
   observerKey: "keys/observer.json",
   observerJournal: "journal.observer",

@@ -18,6 +18,7 @@ export { type RestoredHome, type RestoreOrder, restoreHome, validatorKeyOf } fro
 export { findNextKey, layNextKey, readTombstone, takeUpNextKey } from "./rotation.ts";
 export { changeSettings } from "./settings-file.ts";
 export * from "./setup.ts";
+export { laySignstate } from "./signstate.ts";
 export * from "./start-refused.ts";
 /** What a home and its aggregators know each other by. */
 export { readSyncTls } from "./sync-tls.ts";

@@ -24,6 +24,7 @@ import { systemClock, systemTimers } from "./ports.ts";
 import type { NodeControls } from "./remote-commands.ts";
 import { isRotationDue } from "./rotation.ts";
 import type { NodeSetup } from "./setup.ts";
+import { distrustOlderJournal } from "./signstate.ts";
 import { StartRefused } from "./start-refused.ts";
 import { NodeSync, type NodeSyncParts } from "./sync.ts";
 import { NodeTelemetry, type NodeTelemetryParts } from "./telemetry.ts";
@@ -62,6 +63,7 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
   const startedAtMs = systemClock.monotonicMs();
   const failure = Promise.withResolvers<unknown>();
   await joinBySnapshot(setup, systemPlatform, log, () => journalFloorOf(setup, systemPlatform));
+  named(setup.home, () => distrustOlderJournal(setup, log));
   const files = openFiles(setup, systemPlatform, log);
   const replay = files.journal.replay();
   if (replay.kind === "lost") log.error("journal.lost", { file: join(setup.home, HOME.journal), loss: replay.loss, detail: replay.detail });

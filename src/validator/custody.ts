@@ -13,7 +13,7 @@ import {
 import type { Hardware, HardwareKind } from "./hardware.ts";
 
 /** Why a key does not sign in a home. */
-export type CustodyFault = "otherHardware" | "markMissing" | "bindingDamaged" | "exported";
+export type CustodyFault = "otherHardware" | "markMissing" | "bindingDamaged" | "exported" | "signstateLost";
 
 /** Whether the key of a home may sign on this machine. */
 export type CustodyVerdict =

@@ -15,5 +15,6 @@ export { type Hardware, type HardwareKind, readHardwareParts } from "./hardware.
 export * from "./history.ts";
 export { ConsensusJournal, type JournalLog, type JournalOptions, type JournalSource } from "./journal.ts";
 export { decodeRecord, encodeRecord, type StoredRecord } from "./journal-records.ts";
+export { SignedMark, type SignedMarkFiles } from "./signed-mark.ts";
 export { createJournal, type JournalFiles, openJournal, recoverJournal } from "./store.ts";
 export { type GuardRefusal, VoteGuard, type VoteKey, VoteRefused } from "./vote-guard.ts";

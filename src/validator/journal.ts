@@ -4,6 +4,7 @@ import {
   type JournalPort,
   type JournalRecord,
   type JournalReplay,
+  laterRound,
   type RecoveryStatus,
   type Round,
 } from "../consensus/index.ts";
@@ -56,6 +57,8 @@ export type JournalOptions = {
   readonly publicKey: Uint8Array;
   /** Whether syncs block the thread; default no. */
   readonly isBlocking?: boolean;
+  /** Told each round of which a vote has become durable, before that vote is signed; what it throws ends voting (J7). */
+  readonly onDurable?: (round: Round) => void;
 };
 
 /**
@@ -126,7 +129,10 @@ export class ConsensusJournal implements JournalPort {
   /** Makes every appended record durable before it returns. */
   syncNow(): void {
     const pending = this.#book.takePending();
-    this.#failing(() => this.#log().sync());
+    this.#failing(() => {
+      this.#log().sync();
+      this.#tell(pending);
+    });
     this.#book.markDurable(pending);
   }
 
@@ -136,7 +142,8 @@ export class ConsensusJournal implements JournalPort {
       return undefined;
     }
     const pending = this.#book.takePending();
-    return this.#failing(() => this.#log().syncAsync()).then(
+    const synced = this.#failing(() => this.#log().syncAsync()).then(() => this.#tell(pending));
+    return synced.then(
       () => this.#book.markDurable(pending),
       (cause: unknown) => {
         this.#failure ??= { cause };
@@ -163,6 +170,16 @@ export class ConsensusJournal implements JournalPort {
   /** Makes everything durable and lets go. */
   close(): void {
     if (this.#source.kind === "open") this.#source.log.close();
+  }
+
+  #tell(votes: readonly { readonly statement: Round }[]): void {
+    for (const { statement } of votes) this.#options.onDurable?.(statement);
+  }
+
+  /** How far the votes in it, and its floor, reach. */
+  get reach(): Round {
+    const { epoch, view } = this.#live.reduce((latest, { round }) => laterRound(latest, round), this.#book.floor);
+    return { epoch, view };
   }
 
   #append(record: JournalRecord): void {

@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { findHome } from "../../config/index.ts";
+import { laySignstate } from "../../node/index.ts";
 import { isJson } from "../client.ts";
 import { CommandFailure, type CommandInput, type FlagSpec, required } from "../command.ts";
 import { controlSocketOf } from "./box-files.ts";
@@ -8,6 +10,17 @@ import { controlSocketOf } from "./box-files.ts";
 export const BOX_HOME_FLAG: Readonly<Record<string, FlagSpec>> = {
   home: { kind: "text", value: "DIR", doc: "Home of the box's node (default: BIZRA_HOME)." },
 };
+
+/** Where what keys have signed is kept, apart from the home. */
+export const SIGNSTATE_FLAG: Readonly<Record<string, FlagSpec>> = {
+  signstate: { kind: "text", value: "DIR", doc: "Folder on another disk for what binds keys and how far they have signed; kept for ever." },
+};
+
+/** Gives the home the place apart that a command names, before a key is made or used there. */
+export function layPlaceApart(home: string, input: CommandInput): void {
+  const target = input.flag("signstate");
+  if (target !== undefined) laySignstate(home, resolve(target));
+}
 
 /** The home that a command names. */
 export function boxHomeOf(input: CommandInput): string {

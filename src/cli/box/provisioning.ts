@@ -7,7 +7,7 @@ import { acquireFileLock, type FileLock, isStorageError } from "../../storage/in
 import { CommandFailure, type CommandInput, type FlagSpec } from "../command.ts";
 import { makeBoxFolders } from "./box-files.ts";
 import { conditionsOf } from "./conditions.ts";
-import { BOX_HOME_FLAG } from "./control-client.ts";
+import { BOX_HOME_FLAG, layPlaceApart, SIGNSTATE_FLAG } from "./control-client.ts";
 import { ProvisionedNode } from "./provisioned-node.ts";
 
 /** How far provisioning is, below the node's home. */
@@ -19,6 +19,7 @@ const LOCK = "box/provisioning.lock";
 export const PROVISION_FLAGS: Readonly<Record<string, FlagSpec>> = {
   ...BOX_HOME_FLAG,
   medium: { kind: "text", value: "DIR", doc: "Folder of the partition with provision.json and status.txt (default /provision)." },
+  ...SIGNSTATE_FLAG,
   system: { kind: "text", value: "DIR", doc: "Folder that host name, network, time and ssh keys are written to (default /data/system)." },
 };
 
@@ -39,6 +40,7 @@ export function openProvisioner(
   log: Log,
   page: { readonly urls?: () => readonly string[]; readonly onForgotten?: () => void } = {},
 ): Provisioner {
+  layPlaceApart(home, input);
   makeBoxFolders(home);
   return new Provisioner({
     files: linuxFiles,

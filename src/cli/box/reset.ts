@@ -31,8 +31,19 @@ const SETTINGS = [
 /** Databases of the same kind: each with everything that its name begins, such as its log and its page sums. */
 const DATABASES = [HOME.telemetry, HOME.broker] as const;
 
-/** Stays in both tiers: locks of those who run, the door, the order itself, and what is true of the machine's slots. */
-const KEPT: ReadonlySet<string> = new Set([BOX.lock, BOX.control, BOX.reset, BOX.update, "box/provisioning.lock", "home.lock"]);
+/**
+ * Stays in both tiers: locks of those who run, the door, the order itself, what is true of the machine's slots, and what keys have
+ * signed where that has a place apart. It is no secret, and a copy of a key that comes back must find it.
+ */
+const KEPT: ReadonlySet<string> = new Set([
+  HOME.signstate,
+  BOX.lock,
+  BOX.control,
+  BOX.reset,
+  BOX.update,
+  "box/provisioning.lock",
+  "home.lock",
+]);
 
 /** What a tier removes from a home, as paths below it; folders stand for all that is in them. */
 export function planReset(home: string, tier: ResetTier): readonly string[] {

@@ -7,7 +7,7 @@ import { acquireFileLock, isStorageError } from "../../storage/index.ts";
 import { BOX, makeBoxFolders } from "../box/box-files.ts";
 import { BoxProcess } from "../box/box-process.ts";
 import { ControlRefused, type ControlRoutes } from "../box/control.ts";
-import { askBox, BOX_HOME_FLAG, boxHomeOf, requireBox } from "../box/control-client.ts";
+import { askBox, BOX_HOME_FLAG, boxHomeOf, layPlaceApart, requireBox, SIGNSTATE_FLAG } from "../box/control-client.ts";
 import { confirmationOf, finishReset, lossOf, orderReset, type ResetOrder } from "../box/reset.ts";
 import { type BoxUpdates, openUpdates, UPDATE_FLAGS, updateRoutes } from "../box/updates.ts";
 import { type Command, CommandFailure, type CommandInput, parseCount, UsageError } from "../command.ts";
@@ -35,10 +35,12 @@ export const boxRun: Command = {
       value: "N",
       doc: `Restarts within ten minutes that nobody asked for (default ${SUPERVISOR_TUNING.restartsMax}).`,
     },
+    ...SIGNSTATE_FLAG,
     ...UPDATE_FLAGS,
   },
   async run(input, terminal) {
     const home = resolve(boxHomeOf(input));
+    layPlaceApart(home, input);
     makeBoxFolders(home);
     const lock = lockBox(home);
     try {

@@ -22,6 +22,7 @@ const AFTER_SETTINGS = {
   nextJournal: "kept",
   retired: "kept",
   custody: "kept",
+  signstate: "kept",
   observerKey: "kept",
   observerJournal: "kept",
   handAudit: "kept",
@@ -99,7 +100,7 @@ describe("a factory reset", () => {
     fill();
     orderReset(home, order("everything"));
     expect(finishReset(home)).toBe("everything");
-    expect(readdirSync(home)).toEqual(["box"]);
+    expect(readdirSync(home).sort()).toEqual(["box", "signstate"]);
     expect(readdirSync(join(home, "box"))).toEqual(["update.json"]);
     expect(readdirSync(join(place, "system"))).toEqual([]);
   });
@@ -134,6 +135,19 @@ describe("a factory reset", () => {
     expect(readdirSync(join(place, "signstate"))).toEqual([]);
     expect(existsSync(join(home, "journal"))).toBe(true);
   });
+
+  test.each(["settings", "everything"] as const)(
+    "box: of %s, what keys have signed stays in its place apart, and the link to it",
+    (tier) => {
+      fill();
+      rmSync(join(home, "signstate"));
+      put(join(place, "apart/signed/key.signed"));
+      symlinkSync(join(place, "apart"), join(home, "signstate"));
+      orderReset(home, order(tier));
+      finishReset(home);
+      expect(readFileSync(join(home, "signstate/signed/key.signed"), "utf8")).toBe("something");
+    },
+  );
 
   test("box: none is ordered, nothing happens; no key, nothing to confirm", () => {
     fill();
