@@ -178,6 +178,15 @@ export class SyncPlanner {
     }
   }
 
+  /**
+   * A batch that ends at `at` was refused as a gap, and nothing lies here between it and what the aggregator holds: records were let
+   * go since the hello, so the same would be sent and refused again. Another hello says what there is.
+   */
+  onLetGo(lane: SyncLane, at: Place, nowMs: number): readonly AgentEffect[] {
+    if (this.#link.kind !== "up" || !this.#lanes[lane].isOnItsWay(at)) return [];
+    return this.#giveUp(`records of ${lane} were let go since the hello`, nowMs);
+  }
+
   /** The hello was refused. */
   onTurnedAway(refusal: SyncRefusal, nowMs: number): readonly AgentEffect[] {
     const effects = this.#giveUp(`${refusal.code}: ${refusal.detail}`, nowMs);

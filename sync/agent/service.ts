@@ -348,13 +348,18 @@ export class SyncAgent implements EscrowOutlet {
     this.#run(refusal?.ok ? this.#onRefused(batch, refusal.value, nowMs) : this.#planner.onLie("an answer to a batch that is none", nowMs));
   }
 
-  #onRefused({ lane, epoch, to }: SyncBatch, refusal: SyncRefusal, nowMs: number): readonly AgentEffect[] {
+  #onRefused({ lane, epoch, from, to }: SyncBatch, refusal: SyncRefusal, nowMs: number): readonly AgentEffect[] {
     const { cursor } = refusal;
     const { log, carrier } = this.#parts;
     log.debug("sync.refused", { lane, epoch, to, code: refusal.code, detail: refusal.detail });
     if (refusal.code === "full") {
       if (!this.#full.has(lane)) log.warn("sync.full", { url: carrier.url, lane, detail: refusal.detail });
       this.#full.set(lane, refusal.detail);
+    }
+    if (refusal.code === "gap" && cursor) {
+      const next = this.#parts.source.read(lane, cursor, 1);
+      const [first] = next.ok ? next.value : [];
+      if (first?.epoch === epoch && first.sequence === from) return this.#planner.onLetGo(lane, { epoch, sequence: to }, nowMs);
     }
     const judged = cursor && { cursor, verdict: judgeCursor(this.#parts.source, cursor, this.#kept.get(lane)) };
     return this.#planner.onRefused(lane, { epoch, sequence: to }, refusal, judged, nowMs);

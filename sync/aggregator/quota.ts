@@ -1,3 +1,4 @@
+import { utf8 } from "../../src/kernel/index.ts";
 import type { SyncLane } from "../protocol/index.ts";
 import type { Appendage } from "./types.ts";
 
@@ -19,8 +20,10 @@ export const DEFAULT_QUOTA: StorageQuota = { eventBytes: 64 * GIB, objectBytes: 
 /** What a quota may be set to, in bytes. */
 export const QUOTA_BYTES = { min: 1_024 ** 2, max: 2 ** 50 } as const;
 
-/** Beside its body a record takes a hash of 32 bytes, its key, and the row's share of a page: counted as this. */
-const ROW_BYTES = 96;
+/** Beside its body a record takes a hash of 32 bytes, its key, and what a row and its place in an index cost: counted as this. */
+const ROW_BYTES = 160;
+/** A body beyond so much goes on in pages of its own (SQLite), and is counted in whole ones. */
+const PAGED = { fromBytes: 900, rowBytes: 512, pageBytes: 4_096 } as const;
 /** A small object is a name to list and a file all the same: counted as this, so that they stay few enough to be counted. */
 const OBJECT_BYTES_MIN = 262_144;
 
@@ -34,8 +37,13 @@ export function laneLimitBytes(lane: SyncLane, quotaBytes: number): number {
 
 /** What records and their checkpoint are counted as. */
 export function appendageBytes({ events, checkpoint }: Pick<Appendage, "events" | "checkpoint">): number {
-  const records = events.reduce((sum, { body }) => sum + body.length + ROW_BYTES, 0);
-  return records + (checkpoint ? checkpoint.note.length + ROW_BYTES : 0);
+  const records = events.reduce((sum, { body }) => sum + rowBytes(body.length), 0);
+  return records + (checkpoint ? rowBytes(utf8(checkpoint.note).length) : 0);
+}
+
+function rowBytes(length: number): number {
+  const { fromBytes, rowBytes: own, pageBytes } = PAGED;
+  return ROW_BYTES + (length <= fromBytes ? length : own + Math.ceil(length / pageBytes) * pageBytes);
 }
 
 /** What an object is counted as. */

@@ -161,7 +161,7 @@ export interface AggregatorStore {
   /** What is counted below a prefix; undefined: nothing ever was. */
   findObjectCount(prefix: string): Promise<ObjectCount | undefined>;
   /**
-   * Takes it on oneself to count what lies below a prefix; undefined when somebody did since a time.
+   * Takes it on oneself to count what lies below a prefix; undefined when somebody did since a time and, by this clock, not later than now.
    *
    * @returns what is counted until then
    */
@@ -193,7 +193,7 @@ export interface AggregatorStore {
   /** Whether `holder` is the one who hands on to a bus until a time: the one who was, or anyone once that time is over. */
   leaseForwarding(bus: string, holder: string, nowMs: number, untilMs: number): Promise<boolean>;
 
-  /** Keeps a finding; of each node the newest 1,000 stay. */
+  /** Keeps a finding; of each node the newest 250 stay. */
   addFinding(finding: Finding): Promise<void>;
   /** The newest first. */
   listFindings(ref: NodeRef | undefined, limit: number): Promise<readonly Finding[]>;

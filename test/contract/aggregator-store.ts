@@ -290,7 +290,7 @@ export function describeAggregatorStore(subject: StoreSubject): void {
       for (const atMs of [1, 2, 3, 4]) await store.addAudit({ atMs, actor: "x", action: "y", target: "z", outcome: "done", detail: "" });
       await store.pruneAudit(3);
       expect((await store.listAudit(9, 10)).map(({ atMs }) => atMs)).toEqual([4, 3, 2]);
-    });
+    }, 60_000);
 
     test("aggregator store: logins, known to every writer until they end; the oldest go over a count, and those that are over", async () => {
       const loginOf = (at: number) => ({

@@ -13,6 +13,8 @@ export type ObjectCaller = {
   readonly name: string;
   /** The node that it is, where the certificate says of which network. */
   readonly ref?: NodeRef;
+  /** Whether it may write below any network, since its certificate names none. */
+  readonly isOfAnyNetwork?: boolean;
   readonly mayWrite: boolean;
   /** Whether a name, or everything below a prefix, is theirs to touch. */
   readonly owns: (name: string) => boolean;
@@ -71,7 +73,7 @@ export class ObjectCallers {
     }
     // An authority of the operator's names a node and no network.
     const own = new RegExp(`^backup/[0-9a-f]{16}/${nodeWord(name).replaceAll(".", "\\.")}/`);
-    return { name, mayWrite: true, owns: (object) => own.test(object) };
+    return { name, isOfAnyNetwork: true, mayWrite: true, owns: (object) => own.test(object) };
   }
 
   async #judgePerson(authorization: string, address: string): Promise<ObjectCaller> {

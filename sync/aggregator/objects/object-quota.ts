@@ -2,7 +2,8 @@ import type { Clock } from "../../../src/kernel/index.ts";
 import type { ObjectStore } from "../../../src/storage/index.ts";
 import { FleetProblem } from "../fleet/problem.ts";
 import { objectBytes } from "../quota.ts";
-import type { AggregatorStore, NodeRef } from "../types.ts";
+import type { AggregatorStore } from "../types.ts";
+import type { ObjectCaller } from "./callers.ts";
 
 /** What counting objects stands on. */
 export type ObjectQuotaParts = {
@@ -35,45 +36,52 @@ export class ObjectQuota {
   /**
    * Counts an object that is about to be written.
    *
-   * @param ref the node whose it is; undefined where nobody asks who writes
+   * @param caller who writes it
    * @throws FleetProblem `full`
    */
-  async take(name: string, sizeBytes: number, ref: NodeRef | undefined): Promise<void> {
+  async take(name: string, sizeBytes: number, caller: Pick<ObjectCaller, "ref" | "owns" | "isOfAnyNetwork">): Promise<void> {
     const { store, clock, hasRoom } = this.#parts;
     if (!hasRoom()) throw new FleetProblem("full", "the disk of the objects is low", RECOUNT.atLimitMs);
-    const node = ref && (await store.findNode(ref));
+    const node = caller.ref && (await store.findNode(caller.ref));
     const bytesMax = node?.quota?.objectBytes ?? this.#parts.bytesMax;
-    const prefix = ownerPrefix(name);
+    const counted = countedWith(name, caller);
+    const { key } = counted;
     const bytes = objectBytes(sizeBytes);
     const nowMs = clock.nowMs();
-    const known = await store.findObjectCount(prefix);
-    if (!known || known.countedAtMs <= nowMs - RECOUNT.everyMs) await this.#recount(prefix, nowMs - RECOUNT.everyMs);
-    if (await store.countObject(prefix, bytes, bytesMax)) return;
-    const isRecounted = await this.#recount(prefix, nowMs - RECOUNT.atLimitMs);
-    if (isRecounted && (await store.countObject(prefix, bytes, bytesMax))) return;
-    throw new FleetProblem("full", `what lies below ${prefix} takes the ${bytesMax} bytes that it may`, RECOUNT.atLimitMs);
+    const ageMs = nowMs - ((await store.findObjectCount(key))?.countedAtMs ?? 0);
+    if (ageMs >= RECOUNT.everyMs || ageMs < 0) await this.#recount(counted, nowMs - RECOUNT.everyMs);
+    if (await store.countObject(key, bytes, bytesMax)) return;
+    const isRecounted = await this.#recount(counted, nowMs - RECOUNT.atLimitMs);
+    if (isRecounted && (await store.countObject(key, bytes, bytesMax))) return;
+    throw new FleetProblem("full", `what lies below ${key} takes the ${bytesMax} bytes that it may`, RECOUNT.atLimitMs);
   }
 
   /** @returns whether it was counted: nobody else did so since then */
-  async #recount(prefix: string, sinceMs: number): Promise<boolean> {
+  async #recount({ key, prefix, isOne }: Counted, sinceMs: number): Promise<boolean> {
     const { store, objects, clock } = this.#parts;
     const beganAtMs = clock.nowMs();
-    const counted = await store.beginRecount(prefix, sinceMs, beganAtMs);
+    const counted = await store.beginRecount(key, sinceMs, beganAtMs);
     if (counted === undefined) return false;
     let found = 0;
     for (let after = ""; ; ) {
       const page = await objects.list(prefix, after, PAGE);
-      for (const { sizeBytes } of page) found += objectBytes(sizeBytes);
+      for (const { name, sizeBytes } of page) if (isOne(name)) found += objectBytes(sizeBytes);
       const last = page.at(-1);
       if (!last || page.length < PAGE) break;
       after = last.name;
     }
-    await store.finishRecount(prefix, beganAtMs, counted, found);
+    await store.finishRecount(key, beganAtMs, counted, found);
     return true;
   }
 }
 
-/** `backup/<network>/<node>/` of an object's name: what is counted together. */
-function ownerPrefix(name: string): string {
-  return `${name.split("/").slice(0, 3).join("/")}/`;
+/** What is counted together: under which key, where it lies, and which of what lies there it is. */
+type Counted = { readonly key: string; readonly prefix: string; readonly isOne: (name: string) => boolean };
+
+/** Everything below `backup/<network>/<node>/`; of a node that may choose the network, below all of them. */
+function countedWith(name: string, { owns, isOfAnyNetwork }: Pick<ObjectCaller, "owns" | "isOfAnyNetwork">): Counted {
+  const [root = "", network = "", node = ""] = name.split("/");
+  if (isOfAnyNetwork) return { key: `${root}/*/${node}/`, prefix: `${root}/`, isOne: owns };
+  const prefix = `${root}/${network}/${node}/`;
+  return { key: prefix, prefix, isOne: () => true };
 }

@@ -71,7 +71,7 @@ export function objectRoutes({ objects, callers, quota, log }: ObjectRoutesParts
       bodies++;
       try {
         const bytes = new Uint8Array(await context.req.arrayBuffer());
-        await quota.take(name, bytes.length, caller.ref);
+        await quota.take(name, bytes.length, caller);
         await objects.put(name, bytes);
       } finally {
         bodies--;

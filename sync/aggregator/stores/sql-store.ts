@@ -21,7 +21,7 @@ import { NodeIds, type SqlPort } from "./sql-port.ts";
 export const HISTORY_EVERY_MS = 60_000;
 
 /** Findings that are kept of one node: the oldest go. */
-export const FINDINGS_OF_NODE_MAX = 1_000;
+export const FINDINGS_OF_NODE_MAX = 250;
 
 const EVENT = "SELECT epoch, sequence, body, hash, received_at_ms FROM event WHERE node_id = $1 AND lane = $2";
 const AFTER = `${EVENT} AND (epoch, sequence) > ($3, $4) ORDER BY epoch, sequence LIMIT $5`;
@@ -80,7 +80,7 @@ export class SqlStore {
 
   async beginRecount(prefix: string, sinceMs: number, nowMs: number): Promise<number | undefined> {
     const text = `INSERT INTO object_count AS c (prefix, bytes, counted_at_ms) VALUES ($1, 0, $3::bigint)
-       ON CONFLICT (prefix) DO UPDATE SET counted_at_ms = excluded.counted_at_ms WHERE c.counted_at_ms <= $2::bigint
+       ON CONFLICT (prefix) DO UPDATE SET counted_at_ms = excluded.counted_at_ms WHERE c.counted_at_ms <= $2::bigint OR c.counted_at_ms > $3::bigint
        RETURNING bytes, counted_at_ms`;
     return (await this.sql.change<rows.ObjectCountRow>([text, [prefix, sinceMs, nowMs]])).map(rows.objectCountOfRow)[0]?.bytes;
   }

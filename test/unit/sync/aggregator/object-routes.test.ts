@@ -182,6 +182,32 @@ describe("routes of objects", () => {
     expect(taken).toBeWithin(1, 8);
   });
 
+  test("object routes: a node of an operator's authority, one quota for whatever networks it writes below", async () => {
+    const world = new World(passwordHash);
+    const node = { serial: "f00d" }; // not one that was issued here
+    const put = (network: string, name: string) =>
+      world.ask("PUT", `/object/backup/${network.repeat(16)}/${REF.node}/${name}`, node, "x".repeat(MIB / 2));
+    for (const network of ["1", "2", "3", "4"]) expect([network, (await put(network, "a"))[0]]).toEqual([network, 204]);
+    expect(await put("5", "a")).toEqual([507, "full"]);
+    expect(await world.ask("PUT", `/object/backup/${"1".repeat(16)}/box-9/a`, node, "z")).toEqual([403, "forbidden"]);
+    await world.objects.delete(`backup/${"1".repeat(16)}/${REF.node}/a`);
+    await world.objects.put(`backup/${"1".repeat(16)}/box-9/a`, new Uint8Array(8 * MIB)); // another's, which does not count here
+    nowMs += 600_000;
+    expect((await put("5", "a"))[0]).toBe(204);
+  });
+
+  test("object routes: the clock set back behind the last count, counted anew and not refused for ever", async () => {
+    const world = new World(passwordHash);
+    await world.issue("a1", REF.node);
+    const put = (name: string) => world.ask("PUT", `/object/${OWN}parts/${name}`, { serial: "a1" }, "x".repeat(MIB));
+    nowMs += 365 * 86_400_000;
+    expect([(await put("a"))[0], (await put("b"))[0]]).toEqual([204, 204]);
+    nowMs -= 365 * 86_400_000;
+    await world.objects.delete(`${OWN}parts/a`);
+    expect((await put("c"))[0]).toBe(204);
+    expect(await put("d")).toEqual([507, "full"]);
+  });
+
   test("object routes: objects of an earlier release, counted before the first is taken; a disk that is low takes none", async () => {
     const world = new World(passwordHash);
     await world.issue("a1", REF.node);
