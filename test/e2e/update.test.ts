@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { bizra, bizraJson, homeOf, makeTestnet } from "./support/bizra.ts";
@@ -44,21 +44,21 @@ async function untilReboot(machine: UpdateWorld, box: BoxUnderTest): Promise<voi
   }
 }
 
-/** A server that sends the first asker a part and keeps silent until it is cut off; notes where it was asked to begin. */
+/** A server of ranges that answers the second request with a part and is silent until it is cut off; notes where it was asked to begin. */
 async function stutteringServer(bytes: Buffer, piece: number) {
   const begins: number[] = [];
   const silent = Promise.withResolvers<Socket>();
   const server = createServer((socket) => {
     socket.on("error", () => {}); // whoever asked may be gone
     socket.once("data", (asked) => {
-      const range = /^range: bytes=(\d+)-/im.exec(asked.toString())?.[1];
-      const from = Number(range ?? 0);
+      const [, first = "", last = ""] = /^range: bytes=(\d*)-(\d*)/im.exec(asked.toString()) ?? [];
+      const from = first === "" ? bytes.length - Number(last) : Number(first);
+      const to = first === "" ? bytes.length : Number(last) + 1;
       begins.push(from);
-      const head =
-        range === undefined ? "200 OK" : `206 Partial Content\r\nContent-Range: bytes ${from}-${bytes.length - 1}/${bytes.length}`;
-      socket.write(`HTTP/1.1 ${head}\r\nETag: "one"\r\nContent-Length: ${bytes.length - from}\r\nConnection: close\r\n\r\n`);
-      if (begins.length > 1) socket.end(bytes.subarray(from));
-      else socket.write(bytes.subarray(0, piece), () => silent.resolve(socket));
+      const head = `206 Partial Content\r\nContent-Range: bytes ${from}-${to - 1}/${bytes.length}\r\nETag: "one"`;
+      socket.write(`HTTP/1.1 ${head}\r\nContent-Length: ${to - from}\r\nConnection: close\r\n\r\n`);
+      if (begins.length !== 2) socket.end(bytes.subarray(from, to));
+      else socket.write(bytes.subarray(from, from + piece), () => silent.resolve(socket));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -101,8 +101,10 @@ describe("updates of a box", () => {
     await server.cut();
     await untilReboot(machine, box);
     server.stop();
-    expect(server.begins).toEqual([0, expect.any(Number)]);
-    expect(server.begins[1]).toBeGreaterThan(0);
+    const size = readFileSync(machine.at("good.raucb")).length;
+    expect(server.begins).toEqual([size - 65_536, 0, expect.any(Number)]);
+    expect(server.begins[2]).toBeGreaterThan(0);
+    expect((await bizraJson("update", "status", "--home", home))["fetched"]).toMatchObject({ of: size });
     expect(await box.stop()).toBe(0);
     machine.reboot();
 
@@ -133,6 +135,39 @@ describe("updates of a box", () => {
     expect(status).toMatchObject({ version: "1.1.0", floor: "1.1.0", failed: ["1.2.0"] });
     expect(await box.stop()).toBe(0);
   }, 300_000);
+
+  test("e2e: a bundle is published into a channel, and a box finds it there; what no box would take is not published", async () => {
+    if (!world) return;
+    const machine = world;
+    const [bundle, foreign] = [
+      await machine.bundle("published", { version: "1.3.0" }),
+      await machine.bundle("unpublished", { version: "1.4.0", signer: "stranger" }),
+    ];
+    const folder = place.at("objects");
+    const publish = (path: string) => ["bundle", "publish", path, "--objects", folder, "--trust", machine.at("maker.pem")];
+    expect(await bizraJson(...publish(bundle), "--channel", "beta")).toMatchObject({ channel: "beta", version: "1.3.0" });
+    expect((await bizra(...publish(foreign))).code).toBe(1);
+    expect((await bizra(...publish(bundle), "--channel", "nightly")).code).toBe(2);
+    expect(existsSync(join(folder, "releases/stable"))).toBe(false);
+
+    const asked: string[] = [];
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: ({ url }) => {
+        asked.push(new URL(url).pathname);
+        return new Response(Bun.file(join(folder, new URL(url).pathname)));
+      },
+    });
+    writeFileSync(machine.at("policy.json"), JSON.stringify({ channel: "beta", url: `http://127.0.0.1:${server.port}/releases` }));
+    const box = start(machine, ["--update-policy", machine.at("policy.json")]);
+    await box.until(() => true);
+    expect(await bizraJson("update", "check", "--home", home)).toMatchObject({ offer: { version: "1.3.0" } });
+    expect(asked).toEqual(["/releases/beta/bizra-amd64-cloud.json"]);
+    expect(await bizraJson("update", "status", "--home", home)).toMatchObject({ channel: "beta" });
+    expect(await box.stop()).toBe(0);
+    await server.stop(true);
+  }, 120_000);
 
   test("e2e: a machine that is no image of a box, said so", async () => {
     const box = place.keep(new BoxUnderTest(home, ["--os-release", "/dev/null"]));

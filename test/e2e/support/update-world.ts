@@ -75,7 +75,9 @@ export class UpdateWorld {
     const content = this.at(`${name}.content`);
     mkdirSync(content);
     writeFileSync(join(content, "root.img"), noise(name, 300_000));
-    const manifest = `[update]\ncompatible=${board}\nversion=${version}\n\n[bundle]\nformat=verity\n\n[image.rootfs]\nfilename=root.img\n`;
+    writeFileSync(join(content, "boot.img"), noise(`${name} boot`, 20_000));
+    const images = "[image.rootfs]\nfilename=root.img\n\n[image.boot]\nfilename=boot.img\n";
+    const manifest = `[update]\ncompatible=${board}\nversion=${version}\n\n[bundle]\nformat=verity\n\n${images}`;
     writeFileSync(join(content, "manifest.raucm"), manifest);
     const path = this.at(`${name}.raucb`);
     await run(["rauc", "bundle", `--cert=${this.at(`${signer}.pem`)}`, `--key=${this.at(`${signer}.key`)}`, content, path]);
