@@ -14,7 +14,8 @@ export const COMMIT_WORDS = "bizra-gate: slot";
  *
  * `GOOD` names the slot that was committed last: it becomes the running slot when that one is marked good, and nothing else
  * changes it. The block is written in place, only when something changes, and synced. A block that is torn, missing or foreign is
- * read as GRUB reads it: by the values that GRUB begins with.
+ * read as GRUB reads it: by the values that GRUB begins with. It starts as few programs as it can, since the updater asks it
+ * several times for one answer.
  */
 export const COUNTERS_BACKEND = `#!/bin/sh
 set -eu
@@ -24,44 +25,56 @@ cmdline=\${BIZRA_CMDLINE:-/proc/cmdline}
 console=\${BIZRA_CONSOLE:-/dev/kmsg}
 fail() { echo "boot-counters: $*" >&2; exit 1; }
 say() { { echo "<3>$*" >"$console"; } 2>/dev/null || true; } # loud enough for a quiet kernel's console
-slot() { case \${1:-} in A | B) ;; *) fail "expected slot A or B, got '\${1:-}'" ;; esac; }
-other() { case $1 in A) echo B ;; B) echo A ;; esac; }
+slot() { case \${1:-} in A) other=B ;; B) other=A ;; *) fail "expected slot A or B, got '\${1:-}'" ;; esac; }
 current() {
-  for word in $(cat "$cmdline"); do case $word in rauc.slot=A) echo A; return ;; rauc.slot=B) echo B; return ;; esac; done
+  read -r words <"$cmdline" || [ -n "$words" ] || fail "there is no command line"
+  for word in $words; do case $word in rauc.slot=[AB]) running=\${word#*=}; return ;; esac; done
   fail "the command line names no slot"
 }
 # One at a time: the updater and a restart may call at once.
 if [ -f "$file" ]; then exec 9<"$file"; flock -w 30 9 || fail "somebody else holds the counters"; fi
-block=
-size=0
+ORDER="${FIRST_COUNTERS.ORDER}" A_OK=0 A_TRY=0 B_OK=0 B_TRY=0 GOOD=${FIRST_COUNTERS.GOOD} BOOT=
+mark="# GRUB Environment Block"
+isSound=no
 if [ -f "$file" ]; then
-  size=$(wc -c <"$file")
-  block=$(head -c 1024 "$file" | tr -cd '\\n -~')
+  while IFS= read -r line; do
+    if [ "$isSound" = no ]; then
+      [ "$line" = "$mark" ] || break
+      isSound=yes
+    fi
+    case $line in
+    "ORDER=A B" | "ORDER=B A") ORDER=\${line#*=} ;;
+    A_OK=[01]) A_OK=\${line#*=} ;;
+    B_OK=[01]) B_OK=\${line#*=} ;;
+    A_TRY=[0-9]) A_TRY=\${line#*=} ;;
+    B_TRY=[0-9]) B_TRY=\${line#*=} ;;
+    GOOD=[AB]) GOOD=\${line#*=} ;;
+    BOOT=*[!0-9-]*) ;;
+    BOOT=?*) BOOT=\${line#*=} ;; # GRUB's own mark of this start, kept
+    esac
+  done <"$file"
 fi
-case $block in
-"# GRUB Environment Block
-"*) ;;
-*) block= ;;
-esac
-value() {
-  found=$(printf '%s\\n' "$block" | sed -n "s/^$1=\\($3\\)\\$/\\1/p" | tail -n 1)
-  printf '%s\\n' "\${found:-$2}"
+compose() {
+  block="$mark
+ORDER=$ORDER
+A_OK=$A_OK
+A_TRY=$A_TRY
+B_OK=$B_OK
+B_TRY=$B_TRY
+GOOD=$GOOD
+\${BOOT:+BOOT=$BOOT
+}"
 }
-ORDER=$(value ORDER "${FIRST_COUNTERS.ORDER}" '[AB] [AB]')
-case $ORDER in "A B" | "B A") ;; *) ORDER="${FIRST_COUNTERS.ORDER}" ;; esac
-A_OK=$(value A_OK 0 '[01]')
-B_OK=$(value B_OK 0 '[01]')
-A_TRY=$(value A_TRY 0 '[0-9]')
-B_TRY=$(value B_TRY 0 '[0-9]')
-GOOD=$(value GOOD ${FIRST_COUNTERS.GOOD} '[AB]')
-BOOT=$(value BOOT '' '[0-9-]\\{1,40\\}') # GRUB's own mark of this start, kept
-entries() { printf 'ORDER=%s\\nA_OK=%s\\nA_TRY=%s\\nB_OK=%s\\nB_TRY=%s\\nGOOD=%s\\n' "$ORDER" "$A_OK" "$A_TRY" "$B_OK" "$B_TRY" "$GOOD"; [ -z "$BOOT" ] || printf 'BOOT=%s\\n' "$BOOT"; }
-before=
-[ -z "$block" ] || [ "$size" -ne 1024 ] || before=$(entries)
+compose
+before=$block
 save() {
-  [ "$(entries)" != "$before" ] || return 0
-  { printf '# GRUB Environment Block\\n'; entries; head -c 1024 /dev/zero | tr '\\000' '#'; } |
-    dd of="$file" bs=1024 count=1 iflag=fullblock conv=notrunc,fsync status=none
+  compose
+  size=0
+  [ ! -f "$file" ] || size=$(wc -c <"$file")
+  [ "$isSound" = no ] || [ "$size" -ne 1024 ] || [ "$block" != "$before" ] || return 0
+  fill=################################################################
+  fill=$fill$fill$fill$fill
+  printf '%s' "$block$fill$fill$fill$fill" | dd of="$file" bs=1024 count=1 iflag=fullblock conv=notrunc,fsync status=none
   [ "$size" -le 1024 ] || truncate -s 1024 "$file"
 }
 # As GRUB decides: marked as one that can be started, and with attempts left.
@@ -70,49 +83,52 @@ startable() {
   if [ "$1" = "$GOOD" ]; then limit=${ATTEMPTS.committed}; else limit=${ATTEMPTS.fresh}; fi
   [ "$ok" = 1 ] && [ "$tried" -lt "$limit" ]
 }
-mark() { case $1 in A) A_OK=$2 A_TRY=0 ;; B) B_OK=$2 B_TRY=0 ;; esac; }
+set_ok() { case $1 in A) A_OK=$2 A_TRY=0 ;; B) B_OK=$2 B_TRY=0 ;; esac; }
 case \${1:-} in
-get-current) current ;;
+get-current)
+  current
+  echo "$running" ;;
 get-primary)
   for candidate in $ORDER; do if startable "$candidate"; then echo "$candidate"; exit 0; fi; done
   echo "$GOOD" ;;
 set-primary)
   slot "\${2:-}"
-  mark "$2" 1
-  ORDER="$2 $(other "$2")"
+  set_ok "$2" 1
+  ORDER="$2 $other"
   save ;;
 get-state)
   slot "\${2:-}"
   if startable "$2"; then echo good; else echo bad; fi ;;
 set-state)
   slot "\${2:-}"
-  running=$(current)
+  current
   case \${3:-} in
   good)
-    mark "$2" 1
+    set_ok "$2" 1
     # Good is said of the slot that runs: it is committed now. Of the other it only takes the mark away.
     if [ "$2" = "$running" ]; then
       GOOD=$2
       # What has used up its tries comes last from now on; what was installed meanwhile and has not been tried stays first.
-      startable "$(other "$2")" || ORDER="$2 $(other "$2")"
+      startable "$other" || ORDER="$2 $other"
     fi
     save
     if [ "$2" = "$running" ]; then
-      say "${COMMIT_WORDS} $2 is good after $(cut -d' ' -f1 /proc/uptime) s"
+      read -r up rest </proc/uptime
+      say "${COMMIT_WORDS} $2 is good after $up s"
     fi ;;
   bad)
-    [ "$2" != "$running" ] || startable "$(other "$2")" || fail "the other slot cannot be started"
-    mark "$2" 0
+    [ "$2" != "$running" ] || startable "$other" || fail "the other slot cannot be started"
+    set_ok "$2" 0
     save ;;
   *) fail "expected good or bad, got '\${3:-}'" ;;
   esac ;;
 is-uncommitted)
   # Only when it is known: what cannot be told restarts nothing.
-  running=$(current)
+  current
   [ "$running" != "$GOOD" ] ;;
 forget-attempt)
   # A restart that somebody asked for is no failed start.
-  running=$(current)
+  current
   if [ "$running" = "$GOOD" ]; then
     case $running in A) A_TRY=0 ;; B) B_TRY=0 ;; esac
     save
