@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createSecretKey } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { buildImage } from "../../../image/build.ts";
 import { packagesOf } from "../../../image/debian/package-sets.ts";
 import { checkFirmware, firmwareConfig, firmwareFiles } from "../../../image/raspberry-pi/firmware-files.ts";
 import { ImageFailure } from "../../../image/tools.ts";
@@ -66,6 +68,24 @@ describe("firmware of a Raspberry Pi", () => {
   test("image: firmware that cannot read the layout, is refused", () => {
     for (const good of ["1.20260408+ds-1", "1.20250116-1"]) expect(() => checkFirmware(good)).not.toThrow();
     for (const wrong of ["1.20240424+ds-6", "1.20250115-1", "2.0", ""]) expect(() => checkFirmware(wrong)).toThrow(ImageFailure);
+  });
+
+  test("image: another processor or kernel than the board's, is refused before anything is fetched", async () => {
+    const [program, architecture] = [process.execPath, process.arch === "arm64" ? "arm64" : "amd64"] as const;
+    const out = join(folder, "out");
+    const keys = { authority: "a", certificate: "c", key: "k", variant: "release" } as const;
+    const none = new Uint8Array();
+    const db = { certificate: "c", key: "k" } as const;
+    const bootKeys = { db, boot: createSecretKey(Buffer.from("none")), certificates: { db: none, KEK: none, PK: none } };
+    const order = {
+      identity: { version: "1.0.0", architecture, kernel: "cloud", board: "raspberry-pi", variant: "release" },
+      program: { path: program, version: "1.0.0" },
+      ...{ keys, bootKeys, mirror: { main: "m", security: "s" }, out, cache: out },
+    } as const;
+    expect(await buildImage(order, () => undefined).catch((error: unknown) => error)).toEqual(
+      new ImageFailure("expected arm64 and the generic kernel for the board raspberry-pi"),
+    );
+    expect(existsSync(out)).toBe(false);
   });
 
   test("image: its packages, are those of its processor with firmware and U-Boot", () => {
