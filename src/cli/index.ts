@@ -25,6 +25,7 @@ import { cmd } from "./commands/cmd.ts";
 import { doctor } from "./commands/doctor.ts";
 import { enroll } from "./commands/enroll.ts";
 import { eventsList, eventsTail, eventsVerify } from "./commands/events.ts";
+import { eventsKept } from "./commands/events-kept.ts";
 import { genesisAddValidator, genesisNew, genesisShow, genesisSign, genesisValidate } from "./commands/genesis.ts";
 import { imageBuild, imageFlash, imageProvision, imageVerify } from "./commands/image.ts";
 import { keysNew, keysProve, keysShow } from "./commands/keys.ts";
@@ -125,6 +126,7 @@ export const COMMANDS: readonly Command[] = [
   eventsList,
   eventsTail,
   eventsVerify,
+  eventsKept,
   cmd,
   imageBuild,
   imageVerify,

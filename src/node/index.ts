@@ -9,6 +9,7 @@ export { enrolHome, isEnrolledAt } from "./enrolling.ts";
 export { type BoundKey, bindHomeKey, type ExportedHistory, exportHomeHistory, type ImportedHistory, importHomeHistory } from "./history.ts";
 export * from "./home.ts";
 export { type HomeLanes, openHomeLanes } from "./home-lanes.ts";
+export { type KeptNode, openKeptNodes } from "./kept-records.ts";
 export * from "./node.ts";
 export { openObjects } from "./object-store.ts";
 export * from "./ports.ts";

@@ -21,7 +21,7 @@ export { askForCertificate } from "./enrolment/exchange.ts";
 export { CertificateRenewal, type RenewalParts } from "./enrolment/renewal.ts";
 export { ESCROW_TIMES, EscrowDepositor, type EscrowDepositorParts } from "./escrow/depositor.ts";
 export { EscrowHandover, type EscrowHandoverParts, HANDOVER_TIMES } from "./escrow/handover.ts";
-export { ESCROW_BOUNDS } from "./escrow/judge.ts";
+export { ESCROW_BOUNDS, recordsOfParcel } from "./escrow/judge.ts";
 export { EscrowKeeper, type EscrowKeeperParts } from "./escrow/keeper.ts";
 /** What escrow asks of the node and its peers. */
 export type * from "./escrow/ports.ts";
