@@ -6,7 +6,7 @@ import { orderUpdate, provoke, settlesOn, writeSlot } from "./updating.ts";
 
 /** Overwrites most of a slot's root below its verification, and forgets what is in memory of it. */
 const spoil = (slot: string): string =>
-  `dd if=/dev/urandom of=/dev/disk/by-partlabel/root-${slot} bs=1M seek=1 count=120 conv=notrunc,fsync && echo 3 >/proc/sys/vm/drop_caches`;
+  `dd if=/dev/urandom of=/dev/bizra/root-${slot} bs=1M seek=1 count=120 conv=notrunc,fsync && echo 3 >/proc/sys/vm/drop_caches`;
 
 /** Storage that gives back something else than was written, in a fresh slot and in the one that runs. */
 export const corruption: Scenario = {
