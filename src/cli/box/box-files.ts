@@ -13,6 +13,8 @@ export const BOX = {
   update: "box/update.json",
   /** What an update brought, until it is installed. */
   download: "box/download",
+  /** Room that is given back when the disk is full. */
+  ballast: "box/ballast",
   /** A factory reset that is under way. */
   reset: "box/reset",
 } as const;

@@ -12,6 +12,7 @@ import { environmentForChild, findSystemd } from "../../config/index.ts";
 import type { Log } from "../../kernel/index.ts";
 import { findRunningNode, systemClock, systemEntropy, systemTimers, VERSION } from "../../node/index.ts";
 import { programWords } from "../up/supervised-child.ts";
+import { keepBallast } from "./ballast.ts";
 import { hasNode } from "./box-files.ts";
 import { findStorageFaults } from "./conditions.ts";
 import { ControlDoor, ControlRefused, type ControlRoutes } from "./control.ts";
@@ -74,6 +75,7 @@ export class BoxProcess {
 
   /** Finishes a reset that is ordered, and starts the node or waits until the home has one. */
   start(): void {
+    keepBallast(this.home);
     const done = finishReset(this.home);
     if (done !== undefined) this.#log.warn("box.reset", { tier: done });
     if (hasNode(this.#order.home)) {

@@ -5,7 +5,7 @@ import type { BoxConditions } from "../../../appliance/provisioning/index.ts";
 import { BOX } from "./box-files.ts";
 
 /** Less than this is free where the home lies, for the node's user: the box can hardly write anything any more. */
-const FREE_BYTES_MIN = 8 * 1024 * 1024;
+export const FREE_BYTES_MIN = 8 * 1024 * 1024;
 
 /** Where a machine says what is wrong with it; a test has a folder of its own. */
 export type ConditionPlaces = {
