@@ -22,8 +22,10 @@ export function slotConfig(verityWord: string): string {
   return `set verity=${verityWord}\n`;
 }
 
-/** What the boot loader says of a slot that it does not start, after the slot's letter. */
-export const REFUSED_WORDS = "is refused, this file of it is missing, damaged or not signed with the keys of this box:";
+/** What the boot loader says of a slot that it does not start, short enough for one line of any console. */
+export function refusalOf(slot: string, file: string): string {
+  return `bizra-boot: slot ${slot} is refused: ${file} is not what its maker signed`;
+}
 
 /** Values of the counters that count; whatever else stands there is the last of them. */
 const COUNTER_VALUES = {
@@ -95,7 +97,7 @@ function attempt {
       fi
     fi
   fi
-  echo "bizra-boot: slot $slot ${REFUSED_WORDS} $fault"
+  echo "${refusalOf("$slot", "$fault")}"
 }
 for slot in $ORDER; do
   if [ "$slot" = "A" ]; then set ok=$A_OK; set tried=$A_TRY; else set ok=$B_OK; set tried=$B_TRY; fi

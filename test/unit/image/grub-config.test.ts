@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FIRST_COUNTERS, grubConfig, REFUSED_WORDS } from "../../../image/boot/grub-config.ts";
+import { FIRST_COUNTERS, grubConfig, refusalOf } from "../../../image/boot/grub-config.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -66,7 +66,7 @@ async function start(counters: Readonly<Record<string, string>>, refused: readon
 
 const slotOf = ({ kernel }: Start): string | undefined => kernel?.find((word) => word.startsWith("rauc.slot="))?.slice(10);
 const refusals = ({ notes }: Start): readonly string[] =>
-  notes.flatMap(([name, text = ""]) => (name === "echo" && text.includes(REFUSED_WORDS) ? [text] : []));
+  notes.flatMap(([name, text = ""]) => (name === "echo" && text.includes(" is refused: ") ? [text] : []));
 
 describe("boot loader's configuration", () => {
   test("image: a new box, starts its first slot and counts the attempt before", async () => {
@@ -94,7 +94,7 @@ describe("boot loader's configuration", () => {
     const both = { ...FIRST_COUNTERS, B_OK: "1" };
     const started = await start(both, [`gpt3/${name}`]);
     expect(slotOf(started)).toBe("B");
-    expect(refusals(started)).toEqual([`bizra-boot: slot A ${REFUSED_WORDS} ${name}`]);
+    expect(refusals(started)).toEqual([refusalOf("A", name)]);
     expect(started.saved).toEqual(["A B", "1", "1", "1", "1", "A"]);
   });
 
@@ -102,11 +102,7 @@ describe("boot loader's configuration", () => {
     const started = await start({ ...FIRST_COUNTERS, B_OK: "1" }, ["gpt3/vmlinuz", "gpt5/slot.cfg"]);
     expect(started.kernel).toBeUndefined();
     expect(started.notes.at(-1)).toEqual(["reboot"]);
-    expect(refusals(started).map((text) => text.split(" ").slice(2, 3).concat(text.split(" ").slice(-1)))).toEqual([
-      ["A", "vmlinuz"],
-      ["B", "slot.cfg"],
-      ["A", "vmlinuz"],
-    ]);
+    expect(refusals(started)).toEqual([refusalOf("A", "vmlinuz"), refusalOf("B", "slot.cfg"), refusalOf("A", "vmlinuz")]);
   });
 
   test("image: hostile counters, choose a slot at most, and none of their text gets anywhere", async () => {
