@@ -15,9 +15,10 @@ import { rollback } from "./image/rollback.ts";
 import type { Scenario } from "./image/scenario.ts";
 import { secureBoot } from "./image/secure-boot.ts";
 import { Timetable } from "./image/timetable.ts";
+import { updates } from "./image/updates.ts";
 import type { Soak } from "./soak.ts";
 
-const SCENARIOS: readonly Scenario[] = [builds, boards, secureBoot, network, hangs, rollback, corruption, powerCuts];
+const SCENARIOS: readonly Scenario[] = [builds, boards, secureBoot, network, updates, hangs, rollback, corruption, powerCuts];
 
 /** `npm run soak -- image`. */
 export const imageSoak: Soak = {
