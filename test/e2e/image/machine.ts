@@ -156,6 +156,11 @@ export class Machine {
     if (said !== "") throw new Error(`the emulator could not keep the machine: ${String(said)}`);
   }
 
+  /** Types on the machine's own keyboard, by the emulator's names of keys. */
+  async type(keys: readonly string[]): Promise<void> {
+    for (const data of keys) await this.#monitor.ask("send-key", { keys: [{ type: "qcode", data }] });
+  }
+
   /** Presses the reset button: the system is not asked. */
   reset(): void {
     this.#monitor.order("system_reset");
