@@ -8,7 +8,7 @@ export function provisionReadme(): string {
     "is wrong with the file; correct it and start the box again.",
     "",
     "A new box also needs its network's genesis.json here. An empty file new-code.txt asks for another code for the",
-    "box's page. Nothing else here is read.",
+    "box's page, whose address is in status.txt (http://ADDRESS:8080). Nothing else here is read.",
     "",
   ].join("\r\n");
 }
