@@ -14,6 +14,7 @@ import {
   aggregatorRequests,
   aggregatorRevoke,
 } from "./commands/aggregator-enrolment.ts";
+import { aggregatorQuota } from "./commands/aggregator-quota.ts";
 import { aggregatorUserAdd, aggregatorUserList, aggregatorUserRemove } from "./commands/aggregator-users.ts";
 import { backupList, backupNewKey } from "./commands/backup.ts";
 import { boxReset, boxRestart, boxRun, boxStatus } from "./commands/box.ts";
@@ -78,6 +79,7 @@ export const COMMANDS: readonly Command[] = [
   aggregatorApprove,
   aggregatorRefuse,
   aggregatorRevoke,
+  aggregatorQuota,
   aggregatorUserAdd,
   aggregatorUserRemove,
   aggregatorUserList,

@@ -105,6 +105,11 @@ test("enrolment: a node that finds a token in its home enrols while it runs, goe
   expect(await until(() => hasBroughtAll(node).catch(() => false), 120_000)).toBe(true); // it does not answer while it starts anew
   expect([node.child.pid, existsSync(tokenFile)]).toEqual([process, false]);
   expect(await (await fetch(`${node.http}/metrics`)).text()).toContain('bizra_sync_enrolment{state="enrolled"} 1');
+  const [enrolled] = (await bizraJson("aggregator", "requests", "--home", cloud))["requests"] as { node: string }[];
+  const quota = await bizraJson("aggregator", "quota", enrolled?.node ?? "", "--events", "128GiB", "--home", cloud);
+  expect(quota["nodes"]).toMatchObject([{ node: enrolled?.node, quota: { eventBytes: 128 * 1_024 ** 3 } }]);
+  const unknown = await bizra("aggregator", "quota", "nobody", "--objects", "default", "--home", cloud);
+  expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining("expected a node that is known there")]);
   expect(readFileSync(file, "utf8")).toContain(`\naggregators = "${aggregator.http}"\n`);
   await node.stop();
   expect(await aggregator.stop()).toBe(0);

@@ -1,16 +1,8 @@
 import { parseHex } from "../../kernel/index.ts";
 import { readGenesisOf, StartRefused } from "../../node/index.ts";
-import { type Command, CommandFailure, type CommandInput, type FlagSpec, required, UsageError } from "../command.ts";
-import { askDesk, type DeskAnswer, listOf } from "../desk.ts";
+import { type Command, CommandFailure, type CommandInput, required, UsageError } from "../command.ts";
+import { askDesk, expectStatus, AGGREGATOR_HOME_FLAG as HOME_FLAG, listOf, NODE_NETWORK_FLAG as NETWORK_FLAG } from "../desk.ts";
 import { parseDuration } from "../duration.ts";
-
-const HOME_FLAG: Readonly<Record<string, FlagSpec>> = {
-  home: { kind: "text", value: "DIR", doc: "Home of the aggregator, which runs." },
-};
-
-const NETWORK_FLAG: Readonly<Record<string, FlagSpec>> = {
-  network: { kind: "text", value: "HASH", doc: "Genesis hash of the node's network." },
-};
 
 /** `bizra aggregator claim`: makes a token that lets one node ask for a certificate, once. */
 export const aggregatorClaim: Command = {
@@ -162,12 +154,6 @@ function networkOf(input: CommandInput): string {
     if (!(error instanceof StartRefused)) throw error;
     throw new CommandFailure(error.message);
   }
-}
-
-function expectStatus(answer: DeskAnswer, status: number): DeskAnswer["body"] {
-  if (answer.status === status) return answer.body;
-  const { code, detail } = answer.body;
-  throw new CommandFailure(`the aggregator refused: ${String(code ?? answer.status)}${detail === undefined ? "" : `: ${String(detail)}`}`);
 }
 
 function table(rows: readonly Readonly<Record<string, unknown>>[], columns: readonly string[]): string {

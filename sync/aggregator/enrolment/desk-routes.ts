@@ -1,5 +1,6 @@
 import { type Context, Hono } from "hono";
 import { z } from "zod";
+import { QUOTA_BYTES } from "../quota.ts";
 import type { EnrolmentDesk } from "./desk.ts";
 import { shownClaim, shownRequest } from "./shown.ts";
 
@@ -18,6 +19,9 @@ const claimSchema = z.strictObject({
 });
 const decisionSchema = z.strictObject({ request: z.string().min(1).max(64), decision: z.enum(["approved", "refused"]) });
 const revocationSchema = z.strictObject({ node: name, network: network.optional() });
+
+const quotaBytes = z.int().min(QUOTA_BYTES.min).max(QUOTA_BYTES.max).nullable().optional();
+const quotaSchema = z.strictObject({ node: name, network: network.optional(), eventBytes: quotaBytes, objectBytes: quotaBytes });
 
 const LISTED_MAX = 1_000;
 const BODY_BYTES_MAX = 16_384;
@@ -53,6 +57,12 @@ export function deskRoutes(desk: EnrolmentDesk, actorOf: (context: Context) => s
     withBody(context, revocationSchema, async (body) => {
       const revoked = await desk.revokeNode(body.node, body.network, actorOf(context));
       return revoked.length > 0 ? context.json({ nodes: revoked }) : problem(context, 404, "unknownNode");
+    }),
+  );
+  routes.post("/quotas", (context) =>
+    withBody(context, quotaSchema, async ({ node, network: wanted, ...change }) => {
+      const nodes = await desk.setQuota(node, wanted, change, actorOf(context));
+      return nodes.length > 0 ? context.json({ nodes }) : problem(context, 404, "unknownNode");
     }),
   );
   return routes;

@@ -1,7 +1,7 @@
 import { base64urlnopad } from "@scure/base";
 import { type Clock, type Entropy, toHex } from "../../../src/kernel/index.ts";
 import { hashToken } from "../../protocol/index.ts";
-import type { AggregatorStore, NodeRef } from "../types.ts";
+import type { AggregatorStore, NodeQuota, NodeRef } from "../types.ts";
 import type { Claim, EnrolmentRequest } from "./types.ts";
 
 /** What the desk stands on. */
@@ -103,6 +103,32 @@ export class EnrolmentDesk {
     }
     if (revoked.length === 0) await this.#audit(actor, "node.revoked", `${network ?? "*"}/${node}`, "unknown", "");
     return revoked;
+  }
+
+  /**
+   * Sets how much a node may store in place of what all may; null: as all. What is left out stays.
+   *
+   * @returns the nodes of this name with what differs for each now
+   */
+  async setQuota(
+    node: string,
+    network: string | undefined,
+    change: { readonly eventBytes?: number | null | undefined; readonly objectBytes?: number | null | undefined },
+    actor: string,
+  ): Promise<readonly (NodeRef & { readonly quota: NodeQuota })[]> {
+    const { store } = this.#parts;
+    const set: (NodeRef & { readonly quota: NodeQuota })[] = [];
+    for (const ref of network === undefined ? await this.#findNodes(node) : [{ network, node }]) {
+      const known = await store.findNode(ref);
+      const eventBytes = change.eventBytes === undefined ? known?.quota?.eventBytes : (change.eventBytes ?? undefined);
+      const objectBytes = change.objectBytes === undefined ? known?.quota?.objectBytes : (change.objectBytes ?? undefined);
+      const quota: NodeQuota = { ...(eventBytes !== undefined && { eventBytes }), ...(objectBytes !== undefined && { objectBytes }) };
+      if (!(await store.setQuota(ref, quota))) continue;
+      set.push({ ...ref, quota });
+      await this.#audit(actor, "node.quota", `${ref.network}/${ref.node}`, "ok", JSON.stringify(quota));
+    }
+    if (set.length === 0) await this.#audit(actor, "node.quota", `${network ?? "*"}/${node}`, "unknown", "");
+    return set;
   }
 
   async #findNodes(name: string): Promise<readonly NodeRef[]> {
