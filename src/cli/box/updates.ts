@@ -20,6 +20,7 @@ import { nodeFileSystem } from "../../storage/index.ts";
 import { CommandFailure, type CommandInput, type FlagSpec, parseCount, UsageError } from "../command.ts";
 import { BOX, hasNode } from "./box-files.ts";
 import type { BoxProcess } from "./box-process.ts";
+import { findStorageFaults } from "./conditions.ts";
 import { ControlRefused, type ControlRoutes } from "./control.ts";
 import { NodeFacts } from "./node-facts.ts";
 import { ReleaseSource } from "./release-source.ts";
@@ -28,8 +29,6 @@ import { ReleaseSource } from "./release-source.ts";
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 /** Where an image's first program puts the partitions of the disk that was booted. */
 const SLOTS = "/dev/bizra";
-/** Left by an image's first program when the data partition cannot be used. */
-const DATA_MARK = "/run/bizra/data-failed";
 /** What provisioning writes of updates. */
 const POLICY = "/data/system/update.json";
 /** How long a new release may take to pass the gate, in seconds. */
@@ -43,7 +42,6 @@ export const UPDATE_FLAGS: Readonly<Record<string, FlagSpec>> = {
   "boot-id": { kind: "text", value: "FILE", doc: `What names this run of the machine (default ${BOOT_ID}).` },
   slots: { kind: "text", value: "DIR", doc: `Folder of the slots' devices, whose blocks are not fetched again (default ${SLOTS}).` },
   "update-policy": { kind: "text", value: "FILE", doc: `Which releases are taken without a person, and when (default ${POLICY}).` },
-  "data-mark": { kind: "text", value: "FILE", doc: `Whose existence says that the data partition cannot be used (default ${DATA_MARK}).` },
   "probation-seconds": { kind: "text", value: "S", doc: `How long a new release may take to work (default ${PROBATION_SECONDS}).` },
   "offline-policy": {
     kind: "text",
@@ -75,7 +73,7 @@ export function openUpdates(box: BoxProcess, input: CommandInput, log: Log, onDe
     node: new NodeFacts(box.supervisor, {
       findHttp: () => box.findHttp(),
       hasNode: () => hasNode(box.home),
-      isDataLost: () => existsSync(input.flag("data-mark") ?? DATA_MARK),
+      isDataLost: () => findStorageFaults(box.home).some(({ code }) => code === "dataLost"),
     }),
     offlinePolicy: policyOf(input.flag("offline-policy") ?? "as-before"),
     probationMs: (seconds === undefined ? PROBATION_SECONDS : parseCount(seconds, "--probation-seconds", 1, 86_400)) * 1_000,
