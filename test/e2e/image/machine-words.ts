@@ -37,7 +37,7 @@ export type MachineOrder = {
   readonly ports?: Readonly<Record<string, number>>;
   /** The loopback ports to take for some names; the others get what is free. */
   readonly hostPorts?: Readonly<Record<string, number>>;
-  readonly network?: "virtio-net-pci" | "e1000e" | "rtl8139" | "igb";
+  readonly network?: "virtio-net-pci" | "e1000e" | "rtl8139";
   readonly memoryMib?: number;
   /** Goes on from what was kept under this name, instead of power-on. */
   readonly from?: string;
