@@ -61,7 +61,8 @@ export function setGate(core: CoreState, gate: RecoveryStatus): void {
 /**
  * Ends a gate that has done its work: a block of epoch E other than its boundary is final in a view from V+2 on. What the
  * gate bars in E then lies at or below the floor; and had the lost journal held a vote in E+1, the boundary block would
- * have been final in some view up to V, after which nothing else of E is ever notarized.
+ * have been final in some view up to V, after which nothing else of E is ever notarized. What the gate barred the journal's
+ * floor bars from then on: should the chain be lost later, the journal has no votes of its own that would.
  *
  * @see consensus R14
  */
@@ -71,6 +72,7 @@ export function endGate(core: CoreState): void {
   if (tip.finalization.view < gate.firstView - 1) return;
   assert(epoch.floor >= gate.firstView - 1, "the tip's finalization is at or below the floor");
   core.recoveryStatus = { kind: "intact" };
+  emit(core, { kind: "persist", record: { kind: "floor", round: { epoch: gate.epoch, view: tip.finalization.view } } });
   emit(core, { kind: "persist", record: { kind: "recovery", status: core.recoveryStatus } });
 }
 

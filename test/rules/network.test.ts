@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { LAN_TIMERS } from "../../src/consensus/index.ts";
+import { type JournalRecord, LAN_TIMERS } from "../../src/consensus/index.ts";
 import { present, toHex } from "../../src/kernel/index.ts";
 import { VOTE_KIND } from "../../src/protocol/index.ts";
 import { FRESH_JOURNAL, LOST_JOURNAL, Rig } from "./rig.ts";
@@ -462,6 +462,10 @@ test("R14: the gate, ends with a final block of its epoch other than the boundar
     rig.from(rig.leaderOf(view), made.message);
     rig.show(rig.certificate([1, 2, 3], finalize, view, made.proposal));
     expect([view, rig.status.height, rig.status.recovery.kind]).toEqual([view, 1, status]);
+    const left: readonly JournalRecord[] = rig.journal.filter(({ kind }) => kind === "floor" || kind === "recovery");
+    const ended: JournalRecord = { kind: "recovery", status: { kind: "intact" } };
+    // What the gate barred stays barred, also for a chain that begins anew below it.
+    expect(left).toEqual(status === "intact" ? [{ kind: "floor", round: { epoch: 0, view } }, ended] : []);
   }
   const closing = new Rig({ replay: gated, epochBlocks: 1 });
   const boundary = closing.propose(21);

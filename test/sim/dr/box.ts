@@ -222,10 +222,14 @@ export class DrBox {
     this.journal.syncNow();
   }
 
-  /** A block that is no boundary is final in the gate's epoch, from the view before its first on: the gate has done its work (R14). */
+  /**
+   * A block that is no boundary is final in the gate's epoch, from the view before its first on: the gate has done its work
+   * (R14). The block is committed by then, so chain and floor are durable before the gate's end is.
+   */
   endGate(last: Round): void {
     const gate = this.journal.recovery;
     if (gate.kind !== "gated" || gate.epoch !== last.epoch || last.view < gate.firstView - 1) return;
+    this.raiseFloor(last);
     this.journal.append({ kind: "recovery", status: { kind: "intact" } });
     this.journal.syncNow();
   }

@@ -18,6 +18,10 @@ test("dr: two keys changed at one boundary and a third box forgot, as a schedule
   expect(runSchedule(1_020_265)).toMatchObject({ findings: [], isLive: true });
 });
 
+test("dr: a gate has ended and then power goes, the box does not begin again below what the gate barred", () => {
+  expect(runSchedule(1_013_856, undefined, "restaffed")).toMatchObject({ findings: [], isLive: true });
+});
+
 test("dr: the table of mutants, names each of them", () => {
   expect(DR_MUTANT_NAMES.map(String).sort()).toEqual(Object.keys(DR_MUTANTS).sort());
 });
