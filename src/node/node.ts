@@ -125,7 +125,10 @@ export async function startNode(setup: NodeSetup, log: Log, controls: NodeContro
     await closeContexts(contexts, files);
     log.info("node.stopped", { height: queries.tipHeight });
   };
-  const enrolled = enrolment?.enrolled ?? new Promise<string>(() => {});
+  const enrolled = (enrolment?.enrolled ?? new Promise<string>(() => {})).then((aggregator) => {
+    watch.lookNow(); // what was raised of it is cleared before the new start, which would not know of it
+    return aggregator;
+  });
   return { http: gateway.url, mqtt, failed: failure.promise, rotated: rotation.promise, distrusted: distrust.promise, enrolled, stop };
 }
 

@@ -67,6 +67,11 @@ export class Watch {
     this.#cancel();
   }
 
+  /** Looks at once, as before a stop that is about a condition which holds no more. */
+  lookNow(): void {
+    this.#lookIfThereIsRoom();
+  }
+
   /** Alerts are durable; on a full disk, which is one of them, they wait for room. */
   #lookIfThereIsRoom(): void {
     try {
