@@ -20,7 +20,10 @@ const statusSchema = z.object({ slots: z.array(z.record(z.string(), slotSchema))
 /** What the program's words on a refused bundle mean, in order; of RAUC 1.8 to 1.13. */
 const REFUSALS: readonly (readonly [RegExp, UpdateTrouble["code"]])[] = [
   [/exceeds bundle size|invalid bundle format|no such file|not a valid bundle|too small/i, "truncated"],
-  [/digest mismatch|digest_verify_final|content verify error|verification failure|wrong content|asn1|bad signature|signature failure/i, "tampered"],
+  [
+    /digest mismatch|digest_verify_final|content verify error|verification failure|wrong content|asn1|bad signature|signature failure/i,
+    "tampered",
+  ],
   [/signature verification failed|verify error|no signer|certificate/i, "foreignSignature"],
 ];
 

@@ -35,7 +35,6 @@ describe("rauc", () => {
     ["signature verification failed: Verify error: self-signed certificate", "foreignSignature"],
     ["signature verification failed: error:1700009E:CMS routines::verification failure", "tampered"],
     ["signature verification failed: ECDSA digest_verify_final:", "tampered"],
-    ["signature verification failed: Verify error: self-signed certificate", "foreignSignature"],
     ["Invalid bundle format: Signature size is 0", "truncated"],
     ["Invalid bundle format: Signature size (8426843969956998286) exceeds bundle size", "truncated"],
     ["No such file: /new", "truncated"],
