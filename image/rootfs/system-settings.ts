@@ -31,7 +31,7 @@ read_file() {
   [ -e "$1" ] || return 1
   [ -f "$1" ] || return 2
   # A file that becomes another between look and opening can hold this up, but not for long.
-  text=$(timeout 5 head -c 4097 -- "$1" 2>/dev/null | tr '\\0' '!'; echo .) || return 2
+  text=$(set -o pipefail; timeout 60 head -c 4097 -- "$1" 2>/dev/null | tr '\\0' '!' && echo .) || return 2
   text=\${text%.}
   [ \${#text} -le 4096 ] || return 2
 }
