@@ -4,7 +4,7 @@ import type { Appendage } from "./types.ts";
 
 /** What one node may keep at an aggregator, in bytes. */
 export type StorageQuota = {
-  /** For its records: `ops` ends here, the other lanes at `laneLimitBytes`. */
+  /** For its records: `ops` ends here, the other lanes where `laneLimitBytes` says. */
   readonly eventBytes: number;
   /** For its objects. */
   readonly objectBytes: number;
@@ -27,12 +27,15 @@ const PAGED = { fromBytes: 900, rowBytes: 512, pageBytes: 4_096 } as const;
 /** A small object is a name to list and a file all the same: counted as this, so that they stay few enough to be counted. */
 const OBJECT_BYTES_MIN = 262_144;
 
+/** Quarters of the quota at which each lane ends. */
+const LANE_QUARTERS = { ops: 4, chain: 5, crit: 6 } as const satisfies Record<SyncLane, number>;
+
 /**
- * Where a lane ends, in bytes of all the node's records: `ops` at the quota, `crit` and `chain`, of which a node lets nothing
- * go, a quarter later. So telemetry never takes the room of what is vital, and an enrolled node is bounded whatever it sends.
+ * Where a lane ends, in bytes of all the node's records: `ops` at the quota, `chain` a quarter later, `crit`, which is the least and
+ * matters most, another quarter later. So no lane takes the room of what is more vital, and an enrolled node is bounded whatever it sends.
  */
 export function laneLimitBytes(lane: SyncLane, quotaBytes: number): number {
-  return lane === "ops" ? quotaBytes : quotaBytes + Math.floor(quotaBytes / 4);
+  return Math.floor((quotaBytes * LANE_QUARTERS[lane]) / 4);
 }
 
 /** What records and their checkpoint are counted as. */

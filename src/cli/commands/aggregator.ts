@@ -69,7 +69,7 @@ export const aggregator: Command = {
     "event-quota": {
       kind: "text",
       value: "SIZE",
-      doc: "What the events of one node may take (default 64GiB); ops ends there, the rest a quarter later.",
+      doc: "What the events of one node may take (default 64GiB); ops ends there, chain and crit later.",
     },
     "object-quota": { kind: "text", value: "SIZE", doc: "What the backups of one node may take (default 32GiB)." },
     ...SERVICE_FLAGS,

@@ -216,7 +216,7 @@ test("fleet api: what a node stores and may, and an admin's change of it: read b
   const api = await fullWorld("eye");
   const storageOf = async () => schema.nodeAnswer.parse(await api.json(NODE_PATH)).storage;
   const { events, objects } = await storageOf();
-  expect(events).toMatchObject({ quotaBytes: 64 * 1_024 ** 3, hardBytes: 80 * 1_024 ** 3, isSet: false });
+  expect(events).toMatchObject({ quotaBytes: 64 * 1_024 ** 3, hardBytes: 96 * 1_024 ** 3, isSet: false });
   expect(events.bytes).toBe(Object.values(events.lanes).reduce((sum, bytes) => sum + bytes, 0));
   expect(events.bytes).toBeGreaterThan(10_000);
   expect(objects).toEqual({ bytes: 0, quotaBytes: 32 * 1_024 ** 3, isSet: false });
@@ -224,7 +224,7 @@ test("fleet api: what a node stores and may, and an admin's change of it: read b
   expect((await api.json(`${NODE_PATH}/quota`, change))["code"]).toBe("forbidden");
   await api.logIn("root");
   expect(await api.json(`${NODE_PATH}/quota`, change)).toEqual({ eventBytes: 4_000_000 });
-  expect((await storageOf()).events).toMatchObject({ quotaBytes: 4_000_000, hardBytes: 5_000_000, isSet: true });
+  expect((await storageOf()).events).toMatchObject({ quotaBytes: 4_000_000, hardBytes: 6_000_000, isSet: true });
   for (const body of [{ eventBytes: 1 }, { objectBytes: 2 ** 51 }, { eventBytes: 1.5e6 + 0.5 }, { other: 1 }])
     expect([body, (await api.json(`${NODE_PATH}/quota`, { method: "PUT", body }))["code"]]).toEqual([body, "malformed"]);
   expect((await api.json(`${NODE_PATH}x/quota`, change))["code"]).toBe("notFound");
