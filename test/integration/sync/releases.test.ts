@@ -1,13 +1,14 @@
 /** Releases for boxes, out of the objects of an aggregator, to whom it has given a certificate. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type AskServer, fetchByBlocks, findOffer } from "../../../appliance/ota/index.ts";
+import { ReleaseSource } from "../../../src/cli/box/release-source.ts";
 import { sha256 } from "../../../src/crypto/index.ts";
 import { ok, silentLog, toHex } from "../../../src/kernel/index.ts";
 import { systemClock, systemEntropy, systemTimers } from "../../../src/node/ports.ts";
 import { FileObjects } from "../../../src/storage/index.ts";
-import { readBundle } from "../../../sync/agent/index.ts";
+import { ENROLMENT_FILES, readBundle } from "../../../sync/agent/index.ts";
 import { type EnrolmentDesk, fleetRoutes } from "../../../sync/aggregator/index.ts";
 import { RELEASES_PATH, releasePrefix } from "../../../sync/protocol/index.ts";
 import { blocksOf, bundleOf } from "../../unit/appliance/ota/fake-bundle.ts";
@@ -63,6 +64,17 @@ describe("releases at an aggregator", () => {
     expect(readFileSync(fetched.value.path).equals(NEW)).toBe(true);
     const whole = await asking("box-a")(url, { headers: {}, signal: AbortSignal.timeout(60_000) });
     expect([whole.status, Buffer.from(await whole.arrayBuffer()).equals(NEW)]).toEqual([200, true]);
+  });
+
+  test("aggregator: a box, finds the channel by its enrolment and asks with its certificate", async () => {
+    const home = world.homeOf("box-a");
+    const { origin } = new URL(channel);
+    const files = `caFile = "${ENROLMENT_FILES.authority}"\ncertificateFile = "${ENROLMENT_FILES.bundle}"\nkeyFile = "${ENROLMENT_FILES.bundle}"`;
+    writeFileSync(join(home, "node.toml"), `version = 1\n\n[sync]\naggregators = ["${origin}"]\n${files}\n`);
+    writeFileSync(join(home, "update.json"), '{"channel":"stable"}');
+    const source = new ReleaseSource(home, join(home, "update.json"), silentLog);
+    expect(source.findChannel(source.policy())).toBe(channel);
+    expect(await findOffer(channel, BAR, systemTimers, source.ask)).toMatchObject({ ok: true, value: { version: "1.1.0" } });
   });
 
   test("aggregator: whoever it gave no certificate, or took it from, gets nothing", async () => {
