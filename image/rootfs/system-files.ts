@@ -114,6 +114,7 @@ const MASKED_UNITS = [
   "serial-getty@hvc0.service",
   "serial-getty@ttyAMA0.service",
   "serial-getty@ttyS0.service",
+  "serial-getty@ttyS1.service",
   "systemd-binfmt.service",
   "systemd-hwdb-update.service",
   "systemd-journal-catalog-update.service",

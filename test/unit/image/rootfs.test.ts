@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { consolesOf } from "../../../image/boot/grub-config.ts";
 import { INITRD_MODULES } from "../../../image/boot/initrd-script.ts";
+import { ARCHITECTURES } from "../../../image/layout/partitions.ts";
 import { makeAccounts } from "../../../image/rootfs/accounts.ts";
 import { compatibleOf, type ImageIdentity, imageName, isVersion } from "../../../image/rootfs/identity.ts";
 import { KEPT_MODULES } from "../../../image/rootfs/kept-modules.ts";
@@ -163,6 +165,18 @@ describe("files", () => {
     expect(watchdogOf(identity)).toContain("RuntimeWatchdogSec=30s");
     for (const word of ["RuntimeWatchdogSec", "RebootWatchdogSec"])
       expect(watchdogOf({ ...identity, architecture: "arm64", board: "raspberry-pi" })).toContain(`${word}=14s`);
+  });
+
+  test("image: every serial port that the kernel writes to, has no login on it", () => {
+    const consoles = ARCHITECTURES.flatMap((architecture) => consolesOf(architecture)).filter(
+      (name) => name.startsWith("tty") && name !== "tty0",
+    );
+    for (const name of consoles)
+      expect(files).toContainEqual({
+        kind: "link",
+        path: `etc/systemd/system/serial-getty@${name.replace(/,.*/, "")}.service`,
+        target: "/dev/null",
+      });
   });
 
   test("image: os-release, says version and variant", () => {
