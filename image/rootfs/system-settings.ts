@@ -79,7 +79,9 @@ if read_file "$from/hostname"; then
 fi
 [ -n "\${BIZRA_SYSTEM:-}" ] && { echo "$name"; exit 0; }
 [ -n "$name" ] && [ "$name" != "$(hostname)" ] && hostname "$name"
-systemctl is-active -q systemd-networkd.service && networkctl reload
+# Not networkctl: it wants to be where the networks are, and this is where there are none.
+systemctl is-active -q systemd-networkd.service &&
+  busctl call org.freedesktop.network1 /org/freedesktop/network1 org.freedesktop.network1.Manager Reload
 systemctl try-restart --no-block systemd-timesyncd.service
 exit 0
 `;
