@@ -181,13 +181,17 @@ export class ImageWorld {
   }
 }
 
+/** What a box says of its slots; nothing while it does not answer. `tries`: starts of the running slot that were not found good. */
+type SlotsFound = { readonly running?: string; readonly good?: string; readonly version?: string; readonly tries?: number };
+
 /** Which slot a box runs, and which it has committed; undefined while it does not answer. */
-export async function slotsOf(machine: Machine): Promise<{ readonly running?: string; readonly good?: string; readonly version?: string }> {
+export async function slotsOf(machine: Machine): Promise<SlotsFound> {
   try {
     const { out } = await machine.run("cat /proc/cmdline /bootstate/grubenv; echo; cat /etc/os-release", 120_000);
     const found = (pattern: RegExp): string | undefined => pattern.exec(out)?.[1];
     const [running, good, version] = [found(/rauc\.slot=(\S+)/), found(/^GOOD=(.*)$/m), found(/^IMAGE_VERSION=(.*)$/m)];
-    return { ...(running && { running }), ...(good && { good }), ...(version && { version }) };
+    const tries = found(new RegExp(`^${running}_TRY=(.*)$`, "m"));
+    return { ...(running && { running }), ...(good && { good }), ...(version && { version }), ...(tries && { tries: Number(tries) }) };
   } catch (error) {
     if (error instanceof Error && /^(the machine restarted|no answer)/.test(error.message)) return {};
     throw error;

@@ -15,7 +15,7 @@ export async function writeSlot(machine: Machine, url: string): Promise<void> {
   await machine.must(`rauc install ${url}`, START_LIMIT_MS);
 }
 
-/** Waits until a version runs on its committed slot with a ready node, after at least so many restarts. */
+/** Waits until a version runs on its committed slot with a ready node, after at least so many restarts, and this start was found good. */
 export async function settlesOn(
   machine: Machine,
   wanted: { readonly slot: "A" | "B"; readonly version: string },
@@ -23,8 +23,9 @@ export async function settlesOn(
 ): Promise<void> {
   await machine.restarts(restarts, START_LIMIT_MS);
   await machine.until(`settle on ${wanted.version} in slot ${wanted.slot}`, START_LIMIT_MS, async () => {
-    const { running, good, version } = await slotsOf(machine);
-    return running === wanted.slot && good === wanted.slot && version === wanted.version ? true : undefined;
+    const { running, good, version, tries } = await slotsOf(machine);
+    const isCommitted = running === wanted.slot && good === wanted.slot && tries === 0;
+    return isCommitted && version === wanted.version ? true : undefined;
   });
   await machine.answers("/readyz", START_LIMIT_MS);
 }
