@@ -169,8 +169,8 @@ export class ImageWorld {
   /** Waits until a slot runs and is the committed one. */
   async slotIsGood(machine: Machine, slot: "A" | "B", limitMs = START_LIMIT_MS): Promise<void> {
     await machine.until(`commit slot ${slot}`, limitMs, async () => {
-      const { running, good } = await slotsOf(machine);
-      return running === slot && good === slot ? true : undefined;
+      const { running, good, tries } = await slotsOf(machine);
+      return running === slot && good === slot && tries === 0 ? true : undefined; // GRUB counted this start until it was found good
     });
   }
 
