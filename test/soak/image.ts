@@ -14,11 +14,12 @@ import { powerCuts } from "./image/power-cuts.ts";
 import { rollback } from "./image/rollback.ts";
 import type { Scenario } from "./image/scenario.ts";
 import { secureBoot } from "./image/secure-boot.ts";
+import { system } from "./image/system.ts";
 import { Timetable } from "./image/timetable.ts";
 import { updates } from "./image/updates.ts";
 import type { Soak } from "./soak.ts";
 
-const SCENARIOS: readonly Scenario[] = [builds, boards, secureBoot, network, updates, hangs, rollback, corruption, powerCuts];
+const SCENARIOS: readonly Scenario[] = [builds, boards, secureBoot, network, system, updates, hangs, rollback, corruption, powerCuts];
 
 /** `npm run soak -- image`. */
 export const imageSoak: Soak = {
