@@ -34,6 +34,7 @@ export const imageSoak: Soak = {
       return [`there is no scenario ${unknown.join(", ")}; there are ${SCENARIOS.map(({ name }) => name).join(", ")}`];
     const unavailable = await machineTools();
     if (unavailable !== undefined) return [`nothing was tried: ${unavailable}`];
+    process.env["E2E_PACKAGES"] ??= place.at("packages"); // fetched once for all scenarios
     const table = new Timetable();
     const world = new ImageWorld(place, { table, seed: seedOf(), cuts });
     console.log(`seed ${world.chance.seed}`);
