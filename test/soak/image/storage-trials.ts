@@ -52,7 +52,7 @@ export async function damagedStorage(trial: SystemTrial): Promise<void> {
 async function destroy({ machine, world }: SystemTrial, label: "signstate" | "data"): Promise<void> {
   const before = machine.resets.length;
   await machine.shellIsThere();
-  machine.run(`blkdiscard --zeroout --force /dev/bizra/${label}; echo b >/proc/sysrq-trigger`, 300_000).catch(() => undefined);
+  machine.run(`dd if=/dev/zero of=/dev/bizra/${label} bs=4M oflag=direct; echo b >/proc/sysrq-trigger`, 600_000).catch(() => undefined);
   await machine.restarts(before + 1, START_LIMIT_MS);
   await world.table.time("system", `${label} destroyed: reset to page`, () =>
     machine.answers("/api/glance", START_LIMIT_MS, ({ ok }) => ok, "page"),
