@@ -1,6 +1,5 @@
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort } from "../support/node-network.ts";
 
 /** What an emulated Raspberry Pi 3 is started with. Its own firmware is not emulated: U-Boot is where it begins. */
 export type RaspberryOrder = {
@@ -14,17 +13,14 @@ export type RaspberryOrder = {
   readonly folder: string;
 };
 
-/** A Raspberry Pi emulated in software, with a card and a network adapter at its USB. */
+/** A Raspberry Pi emulated in software, with a card and without a network, which the emulator has none of. */
 export class RaspberryMachine {
-  /** Where the node answers. */
-  readonly http: string;
   readonly #logs: readonly string[];
   readonly #child: Bun.Subprocess;
 
-  private constructor(child: Bun.Subprocess, logs: readonly string[], port: number) {
+  private constructor(child: Bun.Subprocess, logs: readonly string[]) {
     this.#child = child;
     this.#logs = logs;
-    this.http = `http://127.0.0.1:${port}`;
   }
 
   /** Starts it; resolves at once. */
@@ -32,9 +28,8 @@ export class RaspberryMachine {
     mkdirSync(folder, { recursive: true });
     const logs = ["console-0.log", "console-1.log"].map((name) => join(folder, name));
     for (const log of logs) closeSync(openSync(log, "w"));
-    const port = freePort();
-    const child = Bun.spawn({ cmd: [...wordsOf(order, logs, port)], stdin: "ignore", stdout: "ignore", stderr: "inherit" });
-    return new RaspberryMachine(child, logs, port);
+    const child = Bun.spawn({ cmd: [...wordsOf(order, logs)], stdin: "ignore", stdout: "ignore", stderr: "inherit" });
+    return new RaspberryMachine(child, logs);
   }
 
   /** What both serial ports said until now. */
@@ -44,25 +39,10 @@ export class RaspberryMachine {
 
   /** Waits until a serial port has shown something; throws with the end of what they showed when it does not come. */
   async says(words: string, limitMs: number): Promise<void> {
-    await this.#until(`show "${words}"`, limitMs, () => this.said().includes(words));
-  }
-
-  /** Waits until the node answers that it is ready. */
-  async isReady(limitMs: number): Promise<void> {
-    await this.#until("have a ready node", limitMs, async () => {
-      const answer = await fetch(`${this.http}/readyz`, { signal: AbortSignal.timeout(10_000) }).catch((error: unknown) => {
-        if (!(error instanceof Error)) throw error;
-        return undefined; // nobody there yet
-      });
-      return answer?.ok === true;
-    });
-  }
-
-  async #until(what: string, limitMs: number, isSo: () => boolean | Promise<boolean>): Promise<void> {
     const untilMs = performance.now() + limitMs;
-    while (!(await isSo())) {
+    while (!this.said().includes(words)) {
       if (this.#child.exitCode !== null || performance.now() >= untilMs)
-        throw new Error(`the Raspberry Pi did not ${what} within ${limitMs} ms; its ports end:\n${this.said().slice(-3_000)}`);
+        throw new Error(`the Raspberry Pi did not show "${words}" within ${limitMs} ms; its ports end:\n${this.said().slice(-3_000)}`);
       await Bun.sleep(300);
     }
   }
@@ -74,11 +54,10 @@ export class RaspberryMachine {
 }
 
 /** The emulator's command line: 1 GB of memory and four cores, as a Raspberry Pi 3 has. */
-function wordsOf({ loader, tree, card }: Omit<RaspberryOrder, "folder">, logs: readonly string[], port: number): readonly string[] {
+function wordsOf({ loader, tree, card }: Omit<RaspberryOrder, "folder">, logs: readonly string[]): readonly string[] {
   return [
     ...["qemu-system-aarch64", "-machine", "raspi3b", "-accel", "tcg,thread=multi"],
     ...["-nodefaults", "-display", "none", "-no-user-config", ...logs.flatMap((log) => ["-serial", `file:${log}`])],
     ...["-kernel", loader, "-dtb", tree, "-drive", `file=${card},format=raw,if=sd,cache=unsafe`],
-    ...["-netdev", `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:8645`, "-device", "usb-net,netdev=net"],
   ];
 }
