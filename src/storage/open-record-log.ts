@@ -84,6 +84,9 @@ export function openRecordLog(fs: FileSystem, directory: string, options: OpenLo
   const { start, source, oldest, unproven } = found.value;
   // From here on only writing can fail, which is no damage: whoever opens it again finds it as whole as now.
   if (!start.report.wasClosed) settle(fs, directory, source, { ...unproven, fileBytes: start.fileBytes });
+  // Also of a log that was closed: whoever put it in this place may have been killed before the place was durable.
+  fs.syncDirectory(directory);
+  fs.syncDirectory(parentOf(directory));
   removeLeftovers(fs, directory, oldest); // only now is it durable that they are not needed
   return ok(new RecordLog(start));
 }
@@ -288,10 +291,10 @@ function checkClosedSegments(
 }
 
 /**
- * Drops the torn tail, and makes durable what a killed process left un-synced, names of files included, before anyone relies
- * on it. What no sync is known to have carried is written once more: after a failed sync the system may hold it in memory
- * as if it were on disk, and a sync of unchanged bytes writes nothing. It goes into a copy that takes the file's place, for
- * most of it is durable and a power cut may garble what is written over.
+ * Drops the torn tail, and makes durable what a killed process left un-synced, before anyone relies on it. What no sync is
+ * known to have carried is written once more: after a failed sync the system may hold it in memory as if it were on disk,
+ * and a sync of unchanged bytes writes nothing. It goes into a copy that takes the file's place, for most of it is durable
+ * and a power cut may garble what is written over.
  */
 function settle(fs: FileSystem, directory: string, source: SegmentBytes, span: { from: number; to: number; fileBytes: number }): void {
   const path = `${directory}/${segmentName(source.segment)}`;
@@ -305,8 +308,6 @@ function settle(fs: FileSystem, directory: string, source: SegmentBytes, span: {
       file.close();
     }
   }
-  fs.syncDirectory(directory);
-  fs.syncDirectory(parentOf(directory));
 }
 
 /** Finishes what a crash interrupted: the removal of pruned segments, and a segment that was never put in place. */

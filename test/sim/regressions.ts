@@ -31,5 +31,10 @@ export const REGRESSIONS: readonly Regression[] = [
     plan: "clocks",
     found: "a block that a quorum of wrong clocks notarized held everyone up after they were set right (test/rules/clock.test.ts)",
   },
+  {
+    seed: 2_180,
+    plan: "wipes",
+    found: "S11: a new journal whose name was not durable when its maker was killed (test/unit/storage/record-log.test.ts)",
+  },
   { seed: 1_010_683, plan: "lyingDisks", found: "a disk that lies about syncs may forget a gate (harness)" },
 ];

@@ -122,6 +122,23 @@ test("record log: opened again after an opening whose sync failed, all that it s
   }
 });
 
+test("record log: put in its place by a process killed before the name was durable, what the next one takes survives a power cut", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const fs = new MemoryFileSystem({ prng: new Prng(seed) });
+    newLog(fs, 5).close();
+    fs.rename(LOG_FOLDER, "/moved");
+    fs.kill(); // the machine goes on: the new name is seen, and lies on no platter
+    const open = () => openRecordLog(fs, "/moved", SMALL);
+    const log = open();
+    if (!log.ok) throw new Error(log.error.detail);
+    log.value.append(bodyOf(5));
+    log.value.sync();
+    fs.crash();
+    const again = open();
+    expect(again.ok && bodiesOf(again.value)).toEqual(bodies(6));
+  }
+});
+
 test("record log: a failed asynchronous sync, all that waited are told", async () => {
   const fs = new MemoryFileSystem();
   const log = newLog(fs);
