@@ -1,7 +1,8 @@
 /**
  * `bun run build [-- --target NAME]`: compiles src/main.ts, every worker (*.worker.ts) and the runtime into one binary,
  * dist/bizra, or dist/bizra-NAME for a named platform, and the device package into dist/bizra-device.js. Equal inputs give
- * equal bytes. `--next` builds dist/bizra-next, this release as the one after it, for tests of upgrades (docs/upgrades.md).
+ * equal bytes. `--next` builds dist/bizra-next, this release as the one after it, for tests of upgrades (docs/upgrades.md);
+ * `--lean` builds dist/bizra-lean, of which an update changes little (docs/adr/block-updates.md).
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -30,18 +31,20 @@ export type BinaryPlan = {
   readonly pages?: PageBundles;
   /** Whether to build the program as the release after this one, which knows one version more (src/protocol/release.ts). */
   readonly isNext?: boolean;
+  /** Without byte code and source maps: it starts later, its stack traces name functions and not lines, and updates of it are small. */
+  readonly isLean?: boolean;
 };
 
 /**
  * Compiles one binary. It appears at `outfile` complete or not at all, and what stood there before is gone either way.
  *
  * The binary carries its own configuration: it reads neither .env nor bunfig.toml nor package.json nor tsconfig.json
- * where it is started. Source maps go in, and names are kept, so that a stack trace from the field names our lines.
+ * where it is started. Source maps go in unless it is lean, and names are kept, so that a stack trace from the field names our lines.
  *
  * @throws SetupError when the code does not compile
  */
 export async function buildBinary(plan: BinaryPlan): Promise<void> {
-  const { entryPoints, root, outfile, stamp, runtime, webRtcAddon: addon, pages } = plan;
+  const { entryPoints, root, outfile, stamp, runtime, webRtcAddon: addon, pages, isLean = false } = plan;
   rmSync(outfile, { force: true });
   rmSync(stampPath(outfile), { force: true });
   const workDir = join(dirname(outfile), `.${basename(outfile)}.partial-${process.pid}`);
@@ -54,9 +57,9 @@ export async function buildBinary(plan: BinaryPlan): Promise<void> {
       root,
       target: "bun",
       format: "esm",
-      bytecode: true,
+      bytecode: !isLean,
       minify: { whitespace: true, syntax: true, identifiers: false },
-      sourcemap: "linked",
+      sourcemap: isLean ? "none" : "linked",
       define: {
         BIZRA_VERSION: JSON.stringify(plan.isNext === true ? `${stamp.version}-next` : stamp.version),
         BIZRA_COMMIT: JSON.stringify(stamp.commit),
@@ -115,14 +118,15 @@ async function main(): Promise<void> {
       `The binary is built on Bun ${pinnedBunVersion()}, this is ${Bun.version}. \`npm test\` and \`npm start\` bring the right one.`,
     );
   }
-  const { values } = parseArgs({ options: { target: { type: "string" }, next: { type: "boolean", default: false } }, strict: true });
-  const { target, next: isNext } = values;
+  const isWanted = { type: "boolean", default: false } as const;
+  const { values } = parseArgs({ options: { target: { type: "string" }, next: isWanted, lean: isWanted }, strict: true });
+  const { target, next: isNext, lean: isLean } = values;
   if (target !== undefined && !isTarget(target)) {
     throw new SetupError(`There is no target "${target}". Targets: ${Object.keys(targets).join(", ")}.`);
   }
   const isHost = target === undefined || target === `${process.platform}-${process.arch}`;
   const pages = await bundlePages();
-  const name = ["bizra", ...(target === undefined ? [] : [target]), ...(isNext ? ["next"] : [])].join("-");
+  const name = ["bizra", ...(target === undefined ? [] : [target]), ...(isNext ? ["next"] : []), ...(isLean ? ["lean"] : [])].join("-");
   const outfile = join(projectRoot, "dist", name);
   await buildBinary({
     entryPoints: productEntryPoints(),
@@ -132,6 +136,7 @@ async function main(): Promise<void> {
     webRtcAddon: await ensureWebRtcAddon(target ?? hostTarget()),
     pages,
     isNext,
+    isLean,
     ...(isHost ? {} : { runtime: await ensureRuntime(target) }),
   });
   const device = await bundleDevice();

@@ -83,6 +83,18 @@ test("binary: an error inside it, the stack trace names our file and line", asyn
   expect(err).toMatch(/source\/main\.ts:3:/);
 });
 
+test("binary: built lean, it does the same in less room, an error names what it was and no line of ours", async () => {
+  const outfile = join(folder, "lean");
+  const source = join(folder, "source");
+  await buildBinary({ entryPoints, root: source, outfile, stamp: STAMP, isLean: true });
+  expect((await run(outfile, ["a", "--b"])).out).toBe((await run(binary, ["a", "--b"])).out);
+  const { code, err } = await run(outfile, ["fail"]);
+  expect(code).toBe(1);
+  expect(err).toContain("Probe");
+  expect(err).not.toMatch(/source\/main\.ts:3:/);
+  expect(Bun.file(outfile).size).toBeLessThan(Bun.file(binary).size);
+});
+
 test("binary: equal inputs, equal bytes, and nothing left beside the binary but its stamp", async () => {
   const again = join(folder, "again", "binary");
   mkdirSync(join(folder, "again"));
