@@ -23,7 +23,8 @@ export const system: Scenario = {
   name: "system",
   summary: "a box from a mistaken plan to a node, its page, both factory resets, full and destroyed partitions, a second disk",
   async run(world) {
-    const host = await NodeNetwork.start(world.place, "system-network", { validators: 1 });
+    // A chain of one validator listens for nobody.
+    const host = await NodeNetwork.start(world.place, "system-network", { validators: 4 });
     const { image, at } = await makeBox(world, host);
     const machine = await world.start("system", at);
     const trial: SystemTrial = { world, machine, page: new BoxPage(machine, world.place), at, host, faults: [] };
