@@ -97,7 +97,7 @@ export const stages = [
     limitMs: 2_400_000,
     testLimitMs: 240_000,
     width: 2, // most of the time a file waits, for blocks, ages and starts; below, one that works beside one that waits
-    first: ["image", "damage", "console", "network-boxes", "enrolment", "restore"].map((name) => `test/e2e/${name}.test.ts`),
+    first: ["image", "console", "damage", "network-boxes", "enrolment", "restore"].map((name) => `test/e2e/${name}.test.ts`),
     alone: ["idle", "mqtt-connections"].map((name) => `test/e2e/${name}.test.ts`),
   },
 ];

@@ -112,7 +112,7 @@ function showView({ findings, sentences, node, hardware, update, addresses, vers
   );
   const now = sentences.map((sentence) => make("p", {}, sentence));
   fill(live.doing, make("h2", {}, "What it is doing"), make("div", { id: "doing" }, now), factList([...node, ...hardware]));
-  fill(live.update, make("h2", {}, "Release"), make("div", { id: "update" }, factList([["Runs", version], ...update])));
+  fill(live.update, make("h2", {}, "Release"), make("div", { id: "update" }, factList([...update, ["Program", version]])));
   fill(live.addresses, factList(addresses));
 }
 

@@ -281,6 +281,7 @@ function updateFacts(update: Json | undefined): BoxFacts {
   const bundle = isJson(row["bundle"]) ? row["bundle"]["version"] : undefined;
   const waits = Array.isArray(update?.["waitsFor"]) ? update["waitsFor"].map(String).join("; ") : "";
   return shownOf([
+    ["Runs", update?.["version"]],
     ["State", row["kind"] ?? update?.["detail"] ?? "no updater runs here"],
     ["Next", bundle],
     ["Waits for", waits === "" ? undefined : waits],
