@@ -60,10 +60,11 @@ export class Attendant {
   async #tick(): Promise<void> {
     const { policy, findChannel } = this.#parts;
     const now = policy();
-    const channel = findChannel(now);
     const planned = planLook(this.#look, now, this.#facts());
     this.#look = planned.state;
-    if (!planned.isDue || planned.state === undefined || channel === undefined) return;
+    if (!planned.isDue || planned.state === undefined) return;
+    const channel = findChannel(now);
+    if (channel === undefined) return;
     const isReached = await this.#askChannel(channel);
     this.#look = afterLook(planned.state, isReached, this.#facts());
   }
